@@ -1,0 +1,41 @@
+/* Growing strings, and numbers as people write and read them. */
+#ifndef BASE_STR_H
+#define BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A growing byte string; `data` is always NUL-terminated once something was added. Zero it to start. */
+struct str {
+    char *data;
+    size_t length, capacity;
+};
+void str_add(struct str *s, const char *text);
+void str_add_bytes(struct str *s, const void *bytes, size_t n);
+void str_addf(struct str *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void str_add_char(struct str *s, char c);
+/* The text, never NULL; the caller owns it and `s` is empty again. */
+char *str_take(struct str *s);
+void str_done(struct str *s);
+
+bool str_starts(const char *s, const char *prefix);
+bool str_ends(const char *s, const char *suffix);
+
+/* "4.8 GiB", "310 MiB", "17 B"; returns `out`. */
+enum { FORMAT_SIZE = 24 };
+char *format_bytes(char out[static FORMAT_SIZE], double bytes);
+/* "1:12", "2:03:04", "0.8 s". */
+char *format_duration(char out[static FORMAT_SIZE], double seconds);
+/* "7.25B", "135M", "4.6M". */
+char *format_count(char out[static FORMAT_SIZE], double count);
+
+/* "10GiB", "10G" (binary), "10GB" (decimal), "512MiB", "1024"; false when it is none of these. */
+bool parse_bytes(const char *text, uint64_t *bytes);
+/* "2%", "2", "0.5 %" -> 0.02, 0.02, 0.005. */
+bool parse_percent(const char *text, double *fraction);
+/* The whole of `text` as a number within [low, high]. */
+bool parse_int(const char *text, int64_t low, int64_t high, int64_t *value);
+bool parse_double(const char *text, double *value);
+
+#endif

@@ -1,0 +1,95 @@
+#include "base/watch.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int sig)
+{
+    static volatile time_t first;
+    time_t now = time(NULL);
+    if (interrupted && sig == SIGINT && now - first <= 1) {
+        signal(sig, SIG_DFL);
+        raise(sig);
+    }
+    first = now;
+    interrupted = 1;
+}
+
+void interrupt_catch(void)
+{
+    struct sigaction sa = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+}
+
+bool interrupt_pending(void)
+{
+    return interrupted;
+}
+
+void interrupt_raise(void)
+{
+    interrupted = 1;
+}
+
+int interrupt_error(struct error *e)
+{
+    return error_set(e, ERROR_INTERRUPTED, "interrupted");
+}
+
+bool watch_tick(struct watch *w, double done, double total, const char *what)
+{
+    bool go_on = !w || !w->tick || w->tick(w, done, total, what);
+    return go_on && !interrupted;
+}
+
+/* ----------------------------------------------------------------- progress */
+
+static bool progress_tick(struct watch *w, double done, double total, const char *what)
+{
+    struct progress *p = w->user;
+    double now = clock_monotonic();
+    if (p->quiet || now - p->drawn < (p->terminal ? 0.1 : 5.0))
+        return true;
+    if (p->drawn == 0 && now - p->started < 0.5)
+        return true;
+    double share = total > 0 ? done / total : 0;
+    char eta[FORMAT_SIZE] = "";
+    if (share > 0.01)
+        format_duration(eta, (now - p->started) * (1 - share) / share);
+    if (p->terminal) {
+        char bar[31];
+        for (int i = 0; i < 30; i++)
+            bar[i] = i < share * 30 ? '#' : '.';
+        bar[30] = 0;
+        fprintf(stderr, "\r%s %3.0f %%  ETA %s  %.40s\033[K", bar, share * 100, eta, what);
+    } else {
+        fprintf(stderr, "%3.0f %%  ETA %s  %s\n", share * 100, eta, what);
+    }
+    fflush(stderr);
+    p->drawn = now;
+    p->shown = true;
+    return true;
+}
+
+void progress_init(struct progress *p, bool quiet)
+{
+    *p = (struct progress){.watch = {.tick = progress_tick, .user = p},
+                           .started = clock_monotonic(),
+                           .quiet = quiet,
+                           .terminal = isatty(STDERR_FILENO)};
+}
+
+void progress_done(struct progress *p)
+{
+    if (p->shown && p->terminal)
+        fputs("\r\033[K", stderr);
+}

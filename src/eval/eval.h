@@ -1,0 +1,68 @@
+/* How good a model still is: perplexity, divergence from the original, tasks, sample answers, speed.
+ * Definitions: quantwiz(1), "Measures". Base and quantized run in lock-step on the same tokens, so no logits are stored. */
+#ifndef EVAL_EVAL_H
+#define EVAL_EVAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/watch.h"
+#include "model/model.h"
+
+struct eval_options {
+    const char *text;        /* file; NULL: the text that comes with the program */
+    int context;             /* 512 */
+    int chunks;              /* at most; 0: all of the text */
+    const char *tasks;       /* JSON lines of question, choices, answer; NULL: none */
+    const char *prompts;     /* a prompt a line; NULL: none */
+    int prompt_tokens;       /* 32 */
+    bool activations_q8;
+    bool speed;              /* measure prefill and decode tokens/s */
+    double max_loss;         /* the gate: 0.02 */
+    bool stop_early;         /* stop when the interval decides the gate */
+};
+
+enum { EVAL_HISTOGRAM = 24 };
+
+/* The figures so far, or at the end. NaN where not measured. */
+struct eval_figures {
+    int chunks, chunks_planned, tokens;   /* tokens: scored */
+    double seconds;
+    double ppl, ppl_low, ppl_high;
+    double prefill_tokens_per_s, decode_tokens_per_s;
+    bool has_base;
+    double ppl_base, delta_ln_ppl, delta_low, delta_high;
+    double kld_mean, kld_median, kld_p99, kld_max, kld_low, kld_high, same_top, rms_dp;
+    double kld_histogram[EVAL_HISTOGRAM]; /* share of positions by log10(KLD), from -6 in steps of 0.25 */
+    const char *verdict;                  /* "accept", "reject", "undecided", or NULL without a base */
+};
+
+struct eval_task { char *name; int items; double accuracy, low, high, base; /* base NaN: none */ };
+struct eval_sample { char *prompt, *base, *answer; int differs_at; /* characters, -1: equal */ };
+
+struct eval_result {
+    struct eval_figures figures;
+    struct eval_task *tasks;
+    int task_count;
+    struct eval_sample *samples;
+    int sample_count;
+    uint64_t bytes, bytes_base;
+    double base_prefill_tokens_per_s, base_decode_tokens_per_s;
+    bool activations_q8;
+};
+
+/* Called after every chunk, task item and sample; any of the pointers may be NULL. */
+struct eval_listener {
+    void (*chunk)(void *user, const struct eval_figures *f);
+    void (*task)(void *user, const struct eval_task *t, int done, int total);
+    void (*sample)(void *user, const struct eval_sample *s, int done, int total);
+    void *user;
+};
+
+/* `base` may be NULL. Free the result with eval_result_done whatever is returned. */
+int eval_run(struct eval_result *r, const struct model *m, const struct model *base, const struct eval_options *o,
+             const struct eval_listener *l, struct watch *w, struct error *e);
+void eval_result_done(struct eval_result *r);
+
+#endif

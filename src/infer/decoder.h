@@ -1,0 +1,39 @@
+/* The forward pass: one decoder, driven by architecture traits, from weights of any decodable type.
+ * Weights are decoded block-wise to float32 and multiplied by BLAS; activations stay float32 unless asked. */
+#ifndef INFER_DECODER_H
+#define INFER_DECODER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/watch.h"
+#include "model/model.h"
+
+struct decoder;
+
+struct decoder_options {
+    int context;             /* tokens of the longest sequence */
+    int sequences;           /* evaluated side by side in one pass (chunks); 1 for generation */
+    bool activations_q8;     /* round activations to 8 bits as llama.cpp's CPU kernels do */
+    /* Called with each weight product's input rows, for calibration: [rows][columns] of the tensor's input. */
+    void (*tap)(void *user, const struct tensor *t, const float *x, int64_t rows, int64_t columns);
+    void *tap_user;
+};
+
+/* Fails, saying why, where the architecture cannot be evaluated. The model must outlive it. */
+int decoder_open(struct decoder **out, const struct model *m, const struct decoder_options *o, struct error *e);
+void decoder_free(struct decoder *d);
+/* Bytes of buffers that it holds, weights aside. */
+uint64_t decoder_bytes(const struct decoder *d);
+
+/* Independent sequences of `length` tokens each, from an empty cache: tokens[sequences][length].
+ * Afterwards decoder_logits gives the logits of any position of them. */
+int decoder_chunks(struct decoder *d, const int32_t *tokens, int sequences, int length, struct watch *w, struct error *e);
+/* Appends tokens to the one sequence (the prompt, then a token at a time); position 0 after decoder_clear. */
+int decoder_append(struct decoder *d, const int32_t *tokens, int count, struct error *e);
+void decoder_clear(struct decoder *d);
+/* Logits of rows [first, first+count) of the last call's tokens (sequence-major): out[count][vocab]. */
+void decoder_logits(struct decoder *d, int first, int count, float *out);
+
+#endif

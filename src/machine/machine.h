@@ -1,0 +1,85 @@
+/* What this computer is, or another one that is replayed. A fact that could not be read is unknown, never 0. */
+#ifndef MACHINE_MACHINE_H
+#define MACHINE_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+
+/* Where a number comes from; FACT_UNKNOWN means that there is none. */
+enum fact_source { FACT_UNKNOWN, FACT_FOUND, FACT_MEASURED, FACT_TABLED, FACT_ENTERED };
+struct fact {
+    double value;
+    enum fact_source source;
+};
+static inline bool fact_known(struct fact f) { return f.source != FACT_UNKNOWN; }
+static inline double fact_or(struct fact f, double fallback) { return fact_known(f) ? f.value : fallback; }
+const char *fact_source_name(enum fact_source s); /* "unknown", "found", "measured", "from the table", "entered" */
+
+struct machine_cpu {
+    const char *model;                 /* NULL: unknown */
+    int packages, cores, threads;      /* threads: that this process may use */
+    int performance_cores, efficiency_cores; /* both 0 where there is one kind */
+    struct fact l1d_bytes, l2_bytes, l3_bytes; /* of one instance */
+    const char *const *features;       /* NULL-terminated */
+};
+
+struct machine_memory {
+    struct fact total_bytes;
+    struct fact available_bytes;       /* what a program can take now: MemAvailable or the limit's rest, the smaller */
+    struct fact limit_bytes;           /* of the container (cgroup); unknown where there is none */
+    struct fact bandwidth;             /* bytes/s with all cores */
+};
+
+struct machine_gpu {
+    const char *name, *vendor;         /* "NVIDIA", "AMD", "Intel", … */
+    const char *bus;                   /* "0000:01:00.0" or NULL */
+    const char *driver;                /* version or NULL */
+    const char *source;                /* "nvml", "rocm-smi", "amdgpu", "sysfs", "hwloc", "file", "entered" */
+    struct fact vram_total_bytes, vram_free_bytes;
+    struct fact bandwidth;             /* bytes/s */
+    struct fact flops;                 /* dense 16-bit peak, operations/s */
+    struct fact compute_capability;    /* 8.9 */
+    bool unified;                      /* shares the host's memory */
+    bool mig;                          /* a MIG slice, or MIG is on */
+    int numa_node;                     /* -1: unknown */
+};
+
+struct machine_numa {
+    int index, cores;
+    struct fact total_bytes;
+};
+
+struct machine {
+    const char *name;                  /* host name, or the file that it was read from */
+    bool simulated;                    /* read from a file */
+    struct machine_cpu cpu;
+    struct machine_memory memory;
+    struct machine_gpu *gpus;
+    int gpu_count;
+    struct machine_numa *numa;
+    int numa_count;
+    const char *disk_path;
+    struct fact disk_free_bytes;
+    const char **warnings;             /* what could not be read, and why it matters */
+    int warning_count;
+    struct arena arena;
+};
+
+struct machine_options {
+    const char *file;        /* --machine FILE: hwloc XML or our YAML; NULL: this machine */
+    const char *disk_path;   /* where output will go; NULL: the current folder */
+    bool skip_bandwidth;     /* do not measure (a cached figure of this boot is still used) */
+};
+int machine_detect(struct machine **out, const struct machine_options *o, struct error *e);
+void machine_free(struct machine *m);
+/* Free RAM and VRAM as of now; does nothing for a simulated machine. */
+void machine_refresh(struct machine *m);
+
+/* What GPUs offer together: sums of what is known; FACT_UNKNOWN where nothing is. */
+struct fact machine_vram_total(const struct machine *m);
+struct fact machine_vram_free(const struct machine *m);
+
+#endif

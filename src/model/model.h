@@ -1,0 +1,84 @@
+/* What a checkpoint is: its architecture, shapes and tensors, whatever file format it came in. */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/architecture.h"
+#include "model/gguf.h"
+
+enum tensor_role { /* what a tensor does; ROLE_OTHER is carried along untouched */
+    ROLE_OTHER, ROLE_TOKEN_EMBD, ROLE_OUTPUT, ROLE_OUTPUT_NORM, ROLE_ROPE_FREQS, ROLE_ATTN_NORM, ROLE_ATTN_Q,
+    ROLE_ATTN_K, ROLE_ATTN_V, ROLE_ATTN_QKV, ROLE_ATTN_OUTPUT, ROLE_ATTN_Q_NORM, ROLE_ATTN_K_NORM,
+    ROLE_ATTN_POST_NORM, ROLE_FFN_NORM, ROLE_FFN_GATE, ROLE_FFN_UP, ROLE_FFN_DOWN, ROLE_FFN_POST_NORM,
+    ROLE_FFN_GATE_INP, ROLE_FFN_GATE_EXPS, ROLE_FFN_UP_EXPS, ROLE_FFN_DOWN_EXPS, ROLE_COUNT,
+};
+
+struct tensor {
+    const char *name;             /* GGUF name, "blk.3.attn_q.weight" */
+    const struct quant_type *type;
+    int dims;
+    int64_t shape[4];             /* shape[0] is the row length */
+    uint64_t bytes;
+    const unsigned char *data;    /* mapped; NULL for header-only files (tensor data not present) */
+    enum tensor_role role;
+    bool bias;                    /* ends in ".bias" */
+    int layer;                    /* -1 outside of blocks */
+};
+
+/* Attention of one layer. */
+struct layer_shape {
+    int heads, kv_heads;          /* kv_heads 0: no attention cache (hybrid, recurrent) */
+    int key_length, value_length; /* per head */
+    int ffn;                      /* feed-forward width (of one expert) */
+    int window;                   /* sliding window in tokens, 0 for full attention */
+    int64_t state_bytes;          /* recurrent state of a layer without cache, per sequence */
+};
+
+struct hparams {
+    int layers, embd, vocab, context;   /* context: trained */
+    int experts, experts_used;
+    int mla_rank, mla_rope;             /* latent attention: K stores rank + rope per token, no V; else 0 */
+    double norm_eps;
+    int rope_dims;
+    double rope_base, rope_base_local;  /* local: for windowed layers (Gemma 3), else equal */
+    char rope_scaling[16];              /* "", "linear", "yarn", "longrope"; llama-3 scaling comes as rope_freqs.weight */
+    double rope_factor, rope_attn_factor, rope_original_context;
+    double logit_scale, embedding_scale, residual_scale, attention_scale, attn_softcap, final_softcap; /* 0: none */
+    struct layer_shape *layer;          /* [layers] */
+};
+
+struct model {
+    char *path;                         /* as given */
+    char *name;                         /* general.name, or the file's name */
+    char *file_type;                    /* "F16", "Q4_K_M", …: from general.file_type, or by counting */
+    const struct architecture *arch;    /* NULL: unknown; weights can be quantized, evaluation is off */
+    char *arch_name;                    /* as the file says */
+    struct hparams hp;
+    uint64_t parameters;                /* elements of all tensors */
+    uint64_t file_bytes;                /* of all shards */
+    struct tensor *tensors;
+    int tensor_count;
+    struct gguf *shards;                /* the files; metadata in shards[0] */
+    int shard_count;
+    bool complete;                      /* false: header only, tensor data missing (estimates work, runs do not) */
+    char **warnings;
+    int warning_count;
+    struct arena arena;
+};
+
+/* A GGUF file or the first of its shards (later issue: a Hugging Face folder). With MODEL_HEADER_ONLY
+ * tensor data may be missing from the file (sparse or cut): for estimates. */
+enum { MODEL_HEADER_ONLY = 1 };
+int model_open(struct model **out, const char *path, int flags, struct error *e);
+void model_close(struct model *m);
+
+const struct tensor *model_tensor(const struct model *m, const char *name);
+/* The weight with this role in this layer (-1: outside of blocks), or NULL. */
+const struct tensor *model_role(const struct model *m, enum tensor_role role, int layer);
+int64_t tensor_elements(const struct tensor *t);
+/* SHA-256 over header bytes and sizes of all shards: what a plan pins its source with. */
+int model_fingerprint(const struct model *m, char out[static 65], struct error *e);
+
+#endif

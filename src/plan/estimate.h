@@ -1,0 +1,66 @@
+/* What each candidate costs and gives on this machine under these wishes. Formulas: quantwiz(1), "Estimates";
+ * constants: rules/runtimes.yaml. */
+#ifndef PLAN_ESTIMATE_H
+#define PLAN_ESTIMATE_H
+
+#include "base/error.h"
+#include "machine/machine.h"
+#include "model/model.h"
+#include "plan/rules.h"
+#include "plan/wishes.h"
+
+enum verdict { VERDICT_FITS, VERDICT_SPLIT /* part on the CPU */, VERDICT_TOO_BIG, VERDICT_UNKNOWN };
+const char *verdict_name(enum verdict v);        /* "fits", "split", "too big", "unknown" */
+
+struct estimate_reason {
+    char sign;                /* '+' favours, '-' against, 'x' forbids, 'i' tells */
+    char *text;
+    const char *rule;         /* "decisions.yaml:41" */
+};
+
+struct estimate {             /* one row */
+    const struct level *level;
+    double bits_per_weight;
+    uint64_t file_bytes, weights_bytes, kv_bytes, compute_bytes, overhead_bytes, total_bytes;
+    uint64_t gpu_bytes, cpu_bytes;     /* the total, by where it lies */
+    int gpu_layers, layers;            /* layers counts the output layer, as llama.cpp does */
+    int *layers_on_gpu;                /* [gpu_count] */
+    double tokens_per_s, prefill_tokens_per_s; /* NaN: unknown */
+    double expected_loss;              /* fraction (0.004); NaN: unknown */
+    const char *loss_from;             /* "published, llama-2-7B" or "measured"; NULL: unknown */
+    int fallbacks;
+    enum verdict verdict;
+    bool forbidden, recommended, is_source;    /* is_source: the checkpoint as it is */
+    double score;
+    struct estimate_reason *reasons;
+    int reason_count, reason_capacity;
+};
+
+struct estimates {
+    struct estimate *rows;             /* largest first */
+    int count;
+    int recommended;                   /* index, -1: nothing fits */
+    int context;
+    const char *kv_type;
+    uint64_t gpu_budget, cpu_budget;   /* what may be used */
+    bool gpu_budget_known, cpu_budget_known;
+    char *headline;                    /* one sentence: what to do, e.g. "keep F16: memory is not the bottleneck" */
+    struct estimate_reason *warnings;  /* the anti-patterns that apply (rules/warnings.yaml) */
+    int warning_count, warning_capacity;
+    struct arena arena;
+};
+
+/* Fast enough to call on every key press (weights per level are cached in the model's shapes). */
+int estimates_make(struct estimates **out, const struct machine *m, const struct model *model, const struct wishes *w,
+                   const struct rules *r, struct error *e);
+void estimates_free(struct estimates *s);
+
+/* The arithmetic of a row with this model's numbers in it: lines for a pane, in the estimates' arena. */
+const char **estimate_explain(struct estimates *s, int row, const struct machine *m, const struct model *model,
+                              const struct wishes *w, const struct rules *r, int *count);
+
+/* KV cache bytes (unpadded contexts are padded as the runtime does): used by tests of worked examples. */
+uint64_t estimate_kv_bytes(const struct hparams *hp, int64_t context, int sequences, const struct quant_type *k,
+                           const struct quant_type *v);
+
+#endif

@@ -1,0 +1,47 @@
+/* plan.yaml: everything that a run needs and nothing else. Schema: quantwiz-plan(5).
+ * Relative paths in a plan start at the plan's own folder. */
+#ifndef PLAN_PLAN_H
+#define PLAN_PLAN_H
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "plan/estimate.h"
+#include "plan/recipe.h"
+
+struct plan {
+    const char *file;              /* where it was read from or will be written; NULL: memory only */
+    const char *source;            /* the checkpoint */
+    const char *source_hash;       /* fingerprint; NULL: not pinned */
+    const char *level;             /* "Q5_K_M" */
+    const char *out;               /* the artefact's final path */
+    const char *run_folder;        /* NAME.quantwiz */
+    int threads;                   /* 0: all */
+    bool pure, strict;
+    const struct quant_type *output_type, *embedding_type;
+    struct recipe_override *overrides;
+    int override_count;
+    const char *imatrix;           /* NULL: none */
+    const char *calibration;       /* text; NULL: none */
+    struct wishes wishes;
+    /* evaluation */
+    bool evaluate;
+    const char *eval_text, *eval_tasks, *eval_prompts; /* NULL: built in / none */
+    int eval_context, eval_chunks;
+    double max_loss;
+    bool activations_q8;
+    /* for the document */
+    const char *machine_summary;   /* YAML of the machine in brief */
+    const char **rationale;        /* reasons, a line each */
+    int rationale_count;
+    struct arena arena;
+};
+/* From what the wizard or `quantwiz plan` has decided: row `row` of the estimates. */
+int plan_make(struct plan **out, const struct machine *m, const struct model *model, const struct wishes *w,
+              const struct estimates *s, int row, const char *out_folder, struct error *e);
+int plan_load(struct plan **out, const char *path, struct error *e);
+int plan_save(const struct plan *p, const char *path, struct error *e);
+void plan_free(struct plan *p);
+/* The command that does the same without a screen. free() it. */
+char *plan_command(const struct plan *p);
+
+#endif

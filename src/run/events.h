@@ -1,0 +1,35 @@
+/* The run's event log: events.jsonl, append-only, an object a line, each with "t" (seconds since 1970) and "kind".
+ * The table below is the list of kinds; quantwiz-plan(5) documents their keys. */
+#ifndef RUN_EVENTS_H
+#define RUN_EVENTS_H
+
+#include <jansson.h>
+
+#include "base/error.h"
+
+#define EVENT_KINDS(X)                                                                                   \
+    X(START, "start", "the run begins or resumes: plan, source, level, pid, host, threads, resumed")      \
+    X(PHASE, "phase", "a stage begins: name (check, quantize, verify, evaluate, report), index, count")   \
+    X(FALLBACK, "fallback", "a type that a row length forced: tensor, wanted, type, why")                 \
+    X(TENSOR_BEGIN, "tensor-begin", "work on a tensor begins: name, from, to, index, count")              \
+    X(TENSOR, "tensor", "a tensor is done: name, from, to, rmse, bytes, seconds, index, count, reused")   \
+    X(PROGRESS, "progress", "done, total (0 to 1 of the whole run), eta_s, phase")                        \
+    X(RESOURCES, "resources", "rss_bytes, cpu_percent, written_bytes, planned_bytes, disk_free_bytes")    \
+    X(CHUNK, "chunk", "perplexity and divergence so far: the keys of eval --json, chunks_planned, histogram") \
+    X(TASK, "task", "a task's figures so far: name, items, done, accuracy, low, high, base")              \
+    X(SAMPLE, "sample", "one prompt: prompt, base, answer, differs_at")                                   \
+    X(RESULT, "result", "the evaluation's end: the keys of eval --json, verdict")                         \
+    X(LOG, "log", "a line for people: text, level (info, warning, error)")                                \
+    X(PAUSE, "pause", "paused: true or false")                                                            \
+    X(DONE, "done", "the end: status (done, rejected, failed, interrupted), exit, artefacts, report, error")
+
+enum event_kind {
+#define EVENT_ENUM(id, name, help) EVENT_##id,
+    EVENT_KINDS(EVENT_ENUM)
+#undef EVENT_ENUM
+    EVENT_COUNT
+};
+const char *event_name(enum event_kind k);
+int event_find(const char *name); /* -1: unknown kinds are skipped by readers */
+
+#endif

@@ -1,0 +1,30 @@
+/* Running a plan: the worker (in the foreground or in a session of its own), control, and finding runs. */
+#ifndef RUN_RUN_H
+#define RUN_RUN_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/watch.h"
+#include "plan/plan.h"
+
+struct run_options {
+    bool resume;
+    FILE *stream;        /* events are copied here as they happen (--json); NULL: not */
+    struct watch *watch; /* progress for a person; NULL: none */
+};
+/* Does the plan in this process: check, quantize, verify, evaluate, report. 0, ERROR_REJECTED or another error. */
+int run_plan(const struct plan *p, const struct run_options *o, struct error *e);
+
+/* Starts `quantwiz run PLAN` in a session of its own (it survives this process and the terminal); the plan must
+ * have been saved. Returns at once. */
+int run_start_worker(const char *plan_path, bool resume, struct error *e);
+/* What the panes' keys do: through a `control` file in the run folder and a signal. */
+enum run_control { RUN_STOP, RUN_PAUSE, RUN_CONTINUE };
+int run_control(const char *run_folder, enum run_control c, struct error *e);
+
+/* Runs below `folder` whose worker is alive or that were interrupted: paths, NULL-terminated, caller frees. */
+char **run_find(const char *folder);
+
+#endif

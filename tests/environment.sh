@@ -1,0 +1,13 @@
+# Sourced before every test: nothing of the person's own settings reaches a test.
+unset NO_COLOR QUANTWIZ_ISA QUANTWIZ_NOW QUANTWIZ_RULES HF_HOME HF_TOKEN OLLAMA_MODELS
+top_srcdir=$(cd "${srcdir:-.}" && pwd)
+top_builddir=$(pwd)
+QUANTWIZ=$top_builddir/quantwiz
+DEMO=$top_srcdir/demo/quantwiz-demo-f16.gguf
+HOME=$top_builddir/tests/home
+XDG_CACHE_HOME=$HOME/.cache
+XDG_CONFIG_HOME=$HOME/.config
+LC_ALL=C.UTF-8
+TZ=UTC
+mkdir -p "$XDG_CACHE_HOME" "$XDG_CONFIG_HOME"
+export top_srcdir top_builddir QUANTWIZ DEMO HOME XDG_CACHE_HOME XDG_CONFIG_HOME LC_ALL TZ
