@@ -1,0 +1,77 @@
+#include "unit.h"
+
+#include "base/str.h"
+#include "base/table.h"
+
+static void numbers_as_people_write_them(void **state)
+{
+    (void)state;
+    static const struct { const char *text; uint64_t bytes; } good[] = {
+        {"0", 0}, {"1024", 1024}, {"10GiB", 10737418240}, {"10G", 10737418240}, {"10 GB", 10000000000},
+        {"0.5MiB", 524288}, {"1t", 1099511627776},
+    };
+    static const char *const bad[] = {"", "GiB", "-1", "1X", "nan", "inf", "1e30", "10 Gib x"};
+    uint64_t bytes;
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
+        assert_true(parse_bytes(good[i].text, &bytes));
+        assert_int_equal(bytes, good[i].bytes);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        assert_false(parse_bytes(bad[i], &bytes));
+    double fraction;
+    assert_true(parse_percent("2 %", &fraction) && fraction == 0.02);
+    assert_true(parse_percent("0.5", &fraction) && fraction == 0.005);
+    assert_false(parse_percent("2 % or so", &fraction));
+    assert_false(parse_percent("-1", &fraction));
+}
+
+static void numbers_as_people_read_them(void **state)
+{
+    (void)state;
+    char out[FORMAT_SIZE];
+    assert_string_equal(format_bytes(out, 17), "17 B");
+    assert_string_equal(format_bytes(out, 1023.99 * 1024), "1.0 MiB");
+    assert_string_equal(format_bytes(out, 4.8 * 0x1p30), "4.8 GiB");
+    assert_string_equal(format_bytes(out, 310 * 0x1p20), "310 MiB");
+    assert_string_equal(format_duration(out, 0.84), "0.8 s");
+    assert_string_equal(format_duration(out, 59.6), "1:00");
+    assert_string_equal(format_duration(out, 3723), "1:02:03");
+    assert_string_equal(format_count(out, 7.25e9), "7.25B");
+    assert_string_equal(format_count(out, 4.6e6), "4.6M");
+}
+
+static void strings_grow(void **state)
+{
+    (void)state;
+    struct str s = {0};
+    for (int i = 0; i < 1000; i++)
+        str_addf(&s, "%d,", i);
+    assert_int_equal(s.length, 10 * 2 + 90 * 3 + 900 * 4);
+    assert_true(str_ends(s.data, "998,999,"));
+    char *text = str_take(&s);
+    assert_null(s.data);
+    free(text);
+    text = str_take(&s);
+    assert_string_equal(text, "");
+    free(text);
+}
+
+static void widths_are_terminal_columns(void **state)
+{
+    (void)state;
+    assert_int_equal(text_width("abc"), 3);
+    assert_int_equal(text_width("é★"), 2);
+    assert_int_equal(text_width("日本"), 4);
+    assert_int_equal(text_width("\xff"), 1);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_as_people_write_them),
+        cmocka_unit_test(numbers_as_people_read_them),
+        cmocka_unit_test(strings_grow),
+        cmocka_unit_test(widths_are_terminal_columns),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
