@@ -1,0 +1,72 @@
+/* The 16-bit floats of tensor files, one value at a time: IEEE binary16 (F16) and bfloat16 (BF16).
+ *
+ *   F16   s eeeee mmmmmmmmmm          bias  15, 2^-24 .. 65504
+ *   BF16  s eeeeeeee mmmmmmm          the upper half of a float
+ *
+ * Narrowing rounds to nearest, ties to even, as F16C and AVX-512 do; NaN stays NaN (quiet). */
+#ifndef QUANT_HALF_H
+#define QUANT_HALF_H
+
+#include <stdint.h>
+#include <string.h>
+
+#define HALF_MAX 65504.0f
+
+static inline uint32_t float_bits(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+
+static inline float float_from_bits(uint32_t u)
+{
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+/* Written without branches, so that loops over it vectorize. */
+static inline float half_to_float(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, magnitude = (uint32_t)(h & 0x7fff) << 13;
+    uint32_t normal = magnitude + (112u << 23);
+    /* A denormal half is mantissa × 2^-24: put the mantissa below 2^-14's leading one, and take that one away. */
+    uint32_t denormal = float_bits(float_from_bits(magnitude + (113u << 23)) - 0x1p-14f);
+    uint32_t special = magnitude | 0x7f800000 | (magnitude > 0x0f800000 ? 0x400000 : 0);
+    uint32_t bits = magnitude < 0x00800000 ? denormal : magnitude < 0x0f800000 ? normal : special;
+    return float_from_bits(sign | bits);
+}
+
+static inline uint16_t half_from_float(float f)
+{
+    uint32_t bits = float_bits(f), sign = bits >> 16 & 0x8000, a = bits & 0x7fffffff;
+    /* Below 2^-14 the unit of a half is 2^-24, which is the unit of a float near 0.5: the addition rounds. */
+    uint32_t denormal = float_bits(float_from_bits(a < 0x38800000 ? a : 0) + 0.5f) - 0x3f000000;
+    uint32_t rebased = a - (112u << 23);
+    uint32_t normal = (rebased + 0xfff + (rebased >> 13 & 1)) >> 13;
+    uint32_t special = a > 0x7f800000 ? 0x7e00 | (a >> 13 & 0x3ff) : 0x7c00;
+    return sign | (a < 0x38800000 ? denormal : a < 0x47800000 ? normal : special);
+}
+
+static inline float bf16_to_float(uint16_t h)
+{
+    return float_from_bits((uint32_t)h << 16);
+}
+
+static inline uint16_t bf16_from_float(float f)
+{
+    uint32_t bits = float_bits(f);
+    uint32_t quiet = (bits >> 16) | 0x40, rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    return (bits & 0x7fffffff) > 0x7f800000 ? quiet : rounded;
+}
+
+/* A block's scale as it is stored: kept finite where a float overflows the half, so that a block of huge values is
+ * wrong by its size only and not infinite. */
+static inline uint16_t half_scale(float f)
+{
+    float low = f > -HALF_MAX ? f : -HALF_MAX;
+    return half_from_float(low < HALF_MAX ? low : HALF_MAX);
+}
+
+#endif

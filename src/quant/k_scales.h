@@ -1,0 +1,33 @@
+/* The 12 bytes with which Q4_K and Q5_K store eight 6-bit scales and eight 6-bit minima, for j = 0..3:
+ *
+ *     byte j      7-6: high bits of scale j+4   5-0: scale j
+ *     byte j + 4  7-6: high bits of min j+4     5-0: min j
+ *     byte j + 8  7-4: low bits of min j+4      3-0: low bits of scale j+4
+ *
+ * 16 × 6 bits are exactly 12 bytes; scale and min 0..3 are read with one mask, and every field of 4..7 is put together
+ * from the same places of two words. */
+#ifndef QUANT_K_SCALES_H
+#define QUANT_K_SCALES_H
+
+#include <stdint.h>
+
+static inline int k_scale(const uint8_t bytes[12], int s)
+{
+    return s < 4 ? bytes[s] & 63 : (bytes[s + 4] & 15) | bytes[s - 4] >> 6 << 4;
+}
+
+static inline int k_min(const uint8_t bytes[12], int s)
+{
+    return s < 4 ? bytes[s + 4] & 63 : bytes[s + 4] >> 4 | bytes[s] >> 6 << 4;
+}
+
+static inline void k_scales_pack(uint8_t bytes[12], const uint8_t scale[8], const uint8_t min[8])
+{
+    for (int j = 0; j < 4; j++) {
+        bytes[j] = scale[j] | scale[j + 4] >> 4 << 6;
+        bytes[j + 4] = min[j] | min[j + 4] >> 4 << 6;
+        bytes[j + 8] = (scale[j + 4] & 15) | (min[j + 4] & 15) << 4;
+    }
+}
+
+#endif

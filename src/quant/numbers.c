@@ -1,0 +1,70 @@
+/* Plain numbers: F32, F16 and BF16, an element a block. `weight` has no say: each value is rounded to its nearest. */
+#include "quant/kernel.h"
+
+static void f32_decode(const void *blocks, float *x, int64_t n)
+{
+    memcpy(x, blocks, n * sizeof *x);
+}
+
+static void f32_encode(const float *x, const float *weight, void *blocks, int64_t n)
+{
+    (void)weight;
+    memcpy(blocks, x, n * sizeof *x);
+}
+
+static void f16_decode(const void *blocks, float *x, int64_t n)
+{
+    const uint16_t *h = blocks;
+    for (int64_t i = 0; i < n; i++)
+        x[i] = half_to_float(h[i]);
+}
+
+static void f16_encode(const float *x, const float *weight, void *blocks, int64_t n)
+{
+    (void)weight;
+    uint16_t *h = blocks;
+    for (int64_t i = 0; i < n; i++)
+        h[i] = half_from_float(x[i]);
+}
+
+static void bf16_decode(const void *blocks, float *x, int64_t n)
+{
+    const uint16_t *h = blocks;
+    for (int64_t i = 0; i < n; i++)
+        x[i] = bf16_to_float(h[i]);
+}
+
+static void bf16_encode(const float *x, const float *weight, void *blocks, int64_t n)
+{
+    (void)weight;
+    uint16_t *h = blocks;
+    for (int64_t i = 0; i < n; i++)
+        h[i] = bf16_from_float(x[i]);
+}
+
+const struct quant_type KERNEL(f32) = {
+    .id = QUANT_F32,
+    .name = "F32",
+    .block = 1,
+    .block_bytes = sizeof(float),
+    .decode = f32_decode,
+    .encode = f32_encode,
+};
+
+const struct quant_type KERNEL(f16) = {
+    .id = QUANT_F16,
+    .name = "F16",
+    .block = 1,
+    .block_bytes = sizeof(uint16_t),
+    .decode = f16_decode,
+    .encode = f16_encode,
+};
+
+const struct quant_type KERNEL(bf16) = {
+    .id = QUANT_BF16,
+    .name = "BF16",
+    .block = 1,
+    .block_bytes = sizeof(uint16_t),
+    .decode = bf16_decode,
+    .encode = bf16_encode,
+};

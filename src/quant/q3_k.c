@@ -1,0 +1,96 @@
+/* Q3_K: a super-block of 16 sub-blocks of 16 values, 3.4375 bits a weight.
+ *
+ *     0           32        96           108       110
+ *     | hmask[32] | qs[64]  | scales[12] | d: F16  |
+ *
+ *     x = d × (scale - 32) × (code - 4),  code 0..7, scale 0..63
+ *
+ * Low two bits of the codes: as in Q2_K. Third bit: value i has bit i / 32 of hmask[i % 32], so that again 32
+ * neighbours come with one mask. Scales, 6 bits each, for j = 0..3:
+ *
+ *     scales[j]      high 4: low bits of scale j+8   low 4: low bits of scale j
+ *     scales[j + 4]  high 4: of scale j+12           low 4: of scale j+4
+ *     scales[j + 8]  bits 7-6, 5-4, 3-2, 1-0: the two high bits of scales j+12, j+8, j+4, j */
+#include "quant/fit.h"
+
+struct block_q3_k {
+    uint8_t hmask[QUANT_SUPER / 8];
+    uint8_t qs[QUANT_SUPER / 4];
+    uint8_t scales[12];
+    uint16_t d;
+};
+static_assert(sizeof(struct block_q3_k) == 110, "Q3_K is 110 bytes");
+
+static int scale_at(const struct block_q3_k *b, int s)
+{
+    int low = b->scales[s % 8] >> s / 8 * 4 & 15, high = b->scales[8 + s % 4] >> s / 4 * 2 & 3;
+    return (low | high << 4) - 32;
+}
+
+static void decode(const void *blocks, float *x, int64_t n)
+{
+    const struct block_q3_k *b = blocks;
+    for (; n > 0; n -= QUANT_SUPER, b++) {
+        float d = half_to_float(b->d);
+        for (int s = 0; s < 16; s++, x += 16) {
+            const uint8_t *q = b->qs + s / 8 * 32 + s % 2 * 16, *h = b->hmask + s % 2 * 16;
+            float scale = d * scale_at(b, s);
+            for (int j = 0; j < 16; j++)
+                x[j] = scale * ((q[j] >> s % 8 / 2 * 2 & 3) + (h[j] >> s / 2 & 1) * 4 - 4);
+        }
+    }
+}
+
+static void pack(struct block_q3_k *b, const uint8_t scale[16], const uint8_t code[QUANT_SUPER])
+{
+    memset(b->scales, 0, sizeof b->scales);
+    for (int s = 0; s < 16; s++) {
+        b->scales[s % 8] |= (scale[s] & 15) << s / 8 * 4;
+        b->scales[8 + s % 4] |= scale[s] >> 4 << s / 4 * 2;
+    }
+    for (int i = 0; i < 64; i++) {
+        const uint8_t *c = code + i / 32 * 128 + i % 32;
+        b->qs[i] = (c[0] & 3) | (c[32] & 3) << 2 | (c[64] & 3) << 4 | (c[96] & 3) << 6;
+    }
+    for (int i = 0; i < 32; i++) {
+        unsigned bits = 0;
+        for (int k = 0; k < 8; k++)
+            bits |= code[k * 32 + i] >> 2 << k;
+        b->hmask[i] = bits;
+    }
+}
+
+static void encode_block(const float *x, struct block_q3_k *b)
+{
+    float scale[16];
+    uint8_t stored[16], code[QUANT_SUPER];
+    for (int s = 0; s < 16; s++)
+        scale[s] = fit_signed(x + s * 16, 16, -4);
+    b->d = half_scale(fit_signed(scale, 16, -32));
+    float d = half_to_float(b->d);
+    for (int s = 0; s < 16; s++) {
+        int sc = fit_code(scale[s] * fit_inverse(d), -32, 31);
+        stored[s] = sc + 32;
+        for (int j = 0; j < 16; j++)
+            code[s * 16 + j] = fit_code(x[s * 16 + j] * fit_inverse(d * sc), -4, 3) + 4;
+    }
+    pack(b, stored, code);
+}
+
+static void encode(const float *x, const float *weight, void *blocks, int64_t n)
+{
+    (void)weight;
+    struct block_q3_k *b = blocks;
+    for (; n > 0; n -= QUANT_SUPER, x += QUANT_SUPER, b++)
+        encode_block(x, b);
+}
+
+const struct quant_type KERNEL(q3_k) = {
+    .id = QUANT_Q3_K,
+    .name = "Q3_K",
+    .block = QUANT_SUPER,
+    .block_bytes = sizeof(struct block_q3_k),
+    .quantized = true,
+    .decode = decode,
+    .encode = encode,
+};

@@ -1,0 +1,79 @@
+/* Q4_K: a super-block of 8 sub-blocks of 32 values, 4.5 bits a weight.
+ *
+ *     0         2           4            16              144
+ *     | d: F16  | dmin: F16 | scales[12] | qs[128]       |
+ *
+ *     x = d × scale × code - dmin × min,  code 0..15, scale and min 0..63 (packed as k_scales.h draws it)
+ *
+ * Of each 32 bytes of qs the low four bits are one sub-block and the high four bits the next. */
+#include "quant/fit.h"
+#include "quant/k_scales.h"
+
+struct block_q4_k {
+    uint16_t d, dmin;
+    uint8_t scales[12];
+    uint8_t qs[QUANT_SUPER / 2];
+};
+static_assert(sizeof(struct block_q4_k) == 144, "Q4_K is 144 bytes");
+
+static void decode(const void *blocks, float *x, int64_t n)
+{
+    const struct block_q4_k *b = blocks;
+    for (; n > 0; n -= QUANT_SUPER, b++) {
+        float d = half_to_float(b->d), dmin = half_to_float(b->dmin);
+        for (int s = 0; s < 8; s++, x += 32) {
+            const uint8_t *q = b->qs + s / 2 * 32;
+            float scale = d * k_scale(b->scales, s), minimum = dmin * k_min(b->scales, s);
+            for (int j = 0; j < 32; j++)
+                x[j] = scale * (q[j] >> s % 2 * 4 & 15) - minimum;
+        }
+    }
+}
+
+static void pack(struct block_q4_k *b, const uint8_t code[QUANT_SUPER])
+{
+    for (int i = 0; i < 128; i++) {
+        const uint8_t *c = code + i / 32 * 64 + i % 32;
+        b->qs[i] = c[0] | c[32] << 4;
+    }
+}
+
+static void encode_block(const float *x, struct block_q4_k *b)
+{
+    float scale[8], minimum[8];
+    uint8_t sc[8], m[8], code[QUANT_SUPER];
+    for (int s = 0; s < 8; s++) {
+        scale[s] = fit_span(x + s * 32, 32, 15, &minimum[s]);
+        minimum[s] = -minimum[s];
+    }
+    b->d = half_scale(fit_signed(scale, 8, 63));
+    b->dmin = half_scale(fit_signed(minimum, 8, 63));
+    float d = half_to_float(b->d), dmin = half_to_float(b->dmin);
+    for (int s = 0; s < 8; s++) {
+        sc[s] = fit_code(scale[s] * fit_inverse(d), 0, 63);
+        m[s] = fit_code(minimum[s] * fit_inverse(dmin), 0, 63);
+        float inverse = fit_inverse(d * sc[s]);
+        for (int j = 0; j < 32; j++)
+            code[s * 32 + j] = fit_code((x[s * 32 + j] + dmin * m[s]) * inverse, 0, 15);
+    }
+    k_scales_pack(b->scales, sc, m);
+    pack(b, code);
+}
+
+static void encode(const float *x, const float *weight, void *blocks, int64_t n)
+{
+    (void)weight;
+    struct block_q4_k *b = blocks;
+    for (; n > 0; n -= QUANT_SUPER, x += QUANT_SUPER, b++)
+        encode_block(x, b);
+}
+
+const struct quant_type KERNEL(q4_k) = {
+    .id = QUANT_Q4_K,
+    .name = "Q4_K",
+    .block = QUANT_SUPER,
+    .block_bytes = sizeof(struct block_q4_k),
+    .quantized = true,
+    .decode = decode,
+    .encode = encode,
+};

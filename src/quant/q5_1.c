@@ -1,0 +1,57 @@
+/* Q5_1: Q4_1 with a fifth bit, 6 bits a weight.
+ *
+ *     0        2        4                    8                                    24
+ *     | d: F16 | m: F16 | qh: bit j = code j's fifth bit | 16 bytes: value j low, j+16 high four bits |
+ *
+ *     x = d × code + m,  code 0..31 */
+#include "quant/fit.h"
+
+struct block_q5_1 {
+    uint16_t d, m;
+    uint8_t qh[4]; /* a little-endian word */
+    uint8_t qs[QUANT_BLOCK / 2];
+};
+static_assert(sizeof(struct block_q5_1) == 24, "Q5_1 is 24 bytes");
+
+static void decode(const void *blocks, float *x, int64_t n)
+{
+    const struct block_q5_1 *b = blocks;
+    for (; n > 0; n -= QUANT_BLOCK, x += QUANT_BLOCK, b++) {
+        float d = half_to_float(b->d), m = half_to_float(b->m);
+        uint32_t high;
+        memcpy(&high, b->qh, sizeof high);
+        for (int j = 0; j < 16; j++) {
+            x[j] = d * (int)((b->qs[j] & 15) | (high >> j & 1) << 4) + m;
+            x[j + 16] = d * (int)((b->qs[j] >> 4) | (high >> (j + 16) & 1) << 4) + m;
+        }
+    }
+}
+
+static void encode(const float *x, const float *weight, void *blocks, int64_t n)
+{
+    struct block_q5_1 *b = blocks;
+    (void)weight;
+    for (; n > 0; n -= QUANT_BLOCK, x += QUANT_BLOCK, b++) {
+        float minimum;
+        b->d = half_scale(fit_span(x, QUANT_BLOCK, 31, &minimum));
+        b->m = half_scale(minimum);
+        float inverse = fit_inverse(half_to_float(b->d)), m = half_to_float(b->m);
+        uint32_t high = 0;
+        for (int j = 0; j < 16; j++) {
+            unsigned a = fit_code((x[j] - m) * inverse, 0, 31), c = fit_code((x[j + 16] - m) * inverse, 0, 31);
+            b->qs[j] = (a & 15) | (c & 15) << 4;
+            high |= a >> 4 << j | c >> 4 << (j + 16);
+        }
+        memcpy(b->qh, &high, sizeof high);
+    }
+}
+
+const struct quant_type KERNEL(q5_1) = {
+    .id = QUANT_Q5_1,
+    .name = "Q5_1",
+    .block = QUANT_BLOCK,
+    .block_bytes = sizeof(struct block_q5_1),
+    .quantized = true,
+    .decode = decode,
+    .encode = encode,
+};

@@ -1,0 +1,86 @@
+/* Q5_K: Q4_K with a fifth bit, 5.5 bits a weight.
+ *
+ *     0         2           4            16        48              176
+ *     | d: F16  | dmin: F16 | scales[12] | qh[32]  | qs[128]       |
+ *
+ *     x = d × scale × code - dmin × min,  code 0..31, scale and min 0..63 (packed as k_scales.h draws it)
+ *
+ * qs as in Q4_K; the fifth bit of value j of sub-block s is bit s of qh[j]. */
+#include "quant/fit.h"
+#include "quant/k_scales.h"
+
+struct block_q5_k {
+    uint16_t d, dmin;
+    uint8_t scales[12];
+    uint8_t qh[QUANT_SUPER / 8];
+    uint8_t qs[QUANT_SUPER / 2];
+};
+static_assert(sizeof(struct block_q5_k) == 176, "Q5_K is 176 bytes");
+
+static void decode(const void *blocks, float *x, int64_t n)
+{
+    const struct block_q5_k *b = blocks;
+    for (; n > 0; n -= QUANT_SUPER, b++) {
+        float d = half_to_float(b->d), dmin = half_to_float(b->dmin);
+        for (int s = 0; s < 8; s++, x += 32) {
+            const uint8_t *q = b->qs + s / 2 * 32;
+            float scale = d * k_scale(b->scales, s), minimum = dmin * k_min(b->scales, s);
+            for (int j = 0; j < 32; j++)
+                x[j] = scale * ((q[j] >> s % 2 * 4 & 15) | (b->qh[j] >> s & 1) << 4) - minimum;
+        }
+    }
+}
+
+static void pack(struct block_q5_k *b, const uint8_t code[QUANT_SUPER])
+{
+    for (int i = 0; i < 128; i++) {
+        const uint8_t *c = code + i / 32 * 64 + i % 32;
+        b->qs[i] = (c[0] & 15) | (c[32] & 15) << 4;
+    }
+    for (int i = 0; i < 32; i++) {
+        unsigned bits = 0;
+        for (int s = 0; s < 8; s++)
+            bits |= code[s * 32 + i] >> 4 << s;
+        b->qh[i] = bits;
+    }
+}
+
+static void encode_block(const float *x, struct block_q5_k *b)
+{
+    float scale[8], minimum[8];
+    uint8_t sc[8], m[8], code[QUANT_SUPER];
+    for (int s = 0; s < 8; s++) {
+        scale[s] = fit_span(x + s * 32, 32, 31, &minimum[s]);
+        minimum[s] = -minimum[s];
+    }
+    b->d = half_scale(fit_signed(scale, 8, 63));
+    b->dmin = half_scale(fit_signed(minimum, 8, 63));
+    float d = half_to_float(b->d), dmin = half_to_float(b->dmin);
+    for (int s = 0; s < 8; s++) {
+        sc[s] = fit_code(scale[s] * fit_inverse(d), 0, 63);
+        m[s] = fit_code(minimum[s] * fit_inverse(dmin), 0, 63);
+        float inverse = fit_inverse(d * sc[s]);
+        for (int j = 0; j < 32; j++)
+            code[s * 32 + j] = fit_code((x[s * 32 + j] + dmin * m[s]) * inverse, 0, 31);
+    }
+    k_scales_pack(b->scales, sc, m);
+    pack(b, code);
+}
+
+static void encode(const float *x, const float *weight, void *blocks, int64_t n)
+{
+    (void)weight;
+    struct block_q5_k *b = blocks;
+    for (; n > 0; n -= QUANT_SUPER, x += QUANT_SUPER, b++)
+        encode_block(x, b);
+}
+
+const struct quant_type KERNEL(q5_k) = {
+    .id = QUANT_Q5_K,
+    .name = "Q5_K",
+    .block = QUANT_SUPER,
+    .block_bytes = sizeof(struct block_q5_k),
+    .quantized = true,
+    .decode = decode,
+    .encode = encode,
+};

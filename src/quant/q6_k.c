@@ -1,0 +1,79 @@
+/* Q6_K: a super-block of 16 sub-blocks of 16 values, 6.5625 bits a weight.
+ *
+ *     0          128      192          208       210
+ *     | ql[128]  | qh[64] | scales[16] | d: F16  |
+ *
+ *     x = d × scale × (code - 32),  code 0..63, scale a signed byte
+ *
+ * Of each 128 values, with l = 0..31: ql[l] has the low four bits of values l (low half) and l+64 (high half), ql[l+32]
+ * those of l+32 and l+96; qh[l] has the two high bits of l, l+32, l+64, l+96 from bit 0 up. So 32 bytes of qh and
+ * 64 of ql give four runs of 32 neighbours by masks and shifts alone. */
+#include "quant/fit.h"
+
+struct block_q6_k {
+    uint8_t ql[QUANT_SUPER / 2];
+    uint8_t qh[QUANT_SUPER / 4];
+    int8_t scales[QUANT_SUPER / 16];
+    uint16_t d;
+};
+static_assert(sizeof(struct block_q6_k) == 210, "Q6_K is 210 bytes");
+
+static void decode(const void *blocks, float *x, int64_t n)
+{
+    const struct block_q6_k *b = blocks;
+    for (; n > 0; n -= QUANT_SUPER, b++) {
+        float d = half_to_float(b->d);
+        for (int s = 0; s < 16; s++, x += 16) {
+            const uint8_t *low = b->ql + s / 8 * 64 + s % 4 * 16, *high = b->qh + s / 8 * 32 + s % 2 * 16;
+            float scale = d * b->scales[s];
+            for (int j = 0; j < 16; j++)
+                x[j] = scale * (((low[j] >> s % 8 / 4 * 4 & 15) | (high[j] >> s % 8 / 2 * 2 & 3) << 4) - 32);
+        }
+    }
+}
+
+static void pack(struct block_q6_k *b, const uint8_t code[QUANT_SUPER])
+{
+    for (int i = 0; i < 128; i++) {
+        const uint8_t *c = code + i / 64 * 128 + i % 64;
+        b->ql[i] = (c[0] & 15) | (c[64] & 15) << 4;
+    }
+    for (int i = 0; i < 64; i++) {
+        const uint8_t *c = code + i / 32 * 128 + i % 32;
+        b->qh[i] = c[0] >> 4 | c[32] >> 4 << 2 | c[64] >> 4 << 4 | c[96] >> 4 << 6;
+    }
+}
+
+static void encode_block(const float *x, struct block_q6_k *b)
+{
+    float scale[16];
+    uint8_t code[QUANT_SUPER];
+    for (int s = 0; s < 16; s++)
+        scale[s] = fit_signed(x + s * 16, 16, -32);
+    b->d = half_scale(fit_signed(scale, 16, -128));
+    float d = half_to_float(b->d);
+    for (int s = 0; s < 16; s++) {
+        b->scales[s] = fit_code(scale[s] * fit_inverse(d), -128, 127);
+        for (int j = 0; j < 16; j++)
+            code[s * 16 + j] = fit_code(x[s * 16 + j] * fit_inverse(d * b->scales[s]), -32, 31) + 32;
+    }
+    pack(b, code);
+}
+
+static void encode(const float *x, const float *weight, void *blocks, int64_t n)
+{
+    (void)weight;
+    struct block_q6_k *b = blocks;
+    for (; n > 0; n -= QUANT_SUPER, x += QUANT_SUPER, b++)
+        encode_block(x, b);
+}
+
+const struct quant_type KERNEL(q6_k) = {
+    .id = QUANT_Q6_K,
+    .name = "Q6_K",
+    .block = QUANT_SUPER,
+    .block_bytes = sizeof(struct block_q6_k),
+    .quantized = true,
+    .decode = decode,
+    .encode = encode,
+};

@@ -1,0 +1,46 @@
+/* Every tensor type of today's ggml, in order of id. Types that we can read or make stand in a file of their own, with
+ * their layout; of the others only the size is known, so that a file which holds them can be described. */
+#include "quant/kernel.h"
+#include "quant/quant_table.h"
+
+#define KNOWN(id_, name_, block_, bytes_, quantized_) \
+    &(const struct quant_type){.id = id_, .name = name_, .block = block_, .block_bytes = bytes_, .quantized = quantized_}
+
+const struct quant_type *const KERNEL(table)[] = {
+    &KERNEL(f32),
+    &KERNEL(f16),
+    &KERNEL(q4_0),
+    &KERNEL(q4_1),
+    &KERNEL(q5_0),
+    &KERNEL(q5_1),
+    &KERNEL(q8_0),
+    KNOWN(QUANT_Q8_1, "Q8_1", 32, 36, true),
+    &KERNEL(q2_k),
+    &KERNEL(q3_k),
+    &KERNEL(q4_k),
+    &KERNEL(q5_k),
+    &KERNEL(q6_k),
+    KNOWN(QUANT_Q8_K, "Q8_K", 256, 292, true),
+    KNOWN(QUANT_IQ2_XXS, "IQ2_XXS", 256, 66, true),
+    KNOWN(QUANT_IQ2_XS, "IQ2_XS", 256, 74, true),
+    KNOWN(QUANT_IQ3_XXS, "IQ3_XXS", 256, 98, true),
+    KNOWN(QUANT_IQ1_S, "IQ1_S", 256, 50, true),
+    &KERNEL(iq4_nl),
+    KNOWN(QUANT_IQ3_S, "IQ3_S", 256, 110, true),
+    KNOWN(QUANT_IQ2_S, "IQ2_S", 256, 82, true),
+    &KERNEL(iq4_xs),
+    KNOWN(QUANT_I8, "I8", 1, 1, false),
+    KNOWN(QUANT_I16, "I16", 1, 2, false),
+    KNOWN(QUANT_I32, "I32", 1, 4, false),
+    KNOWN(QUANT_I64, "I64", 1, 8, false),
+    KNOWN(QUANT_F64, "F64", 1, 8, false),
+    KNOWN(QUANT_IQ1_M, "IQ1_M", 256, 56, true),
+    &KERNEL(bf16),
+    KNOWN(QUANT_TQ1_0, "TQ1_0", 256, 54, true),
+    KNOWN(QUANT_TQ2_0, "TQ2_0", 256, 66, true),
+    KNOWN(QUANT_MXFP4, "MXFP4", 32, 17, true),
+    KNOWN(QUANT_NVFP4, "NVFP4", 64, 36, true),
+    KNOWN(QUANT_Q1_0, "Q1_0", 128, 18, true),
+    KNOWN(QUANT_Q2_0, "Q2_0", 64, 18, true),
+    NULL,
+};

@@ -1,0 +1,47 @@
+#include "unit.h"
+
+#include <math.h>
+
+#include "quant/half.h"
+#include "quant/quant_table.h"
+
+/* Sizes as ggml's type traits give them (ggml_blck_size, ggml_type_size). */
+static void the_table_knows_every_type(void **state)
+{
+    (void)state;
+    static const struct {
+        int id, block, bytes;
+        const char *name;
+    } types[] = {
+        {0, 1, 4, "F32"},           {1, 1, 2, "F16"},          {2, 32, 18, "Q4_0"},       {3, 32, 20, "Q4_1"},
+        {6, 32, 22, "Q5_0"},        {7, 32, 24, "Q5_1"},       {8, 32, 34, "Q8_0"},       {9, 32, 36, "Q8_1"},
+        {10, 256, 84, "Q2_K"},      {11, 256, 110, "Q3_K"},    {12, 256, 144, "Q4_K"},    {13, 256, 176, "Q5_K"},
+        {14, 256, 210, "Q6_K"},     {15, 256, 292, "Q8_K"},    {16, 256, 66, "IQ2_XXS"},  {17, 256, 74, "IQ2_XS"},
+        {18, 256, 98, "IQ3_XXS"},   {19, 256, 50, "IQ1_S"},    {20, 32, 18, "IQ4_NL"},    {21, 256, 110, "IQ3_S"},
+        {22, 256, 82, "IQ2_S"},     {23, 256, 136, "IQ4_XS"},  {24, 1, 1, "I8"},          {25, 1, 2, "I16"},
+        {26, 1, 4, "I32"},          {27, 1, 8, "I64"},         {28, 1, 8, "F64"},         {29, 256, 56, "IQ1_M"},
+        {30, 1, 2, "BF16"},         {34, 256, 54, "TQ1_0"},    {35, 256, 66, "TQ2_0"},    {39, 32, 17, "MXFP4"},
+        {40, 64, 36, "NVFP4"},      {41, 128, 18, "Q1_0"},     {42, 64, 18, "Q2_0"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+        const struct quant_type *t = quant_type(types[i].id);
+        assert_non_null(t);
+        assert_ptr_equal(t, quant_type_at(i));
+        assert_ptr_equal(t, quant_type_named(types[i].name));
+        assert_string_equal(t->name, types[i].name);
+        assert_int_equal(t->block, types[i].block);
+        assert_int_equal(t->block_bytes, types[i].bytes);
+    }
+    assert_null(quant_type_at(ARRAY_LENGTH(types)));
+    assert_null(quant_type(31));
+    assert_null(quant_type_named("Q4"));
+    assert_ptr_equal(quant_type_named("iq4_xs"), quant_type(QUANT_IQ4_XS));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_table_knows_every_type),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
