@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <utf8proc.h>
+
 #include "base/mem.h"
 
 static void reserve(struct str *s, size_t more)
@@ -74,6 +76,22 @@ bool str_ends(const char *s, const char *suffix)
 {
     size_t n = strlen(s), m = strlen(suffix);
     return n >= m && strcmp(s + n - m, suffix) == 0;
+}
+
+void text_make_printable(char *text)
+{
+    utf8proc_uint8_t *p = (utf8proc_uint8_t *)text;
+    while (*p) {
+        utf8proc_int32_t c;
+        utf8proc_ssize_t n = utf8proc_iterate(p, -1, &c);
+        if (n < 1 || utf8proc_category(c) == UTF8PROC_CATEGORY_CC) {
+            *p = '?';
+            n = n < 1 ? 1 : n;
+            memmove(p + 1, p + n, strlen((char *)p + n) + 1);
+            n = 1;
+        }
+        p += n;
+    }
 }
 
 char *format_bytes(char out[static FORMAT_SIZE], double bytes)

@@ -22,6 +22,9 @@ void str_done(struct str *s);
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 
+/* Replaces control characters and invalid UTF-8 by '?', in place: for text from files that goes to a terminal. */
+void text_make_printable(char *text);
+
 /* "4.8 GiB", "310 MiB", "17 B"; returns `out`. */
 enum { FORMAT_SIZE = 24 };
 char *format_bytes(char out[static FORMAT_SIZE], double bytes);

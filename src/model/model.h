@@ -64,7 +64,9 @@ struct model {
     int shard_count;
     bool complete;                      /* false: header only, tensor data missing (estimates work, runs do not) */
     char **warnings;
-    int warning_count;
+    int warning_count, warning_capacity;
+    const struct tensor **by_name, **by_role; /* sorted, for the two look-ups below */
+    int role_count;
     struct arena arena;
 };
 
@@ -78,7 +80,7 @@ const struct tensor *model_tensor(const struct model *m, const char *name);
 /* The weight with this role in this layer (-1: outside of blocks), or NULL. */
 const struct tensor *model_role(const struct model *m, enum tensor_role role, int layer);
 int64_t tensor_elements(const struct tensor *t);
-/* SHA-256 over header bytes and sizes of all shards: what a plan pins its source with. */
+/* SHA-256 over the headers' SHA-256 and the sizes of all shards: what a plan pins its source with. */
 int model_fingerprint(const struct model *m, char out[static 65], struct error *e);
 
 #endif

@@ -1,0 +1,314 @@
+#include "model/model.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/str.h"
+#include "model/model_priv.h"
+
+/* --------------------------------------------------------- warnings and errors */
+
+void model_warn(struct model *m, const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list ap;
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0)
+        die("out of memory");
+    va_end(ap);
+    array_push(m->warnings, m->warning_count, m->warning_capacity) = text;
+}
+
+int model_bad_value(const struct model *m, const struct gguf_value *v, struct error *e, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    return error_set(e, ERROR_FAILED, "cannot read %s: offset %llu, %.80s: %s; the file is damaged, get it again",
+                     m->shards[0].map.path, (unsigned long long)v->offset, v->key, text);
+}
+
+/* -------------------------------------------------------------------- shards */
+
+enum { SHARDS_MAX = 1000, SHARD_SUFFIX = 20 }; /* "-00001-of-00003.gguf" */
+
+/* PREFIX-00001-of-00003.gguf: true with both numbers; the prefix is all but the last SHARD_SUFFIX characters. */
+static bool shard_name(const char *path, int *number, int *count)
+{
+    size_t n = strlen(path);
+    int used = 0;
+    return n > SHARD_SUFFIX && sscanf(path + n - SHARD_SUFFIX, "-%5d-of-%5d.gguf%n", number, count, &used) == 2 &&
+           used == SHARD_SUFFIX && *number >= 1 && *count >= *number;
+}
+
+static char *shard_path(const char *path, int number, int count)
+{
+    return xasprintf("%.*s-%05d-of-%05d.gguf", (int)(strlen(path) - SHARD_SUFFIX), path, number, count);
+}
+
+/* split.no counts from 0 (llama.cpp, tools/gguf-split). */
+static int check_shard(const struct gguf *g, int number, int count, struct error *e)
+{
+    int64_t no = -1, n = 0;
+    gguf_integer(g, "split.no", &no);
+    gguf_integer(g, "split.count", &n);
+    if (no == number && n == count)
+        return 0;
+    return error_set(e, ERROR_FAILED, "cannot read %s: it says that it is shard %lld of %lld, its name says %d of %d; get all"
+                     " shards again", g->map.path, (long long)no + 1, (long long)n, number + 1, count);
+}
+
+static int open_shard(struct model *m, const char *path, int flags, struct error *e)
+{
+    struct gguf *g = &m->shards[m->shard_count++]; /* counted at once: model_close also closes what failed */
+    return gguf_open_flags(g, path, flags & MODEL_HEADER_ONLY ? GGUF_HEADER_ONLY : 0, e);
+}
+
+static int open_set(struct model *m, const char *path, int count, int flags, struct error *e)
+{
+    m->shards = xcalloc(count, sizeof *m->shards);
+    for (int i = 0; i < count; i++) {
+        char *shard = shard_path(path, i + 1, count);
+        int rc = open_shard(m, shard, flags, e);
+        if (rc && !file_exists(shard))
+            error_set(e, ERROR_FAILED, "cannot open %s: shard %d of %d is missing; get it too", shard, i + 1, count);
+        else if (!rc)
+            rc = check_shard(&m->shards[i], i, count, e);
+        free(shard);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* Opens `path`, and where that is one shard of several, all of them from the first. */
+static int open_files(struct model *m, const char *path, int flags, struct error *e)
+{
+    int number, named_count;
+    int64_t count = 1;
+    m->shards = xcalloc(1, sizeof *m->shards);
+    if (open_shard(m, path, flags, e))
+        return e->code;
+    gguf_integer(&m->shards[0], "split.count", &count);
+    if (count <= 1)
+        return 0;
+    if (count > SHARDS_MAX)
+        return error_set(e, ERROR_FAILED, "cannot read %s: split.count says %lld shards, at most %d can be", path,
+                         (long long)count, SHARDS_MAX);
+    if (!shard_name(path, &number, &named_count) || named_count != count)
+        return error_set(e, ERROR_FAILED, "cannot open %s: it is one of %lld shards, but its name does not end in"
+                         " -0000N-of-%05lld.gguf, so the others cannot be found; give it its name back", path,
+                         (long long)count, (long long)count);
+    gguf_close(&m->shards[0]);
+    free(m->shards);
+    m->shard_count = 0;
+    return open_set(m, path, (int)count, flags, e);
+}
+
+/* ------------------------------------------------------------------- tensors */
+
+static void add_tensors(struct model *m, const struct gguf *g)
+{
+    for (uint64_t i = 0; i < g->tensor_count; i++) {
+        const struct gguf_tensor *from = &g->tensors[i];
+        struct tensor *t = &m->tensors[m->tensor_count++];
+        bool present = from->offset + from->bytes <= g->map.size;
+        *t = (struct tensor){.name = from->name, .type = from->type, .dims = from->dims, .bytes = from->bytes,
+                             .data = present ? g->map.data + from->offset : NULL};
+        memcpy(t->shape, from->shape, sizeof t->shape);
+        tensor_classify(t);
+        m->parameters += tensor_elements(t);
+    }
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp((*(const struct tensor *const *)a)->name, (*(const struct tensor *const *)b)->name);
+}
+
+static int compare_roles(const void *a, const void *b)
+{
+    const struct tensor *x = *(const struct tensor *const *)a, *y = *(const struct tensor *const *)b;
+    return x->layer != y->layer ? x->layer - y->layer : (int)x->role - (int)y->role;
+}
+
+static int index_tensors(struct model *m, struct error *e)
+{
+    m->by_name = arena_alloc(&m->arena, (m->tensor_count + 1) * sizeof *m->by_name);
+    m->by_role = arena_alloc(&m->arena, (m->tensor_count + 1) * sizeof *m->by_role);
+    for (int i = 0; i < m->tensor_count; i++) {
+        m->by_name[i] = &m->tensors[i];
+        if (m->tensors[i].role != ROLE_OTHER && !m->tensors[i].bias)
+            m->by_role[m->role_count++] = &m->tensors[i];
+    }
+    qsort(m->by_name, m->tensor_count, sizeof *m->by_name, compare_names);
+    qsort(m->by_role, m->role_count, sizeof *m->by_role, compare_roles);
+    for (int i = 1; i < m->tensor_count; i++)
+        if (strcmp(m->by_name[i - 1]->name, m->by_name[i]->name) == 0)
+            return error_set(e, ERROR_FAILED, "cannot read %s: the tensor %s is in two shards; get all shards again",
+                             m->path, m->by_name[i]->name);
+    return 0;
+}
+
+static int collect_tensors(struct model *m, struct error *e)
+{
+    uint64_t count = 0;
+    int64_t expected;
+    m->complete = true;
+    for (int i = 0; i < m->shard_count; i++) {
+        count += m->shards[i].tensor_count;
+        m->file_bytes += m->shards[i].map.size;
+        m->complete = m->complete && m->shards[i].complete;
+    }
+    if (gguf_integer(&m->shards[0], "split.tensors.count", &expected) && m->shard_count > 1 && (uint64_t)expected != count)
+        return error_set(e, ERROR_FAILED, "cannot read %s: split.tensors.count says %lld tensors, the %d shards hold %llu;"
+                         " get all shards again", m->path, (long long)expected, m->shard_count, (unsigned long long)count);
+    m->tensors = arena_alloc(&m->arena, (count + 1) * sizeof *m->tensors);
+    for (int i = 0; i < m->shard_count; i++)
+        add_tensors(m, &m->shards[i]);
+    return index_tensors(m, e);
+}
+
+int64_t tensor_elements(const struct tensor *t)
+{
+    return t->shape[0] * t->shape[1] * t->shape[2] * t->shape[3];
+}
+
+const struct tensor *model_tensor(const struct model *m, const char *name)
+{
+    const struct tensor wanted = {.name = name}, *key = &wanted;
+    const struct tensor **t = bsearch(&key, m->by_name, m->tensor_count, sizeof *m->by_name, compare_names);
+    return t ? *t : NULL;
+}
+
+const struct tensor *model_role(const struct model *m, enum tensor_role role, int layer)
+{
+    const struct tensor wanted = {.role = role, .layer = layer}, *key = &wanted;
+    const struct tensor **t = bsearch(&key, m->by_role, m->role_count, sizeof *m->by_role, compare_roles);
+    return t ? *t : NULL;
+}
+
+/* ----------------------------------------------------------- names, file type */
+
+/* general.file_type. Numbers: llama.cpp, include/llama.h, enum llama_ftype. */
+static const char *const file_types[] = {
+    [0] = "F32", [1] = "F16", [2] = "Q4_0", [3] = "Q4_1", [7] = "Q8_0", [8] = "Q5_0", [9] = "Q5_1", [10] = "Q2_K",
+    [11] = "Q3_K_S", [12] = "Q3_K_M", [13] = "Q3_K_L", [14] = "Q4_K_S", [15] = "Q4_K_M", [16] = "Q5_K_S",
+    [17] = "Q5_K_M", [18] = "Q6_K", [19] = "IQ2_XXS", [20] = "IQ2_XS", [21] = "Q2_K_S", [22] = "IQ3_XS",
+    [23] = "IQ3_XXS", [24] = "IQ1_S", [25] = "IQ4_NL", [26] = "IQ3_S", [27] = "IQ3_M", [28] = "IQ2_S",
+    [29] = "IQ2_M", [30] = "IQ4_XS", [31] = "IQ1_M", [32] = "BF16", [36] = "TQ1_0", [37] = "TQ2_0", [38] = "MXFP4",
+};
+
+/* The type that holds the most elements; NULL without tensors. */
+static const struct quant_type *main_type(const struct model *m)
+{
+    const struct quant_type *best = NULL, *t;
+    int64_t most = 0;
+    for (int i = 0; (t = quant_type_at(i)); i++) {
+        int64_t elements = 0;
+        for (int k = 0; k < m->tensor_count; k++)
+            elements += m->tensors[k].type == t ? tensor_elements(&m->tensors[k]) : 0;
+        if (elements > most) {
+            most = elements;
+            best = t;
+        }
+    }
+    return best;
+}
+
+/* Converters leave general.file_type at F16 or so when a tool quantizes later: then the tensors are believed. */
+static const char *file_type_name(const struct model *m)
+{
+    const struct quant_type *most = main_type(m);
+    int64_t stored = -1;
+    gguf_integer(&m->shards[0], "general.file_type", &stored);
+    const char *name = stored >= 0 && (size_t)stored < ARRAY_LENGTH(file_types) ? file_types[stored] : NULL;
+    const struct quant_type *named = name ? quant_type_named(name) : NULL;
+    bool contradicted = most && named && named != most && (!named->quantized || !most->quantized);
+    if (name && !contradicted)
+        return name;
+    return most ? most->name : "none";
+}
+
+/* A text from the file, made fit for a terminal. */
+static char *printable(struct model *m, const char *text)
+{
+    char *copy = arena_strdup(&m->arena, text);
+    text_make_printable(copy);
+    return copy;
+}
+
+static int read_names(struct model *m, struct error *e)
+{
+    struct gguf *g = &m->shards[0];
+    const char *arch = gguf_text(g, "general.architecture"), *name = gguf_text(g, "general.name");
+    if (!arch || !*arch || strlen(arch) > 64)
+        return error_set(e, ERROR_FAILED, "cannot read %s: its metadata lacks general.architecture, so it holds no model",
+                         m->path);
+    m->arch_name = printable(m, arch);
+    m->arch = architecture_named(arch);
+    m->name = printable(m, name && *name ? name : path_name(m->path));
+    m->file_type = arena_strdup(&m->arena, file_type_name(m));
+    return 0;
+}
+
+/* ------------------------------------------------------------------- opening */
+
+static int read_model(struct model *m, int flags, struct error *e)
+{
+    if (file_is_folder(m->path))
+        return error_set(e, ERROR_FAILED, "cannot open %s: it is a folder; this version reads GGUF files, so convert the"
+                         " checkpoint to GGUF first (convert_hf_to_gguf.py of llama.cpp) or name a .gguf file", m->path);
+    if (open_files(m, m->path, flags, e) || collect_tensors(m, e) || read_names(m, e) || hparams_read(m, e))
+        return e->code;
+    return 0;
+}
+
+int model_open(struct model **out, const char *path, int flags, struct error *e)
+{
+    struct model *m = xcalloc(1, sizeof *m);
+    char *expanded = path_expand(path);
+    *out = NULL;
+    m->path = arena_strdup(&m->arena, expanded);
+    free(expanded);
+    int rc = read_model(m, flags, e);
+    if (rc)
+        model_close(m);
+    else
+        *out = m;
+    return rc;
+}
+
+void model_close(struct model *m)
+{
+    if (!m)
+        return;
+    for (int i = 0; i < m->shard_count; i++)
+        gguf_close(&m->shards[i]);
+    for (int i = 0; i < m->warning_count; i++)
+        free(m->warnings[i]);
+    free(m->warnings);
+    free(m->shards);
+    arena_done(&m->arena);
+    free(m);
+}
+
+int model_fingerprint(const struct model *m, char out[static 65], struct error *e)
+{
+    struct str text = {0};
+    (void)e;
+    for (int i = 0; i < m->shard_count; i++) {
+        const struct gguf *g = &m->shards[i];
+        char hash[HASH_TEXT];
+        uint64_t header = g->data_offset < g->map.size ? g->data_offset : g->map.size;
+        str_addf(&text, "%s %llu\n", hash_bytes(hash, g->map.data, header), (unsigned long long)g->map.size);
+    }
+    hash_bytes(out, text.data, text.length);
+    str_done(&text);
+    return 0;
+}
