@@ -489,6 +489,11 @@ const char *gguf_kind_name(enum gguf_kind kind)
     return kinds[kind].name;
 }
 
+unsigned gguf_kind_bytes(enum gguf_kind kind)
+{
+    return kinds[kind].bytes;
+}
+
 const struct gguf_value *gguf_find(const struct gguf *g, const char *key)
 {
     for (uint64_t i = 0; i < g->value_count; i++)

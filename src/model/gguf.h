@@ -61,7 +61,8 @@ int gguf_parse(struct gguf *g, const void *bytes, uint64_t size, const char *nam
 /* After success or failure of any of the three. */
 void gguf_close(struct gguf *g);
 
-const char *gguf_kind_name(enum gguf_kind kind); /* "uint32" */
+const char *gguf_kind_name(enum gguf_kind kind);  /* "uint32" */
+unsigned gguf_kind_bytes(enum gguf_kind kind);    /* 0 for texts and arrays */
 const struct gguf_value *gguf_find(const struct gguf *g, const char *key);
 /* Any integer, bool or float kind converts; false where the key is missing or of another kind. An integer
  * from a float must be whole; one that int64_t cannot hold counts as missing. */
