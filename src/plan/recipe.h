@@ -4,15 +4,19 @@
 #define PLAN_RECIPE_H
 
 #include "base/error.h"
+#include "base/mem.h"
 #include "model/model.h"
+#include "plan/rules.h"
 
 struct recipe_override { const char *pattern /* regex over tensor names */; const struct quant_type *type; };
 struct recipe_options {
+    const struct rules *rules;               /* NULL: loaded for this call */
     const struct recipe_override *overrides; /* --tensor-type, first match wins */
     int override_count;
     bool pure;                               /* every tensor the level's main type */
     const struct quant_type *output_type, *embedding_type; /* NULL: as the recipe says */
     bool strict;                             /* a fallback is an error */
+    bool imatrix;                            /* an importance matrix will be used: some mixtures differ */
 };
 
 struct tensor_plan {
@@ -29,10 +33,20 @@ struct recipe {
     uint64_t bytes;                          /* of all tensors, each padded to the alignment */
     uint64_t data_bytes;                     /* unpadded */
     double bits_per_weight;
+    struct arena arena;                      /* the reasons */
 };
 /* `level` as people write it: "Q4_K_M". Free with recipe_done whatever is returned. */
 int recipe_apply(struct recipe *r, const struct model *m, const char *level, const struct recipe_options *o,
                  struct error *e);
 void recipe_done(struct recipe *r);
+
+/* What does not depend on the level: which role each tensor has and what is kept. Made once, it lets all levels
+ * of a model be walked in a millisecond. Borrows the model and the rules. */
+struct recipe_walk;
+struct recipe_walk *recipe_walk_new(const struct model *m, const struct rules *rules);
+void recipe_walk_free(struct recipe_walk *w);
+/* As recipe_apply, for levels of the rules that the walk was made with. */
+int recipe_walk_level(const struct recipe_walk *w, struct recipe *r, const struct level *level,
+                      const struct recipe_options *o, struct error *e);
 
 #endif

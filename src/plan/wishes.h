@@ -23,6 +23,7 @@ struct wish_spec {
     enum wish_type type;
     const char *const *choices;  /* WISH_CHOICE: NULL-terminated */
     int64_t low, high;           /* WISH_INTEGER */
+    const char *preset;          /* the default where neither machine nor model knows better; NULL: no wish */
     const char *unit;            /* shown behind the value, or NULL */
     const char *help;            /* one or two sentences: what it means and what it changes */
 };
@@ -44,13 +45,19 @@ struct wishes {
 
 struct machine;
 struct model;
-/* Defaults for this machine and model (either may be NULL); values that the person set stay. */
+/* Defaults for this machine and model (either may be NULL); values that the person set stay. Call it again when a
+ * wish changes: the budget's default follows `fit`. */
 void wishes_defaults(struct wishes *w, const struct machine *m, const struct model *model);
 void wishes_done(struct wishes *w);
 /* Sets one from text as typed or given on the command line; the error says what is expected. "" unsets. */
 int wishes_set(struct wishes *w, enum wish_id id, const char *text, struct error *e);
-/* As a person reads it: "8192", "10 GiB", "2 %", "none". */
+/* As a person reads it, without the unit: "8192", "10.0 GiB", "2 %", "none"; `out` or the wish's own text. */
 const char *wishes_show(const struct wishes *w, enum wish_id id, char out[static 64]);
+/* As wishes_set reads it back to the same value: what plans and command lines hold. NULL: no wish. */
+const char *wishes_text(const struct wishes *w, enum wish_id id, char out[static 64]);
 const char *wishes_choice(const struct wishes *w, enum wish_id id); /* the chosen word */
+bool wishes_given(const struct wishes *w, enum wish_id id);         /* there is a value, set or by default */
+/* A copy with an arena of its own. */
+void wishes_copy(struct wishes *to, const struct wishes *from);
 
 #endif

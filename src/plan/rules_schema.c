@@ -1,0 +1,126 @@
+/* What each rule file may hold: the one list that the reader's checks and quantwiz-rules(5) are made from. */
+#include <stdio.h>
+#include <string.h>
+
+#include "plan/rules.h"
+
+static bool is_type(const char *text) { return quant_type_named(text) != NULL; }
+
+static bool is_share(const char *text)
+{
+    int a, b, n = 0;
+    if (sscanf(text, "%d/%d%n", &a, &b, &n) == 2 && !text[n])
+        return a > 0 && b >= a;
+    n = 0;
+    return sscanf(text, "%d%n", &a, &n) == 1 && !text[n] && a > 0;
+}
+
+static bool is_kind(const char *text) { return strcmp(text, "values") == 0 || strcmp(text, "feed-forward") == 0; }
+
+#define TYPE .valid = is_type, .expected = "a tensor type such as Q4_K"
+#define SHARE .valid = is_share, .expected = "a count of layers such as 2, or a share such as 1/8"
+
+/* ------------------------------------------------------------- levels.yaml */
+
+static const struct schema_field loss_fields[] = {
+    {"model", SCHEMA_TEXT, true, .help = "the model that was measured"},
+    {"parameters", SCHEMA_NUMBER, true, .help = "its parameters"},
+    {"source", SCHEMA_TEXT, true, .help = "where the table was published"},
+    {"base", SCHEMA_NUMBER, true, .help = "perplexity of the original"},
+    {"imatrix", SCHEMA_BOOL, false, .help = "whether an importance matrix was used"},
+    {"ppl", SCHEMA_NUMBERS, false, .help = "perplexity by level"},
+    {"increase", SCHEMA_NUMBERS, false, .help = "or how much it grew, by level"},
+    {0},
+};
+static const struct schema_field level_fields[] = {
+    {"name", SCHEMA_TEXT, true, .help = "as people write it: Q4_K_M"},
+    {"format", SCHEMA_TEXT, true, .help = "file format: gguf"},
+    {"type", SCHEMA_TEXT, true, TYPE, .help = "type of the tensors that no recipe changes"},
+    {"file_type", SCHEMA_INTEGER, true, .help = "general.file_type of the file"},
+    {"bits", SCHEMA_NUMBER, true, .help = "nominal bits per weight, which orders the levels"},
+    {"offered", SCHEMA_BOOL, false, .help = "false: for conversions, never recommended"},
+    {"imatrix", SCHEMA_BOOL, false, .help = "true: cannot be made well without an importance matrix"},
+    {"summary", SCHEMA_TEXT, true, .help = "one line for people"},
+    {0},
+};
+static const struct schema_field levels_schema[] = {
+    {"schema", SCHEMA_INTEGER, true, .help = "1"},
+    {"levels", SCHEMA_MAPS, true, level_fields, .help = "the quant levels, largest first"},
+    {"larger_at_most", SCHEMA_NUMBER, true, .help = "how much larger than the model in question a measured one may be"},
+    {"published", SCHEMA_MAPS, true, loss_fields, .help = "perplexity tables that expected losses come from"},
+    {0},
+};
+
+/* ------------------------------------------------------------ recipes.yaml */
+
+static const struct schema_field role_fields[] = {
+    {"role", SCHEMA_TEXT, true, .help = "a name that the rules below use"},
+    {"name", SCHEMA_TEXTS, false, .help = "whole tensor names"},
+    {"contains", SCHEMA_TEXTS, false, .help = "parts of tensor names"},
+    {"kind", SCHEMA_TEXT, false, .valid = is_kind, .expected = "values or feed-forward",
+     .help = "how layers are counted: values are numbered together among themselves, feed-forward ones out of all layers"},
+    {"stands_for", SCHEMA_TEXT, false, .help = "the role it takes where no tensor has that role"},
+    {0},
+};
+static const struct schema_field keep_fields[] = {
+    {"dims_below", SCHEMA_INTEGER, false, .help = "tensors with fewer dimensions longer than 1"},
+    {"suffix_not", SCHEMA_TEXT, false, .help = "tensors whose name ends otherwise"},
+    {"name", SCHEMA_TEXTS, false, .help = "whole tensor names"},
+    {"contains", SCHEMA_TEXTS, false, .help = "parts of tensor names"},
+    {"why", SCHEMA_TEXT, true, .help = "the reason"},
+    {0},
+};
+static const struct schema_field set_fields[] = {
+    {"first", SCHEMA_TEXT, false, SHARE, .help = "layers from the start"},
+    {"last", SCHEMA_TEXT, false, SHARE, .help = "layers at the end"},
+    {"every", SCHEMA_INTEGER, false, .help = "of the layers after `first`, one in so many"},
+    {"at", SCHEMA_INTEGER, false, .help = "which of them, from 0"},
+    {"why", SCHEMA_TEXT, false, .help = "the reason"},
+    {0},
+};
+static const struct schema_field rule_fields[] = {
+    {"roles", SCHEMA_TEXTS, true, .help = "roles that it is about"},
+    {"levels", SCHEMA_TEXTS, false, .help = "levels that it is about; without: every quantized one"},
+    {"levels_not", SCHEMA_TEXTS, false, .help = "levels that it is not about"},
+    {"layers", SCHEMA_TEXT, false, .help = "a layer set"},
+    {"arch", SCHEMA_TEXTS, false, .help = "only these architectures"},
+    {"arch_not", SCHEMA_TEXTS, false, .help = "not these architectures"},
+    {"experts", SCHEMA_INTEGER, false, .help = "only models with so many experts"},
+    {"experts_not", SCHEMA_INTEGER, false, .help = "not models with so many experts"},
+    {"model_layers", SCHEMA_INTEGER, false, .help = "only models with so many layers"},
+    {"gqa_min", SCHEMA_INTEGER, false, .help = "at least so many query heads share a key head"},
+    {"imatrix", SCHEMA_BOOL, false, .help = "only with, or only without, an importance matrix"},
+    {"from", SCHEMA_TEXTS, false, TYPE, .help = "only where the type so far is one of these"},
+    {"type", SCHEMA_TEXT, true, TYPE, .help = "the tensor's type"},
+    {"why", SCHEMA_TEXT, true, .help = "the reason"},
+    {0},
+};
+static const struct schema_field fallback_fields[] = {
+    {"type", SCHEMA_TEXTS, true, TYPE, .help = "types whose block does not divide the row"},
+    {"to", SCHEMA_TEXT, true, TYPE, .help = "what replaces them"},
+    {0},
+};
+static const struct schema_field recipes_schema[] = {
+    {"schema", SCHEMA_INTEGER, true, .help = "1"},
+    {"source", SCHEMA_TEXT, true, .help = "where the mixtures come from"},
+    {"roles", SCHEMA_MAPS, true, role_fields, .help = "what a tensor is for, by its name; the first row that fits"},
+    {"keep", SCHEMA_MAPS, true, keep_fields, .help = "tensors that keep their type; any row that fits"},
+    {"layer_sets", SCHEMA_NAMED, true, set_fields, .help = "sets of layers by name"},
+    {"rules", SCHEMA_MAPS, true, rule_fields, .help = "types; the last rule that fits wins, else the level's type"},
+    {"fallbacks", SCHEMA_MAPS, true, fallback_fields, .help = "replacements where a row is no multiple of the block"},
+    {"last_resort", SCHEMA_TEXT, true, TYPE, .help = "the type where the replacement does not divide the row either"},
+    {0},
+};
+
+static const struct { const char *name; const struct schema_field *fields; } schemas[] = {
+    {"levels", levels_schema},
+    {"recipes", recipes_schema},
+};
+
+const struct schema_field *rules_schema(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(schemas); i++)
+        if (strcmp(schemas[i].name, name) == 0)
+            return schemas[i].fields;
+    return NULL;
+}

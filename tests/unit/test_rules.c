@@ -1,0 +1,97 @@
+#include "unit.h"
+
+#include <unistd.h>
+
+#include "base/file.h"
+#include "plan/rules.h"
+
+static char *folder;
+
+static int make_folder(void **state)
+{
+    char name[] = "tests_rules_XXXXXX";
+    (void)state;
+    folder = mkdtemp(name) ? xstrdup(name) : NULL;
+    return folder ? setenv("QUANTWIZ_RULES", folder, 1) : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    rmdir(folder);
+    free(folder);
+    return unsetenv("QUANTWIZ_RULES");
+}
+
+/* What loading says when the person's own NAME.yaml holds `text`. */
+static struct error load_with(const char *name, const char *text)
+{
+    struct error e = {0}, write = {0};
+    struct rules *r = NULL;
+    char *path = xasprintf("%s/%s.yaml", folder, name);
+    assert_ok(file_write(path, text, strlen(text), &write), &write);
+    if (!rules_load(&r, &e))
+        rules_free(r);
+    unlink(path);
+    free(path);
+    return e;
+}
+
+static void ours_load(void **state)
+{
+    static const char *const offered[] = {"F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_0", "Q5_1", "Q4_K_M",
+                                          "Q4_K_S", "Q4_0", "Q4_1", "IQ4_NL", "IQ4_XS", "Q3_K_L", "Q3_K_M", "Q3_K_S",
+                                          "Q2_K", "Q2_K_S"};
+    struct error e = {0};
+    struct rules *r;
+    (void)state;
+    assert_ok(rules_load(&r, &e), &e);
+    for (size_t i = 0; i < ARRAY_LENGTH(offered); i++) {
+        const struct level *l = rules_level(r, offered[i]);
+        assert_non_null(l);
+        assert_true(l->offered);
+        assert_non_null(l->type->encode);
+    }
+    assert_int_equal(r->level_count, ARRAY_LENGTH(offered) + 1);
+    assert_false(rules_level(r, "f32")->offered);
+    assert_int_equal(rules_level(r, "q4_k_m")->file_type, 15);
+    rules_free(r);
+}
+
+#define ONE_LEVEL "levels:\n  - {name: A, format: gguf, type: Q4_K, file_type: 15, bits: 4.5, summary: x}\n"
+
+static void errors_name_file_line_and_what_was_expected(void **state)
+{
+    static const struct { const char *name, *text, *says; } rows[] = {
+        {"levels", "schema: 2\n", "levels.yaml:1: expected schema 1, found '2'"},
+        {"levels", "schema: 1\nlevel: []\n", "levels.yaml:2: expected one of the keys schema, levels"},
+        {"levels", "schema: 1\nlarger_at_most: 1\npublished: []\nlevels:\n  - {name: A, format: gguf, type: Q4_X, "
+                   "file_type: 15, bits: 4, summary: x}\n",
+         "levels.yaml:5: expected a tensor type such as Q4_K for 'type', found 'Q4_X'"},
+        {"levels", "schema: 1\nlarger_at_most: 1\npublished: []\nlevels:\n  - {name: A}\n",
+         "levels.yaml:5: expected the key 'format'"},
+        {"levels", "schema: 1\nlarger_at_most: 1\npublished: []\n" ONE_LEVEL ONE_LEVEL, "stands here a second time"},
+        {"levels", "schema: 1\nlarger_at_most: 1\npublished: []\n" ONE_LEVEL, "expected a level from levels.yaml"},
+        {"recipes", "schema: 1\nsource: x\nlast_resort: F16\nkeep: []\nfallbacks: []\nlayer_sets: {a: {first: 1/0}}\n"
+                    "roles: []\nrules: []\n",
+         "recipes.yaml:6: expected a count of layers such as 2, or a share such as 1/8 for 'first', found '1/0'"},
+        {"recipes", "schema: 1\nsource: x\nlast_resort: F16\nkeep: []\nfallbacks: []\nlayer_sets: {}\nroles: []\nrules:\n"
+                    "  - {roles: attn_q, type: Q6_K, why: y}\n",
+         "recipes.yaml:9: expected a role from the list 'roles', found 'attn_q'"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct error e = load_with(rows[i].name, rows[i].text);
+        assert_int_equal(e.code, ERROR_USAGE);
+        assert_says(&e, rows[i].says);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ours_load),
+        cmocka_unit_test_setup_teardown(errors_name_file_line_and_what_was_expected, make_folder, remove_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
