@@ -14,6 +14,7 @@
 
 /* In the order of the help. Without a command the wizard opens. */
 const struct command *const commands[] = {
+    &cmd_machine,
     NULL,
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cgroup.h"
 #include "base/mem.h"
 #ifdef __aarch64__
 #include <sys/auxv.h>
@@ -79,27 +80,14 @@ const char *const *cpu_features(void)
     return found;
 }
 
-/* A container's CPU quota in whole processors, or 0 where there is none (cgroup v2, then v1). */
-static int quota_threads(void)
+int threads_allowed(void)
 {
-    double quota = 0, period = 0;
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (f) {
-        if (fscanf(f, "%lf %lf", &quota, &period) != 2)
-            quota = 0;
-        fclose(f);
-    } else if ((f = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "re"))) {
-        FILE *g = fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "re");
-        if (fscanf(f, "%lf", &quota) != 1 || !g || fscanf(g, "%lf", &period) != 1)
-            quota = 0;
-        if (g)
-            fclose(g);
-        fclose(f);
-    }
-    if (quota <= 0 || period <= 0)
-        return 0;
-    int whole = (int)(quota / period + 0.5);
-    return whole > 0 ? whole : 1;
+    struct cgroup c;
+    cpu_set_t set;
+    cgroup_read(&c, "");
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : omp_get_num_procs();
+    int quota = c.cpus < n ? (int)(c.cpus + 0.5) : n;
+    return quota > 0 ? quota : 1;
 }
 
 static int wanted_threads;
@@ -114,8 +102,5 @@ int threads_count(void)
 {
     if (wanted_threads > 0)
         return wanted_threads;
-    cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : omp_get_num_procs();
-    int quota = quota_threads();
-    return wanted_threads = quota && quota < n ? quota : n;
+    return wanted_threads = threads_allowed();
 }

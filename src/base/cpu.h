@@ -15,5 +15,7 @@ const char *const *cpu_features(void);
 /* Threads for parallel loops and BLAS: 0 means all that this process may use (affinity, cgroup quota). */
 void threads_set(int count);
 int threads_count(void);
+/* All that this process may use, whatever threads_set() said. */
+int threads_allowed(void);
 
 #endif

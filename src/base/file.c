@@ -140,6 +140,17 @@ int file_read(const char *path, uint64_t limit, char **text, size_t *length, str
     return 0;
 }
 
+bool file_first_line(const char *path, char *line, size_t size)
+{
+    FILE *f = fopen(path, "re");
+    bool found = f && fgets(line, (int)size, f);
+    if (f)
+        fclose(f);
+    if (found)
+        line[strcspn(line, "\n")] = 0;
+    return found;
+}
+
 /* ------------------------------------------------------------ files written */
 
 int file_out_open(struct file_out *f, const char *path, bool resume, struct error *e)

@@ -23,6 +23,9 @@ void file_bus_guard(void);
 /* The whole of a (small) file, NUL-terminated; refuses files over `limit` bytes. free() it. */
 int file_read(const char *path, uint64_t limit, char **text, size_t *length, struct error *e);
 
+/* The first line of a small file of the kernel's (/proc, /sys), without its newline; false if there is none. */
+bool file_first_line(const char *path, char *line, size_t size);
+
 /* A file being written: PATH.part until file_out_commit syncs and renames it. */
 struct file_out {
     int fd;

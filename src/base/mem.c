@@ -94,6 +94,19 @@ char *arena_strdup(struct arena *a, const char *s)
     return arena_strndup(a, s, strlen(s));
 }
 
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    char *text = arena_alloc(a, n + 1);
+    vsnprintf(text, n + 1, fmt, again);
+    va_end(again);
+    va_end(ap);
+    return text;
+}
+
 void arena_done(struct arena *a)
 {
     for (struct arena_block *b = a->blocks, *next; b; b = next) {

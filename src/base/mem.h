@@ -21,6 +21,7 @@ struct arena {
 void *arena_alloc(struct arena *a, size_t size) __attribute__((returns_nonnull)); /* zeroed, 16-byte aligned */
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_strndup(struct arena *a, const char *s, size_t n);
+char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void arena_done(struct arena *a);
 
 /* Appends to `T *array` with its `count` and `capacity`: array_push(items, count, capacity) = item; */

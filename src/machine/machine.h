@@ -23,6 +23,7 @@ struct machine_cpu {
     int packages, cores, threads;      /* threads: that this process may use */
     int performance_cores, efficiency_cores; /* both 0 where there is one kind */
     struct fact l1d_bytes, l2_bytes, l3_bytes; /* of one instance */
+    int l3_count;                      /* instances of the last-level cache */
     const char *const *features;       /* NULL-terminated */
 };
 
@@ -64,7 +65,9 @@ struct machine {
     const char *disk_path;
     struct fact disk_free_bytes;
     const char **warnings;             /* what could not be read, and why it matters */
-    int warning_count;
+    int warning_count, warning_capacity;
+    const char *root;                  /* goes before /proc and /sys: "" but in tests */
+    struct gpu_scan *live;             /* the drivers that machine_refresh asks; NULL: simulated */
     struct arena arena;
 };
 
@@ -72,13 +75,23 @@ struct machine_options {
     const char *file;        /* --machine FILE: hwloc XML or our YAML; NULL: this machine */
     const char *disk_path;   /* where output will go; NULL: the current folder */
     bool skip_bandwidth;     /* do not measure (a cached figure of this boot is still used) */
+    const char *root;        /* goes before /proc and /sys, for tests; NULL: $QUANTWIZ_FSROOT, or nothing */
 };
 int machine_detect(struct machine **out, const struct machine_options *o, struct error *e);
 void machine_free(struct machine *m);
-/* Free RAM and VRAM as of now; does nothing for a simulated machine. */
+/* Free RAM and VRAM as of now; does nothing for a simulated machine. Under 2 ms: made to be called each second. */
 void machine_refresh(struct machine *m);
+/* Reads memory with all cores for half a second, or takes the figure that was measured since the last boot. The
+ * result is the caller's to store in m->memory.bandwidth, so that this may run beside machine_refresh. *note says
+ * what limits the figure (static text), or is NULL. */
+int machine_measure_bandwidth(const struct machine *m, struct fact *bandwidth, const char **note, struct error *e);
 
-/* What GPUs offer together: sums of what is known; FACT_UNKNOWN where nothing is. */
+/* Memory that programs may share: what is installed or the limit, the smaller; and how much of it is taken. */
+struct fact machine_ram_total(const struct machine *m);
+struct fact machine_ram_used(const struct machine *m);
+
+/* What GPUs offer together: sums of what is known; FACT_UNKNOWN where nothing is. Chips that share the host's
+ * memory count only where there is no GPU with memory of its own, and then once. */
 struct fact machine_vram_total(const struct machine *m);
 struct fact machine_vram_free(const struct machine *m);
 

@@ -1,0 +1,152 @@
+#include "machine/bandwidth.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+/* ------------------------------------------------------------------- measuring */
+
+size_t bandwidth_buffer(double cache_bytes, double available_bytes)
+{
+    double want = fmax(2 * cache_bytes, 0x1p28);
+    return (size_t)fmin(want, available_bytes / 8) & ~(size_t)4095;
+}
+
+/* The slice of `n` words that belongs to the calling thread. */
+static void own_slice(size_t n, size_t *begin, size_t *end)
+{
+    size_t t = omp_get_thread_num(), threads = omp_get_num_threads();
+    *begin = n * t / threads;
+    *end = n * (t + 1) / threads;
+}
+
+/* Each thread touches first what it will read, so that the pages lie in its own NUMA node. */
+static void touch(uint64_t *words, size_t n, int threads)
+{
+#pragma omp parallel num_threads(threads)
+    {
+        size_t begin, end;
+        own_slice(n, &begin, &end);
+        memset(words + begin, 1, (end - begin) * sizeof *words);
+    }
+}
+
+/* One pass over all of it; the sum keeps the loads from being dropped. */
+static uint64_t read_all(const uint64_t *words, size_t n, int threads)
+{
+    uint64_t sum = 0;
+#pragma omp parallel num_threads(threads) reduction(+ : sum)
+    {
+        size_t begin, end;
+        own_slice(n, &begin, &end);
+        for (size_t i = begin; i < end; i++)
+            sum += words[i];
+    }
+    return sum;
+}
+
+double bandwidth_measure(size_t bytes, int threads, double seconds)
+{
+    static volatile uint64_t sink;
+    if (!bytes)
+        return NAN;
+    uint64_t *words = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (words == MAP_FAILED)
+        return NAN;
+    /* Few page-table walks: we measure memory, not the translation of addresses. */
+    madvise(words, bytes, MADV_HUGEPAGE);
+    double started = clock_monotonic(), best = 0;
+    touch(words, bytes / sizeof *words, threads);
+    do {
+        double before = clock_monotonic();
+        sink += read_all(words, bytes / sizeof *words, threads);
+        best = fmax(best, bytes / (clock_monotonic() - before));
+    } while (clock_monotonic() - started < seconds);
+    munmap(words, bytes);
+    return best;
+}
+
+/* ----------------------------------------------------------------- remembering */
+
+enum { CACHE_LINES = 16, CACHE_BYTES = 64 * 1024 };
+
+char *bandwidth_key(const char *root, int threads)
+{
+    char *boot_path = xasprintf("%s/proc/sys/kernel/random/boot_id", root), boot[64], line[1024];
+    char *status = xasprintf("%s/proc/self/status", root), cpus[1024] = "-", *key = NULL;
+    FILE *f = fopen(status, "re");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "Cpus_allowed_list: %1023s", cpus) == 1)
+            break;
+    if (f)
+        fclose(f);
+    if (file_first_line(boot_path, boot, sizeof boot) && *boot)
+        key = xasprintf("%s/%s/%d", boot, cpus, threads);
+    free(boot_path);
+    free(status);
+    return key;
+}
+
+static char *cache_path(void)
+{
+    char *folder = path_xdg("XDG_CACHE_HOME", ".cache"), *path = path_join(folder, "bandwidth");
+    free(folder);
+    return path;
+}
+
+/* What the cache holds, or NULL. */
+static char *cache_text(void)
+{
+    struct error ignored;
+    size_t length;
+    char *path = cache_path(), *text = NULL;
+    if (file_exists(path) && file_read(path, CACHE_BYTES, &text, &length, &ignored) != 0)
+        text = NULL;
+    free(path);
+    return text;
+}
+
+static bool line_has_key(const char *line, const char *key)
+{
+    return str_starts(line, key) && line[strlen(key)] == ' ';
+}
+
+bool bandwidth_recall(const char *key, double *bytes_per_s)
+{
+    char *text = cache_text(), *save = NULL;
+    bool found = false;
+    for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line && !found; line = strtok_r(NULL, "\n", &save))
+        found = line_has_key(line, key) && parse_double(line + strlen(key) + 1, bytes_per_s) && *bytes_per_s > 0;
+    free(text);
+    return found;
+}
+
+void bandwidth_remember(const char *key, double bytes_per_s)
+{
+    char *text = cache_text(), *path = cache_path(), *folder = path_folder(path), *save = NULL;
+    struct error ignored;
+    struct str out = {0};
+    int lines = 1;
+    str_addf(&out, "%s %.0f\n", key, bytes_per_s);
+    for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line && lines < CACHE_LINES;
+         line = strtok_r(NULL, "\n", &save))
+        if (!line_has_key(line, key)) {
+            str_addf(&out, "%s\n", line);
+            lines++;
+        }
+    if (file_make_folder(folder, &ignored) == 0)
+        file_write(path, out.data, out.length, &ignored);
+    str_done(&out);
+    free(text);
+    free(path);
+    free(folder);
+}

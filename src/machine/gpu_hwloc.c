@@ -1,0 +1,74 @@
+/* What hwloc's own back ends left in the topology: the only source for a saved one, and where no driver answers. */
+#include <hwloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "machine/gpu.h"
+#include "machine/machine_priv.h"
+#include "machine/topology.h"
+
+/* Memory as the runtimes under hwloc publish it, in KiB. */
+static const char *const memory_infos[] = {"CUDAGlobalMemorySize", "RSMIVRAMSize", "LevelZeroHBMSize",
+                                           "LevelZeroDDRSize", "OpenCLGlobalMemorySize"};
+
+static bool is_gpu_class(unsigned class)
+{
+    return class >> 8 == 0x03 || class == 0x1200; /* display controllers; processing accelerators */
+}
+
+/* pci.ids writes "GP107M [GeForce GTX 1050 Ti Mobile]": the part that people know stands in brackets. */
+static const char *market_name(struct arena *a, const char *name)
+{
+    const char *open = name ? strrchr(name, '[') : NULL, *close = open ? strchr(open, ']') : NULL;
+    return close ? arena_strndup(a, open + 1, close - open - 1) : name && *name ? arena_strdup(a, name) : NULL;
+}
+
+static void read_osdev(struct machine_gpu *g, hwloc_obj_t o, struct arena *a)
+{
+    const char *model = topology_info(o, "GPUModel");
+    if (model && !g->name)
+        g->name = arena_strdup(a, model);
+    for (size_t i = 0; i < ARRAY_LENGTH(memory_infos); i++) {
+        const char *kib = topology_info(o, memory_infos[i]);
+        if (kib && !fact_known(g->vram_total_bytes))
+            g->vram_total_bytes = fact_of(strtod(kib, NULL) * 1024, FACT_FOUND);
+    }
+}
+
+static int numa_of(hwloc_topology_t t, hwloc_obj_t o)
+{
+    hwloc_obj_t place = hwloc_get_non_io_ancestor_obj(t, o);
+    if (!place || !place->nodeset || hwloc_bitmap_weight(place->nodeset) != 1)
+        return -1;
+    return hwloc_bitmap_first(place->nodeset);
+}
+
+static void add_pci(struct gpu_scan *s, hwloc_obj_t o)
+{
+    const struct hwloc_pcidev_attr_s *pci = &o->attr->pcidev;
+    struct arena *a = &s->m->arena;
+    struct gpu_device d = {
+        .backend = &gpu_hwloc, .pci_vendor = pci->vendor_id, .pci_device = pci->device_id,
+        .gpu = {.vendor = gpu_vendor(pci->vendor_id), .source = "hwloc",
+                .numa_node = numa_of(s->topology, o)},
+    };
+    if (!d.gpu.vendor || !is_gpu_class(pci->class_id))
+        return;
+    d.gpu.bus = arena_printf(a, "%04x:%02x:%02x.%x", pci->domain, pci->bus, pci->dev, pci->func);
+    for (hwloc_obj_t child = o->io_first_child; child; child = child->next_sibling)
+        if (child->type == HWLOC_OBJ_OS_DEVICE)
+            read_osdev(&d.gpu, child, a);
+    const char *device = topology_info(o, "PCIDevice");
+    if (!d.gpu.name)
+        d.gpu.name = market_name(a, device ? device : o->name);
+    gpu_add(s, &d);
+}
+
+static void find(struct gpu_scan *s, void *driver)
+{
+    (void)driver;
+    for (hwloc_obj_t o = NULL; s->topology && (o = hwloc_get_next_pcidev(s->topology, o));)
+        add_pci(s, o);
+}
+
+const struct gpu_backend gpu_hwloc = {.source = "hwloc", .find = find};
