@@ -192,7 +192,7 @@ static void cpu_rows(struct table *t, const struct machine *m)
 static void memory_rows(struct table *t, const struct machine *m)
 {
     row(t, "memory", m->memory.total_bytes, UNIT_BYTES, "what fits in RAM cannot be said");
-    row(t, "available now", m->memory.available_bytes, UNIT_BYTES, "estimates take what is installed, or --budget");
+    row(t, "available now", m->memory.available_bytes, UNIT_BYTES, "what fits at this moment cannot be said");
     if (fact_known(m->memory.limit_bytes))
         row(t, "container's limit", m->memory.limit_bytes, UNIT_BYTES, NULL);
     row(t, "memory bandwidth", m->memory.bandwidth, UNIT_BYTES_PER_S, "tokens/s on the CPU cannot be estimated");

@@ -21,57 +21,70 @@ size_t bandwidth_buffer(double cache_bytes, double available_bytes)
     return (size_t)fmin(want, available_bytes / 8) & ~(size_t)4095;
 }
 
-/* The slice of `n` words that belongs to the calling thread. */
-static void own_slice(size_t n, size_t *begin, size_t *end)
+/* The buffer is dealt out in chunks, and each chunk to all threads. A thread touches first what it will read, so
+ * that its pages lie in its own NUMA node; and new memory may be slow to come (a virtual machine's host has to find
+ * it), so the touching can end after any chunk. */
+enum { CHUNK_WORDS = 32 << 17 }; /* 32 MiB */
+
+/* The words of a chunk that belong to the calling thread. */
+static uint64_t *own_part(uint64_t *chunk, size_t *n)
 {
     size_t t = omp_get_thread_num(), threads = omp_get_num_threads();
-    *begin = n * t / threads;
-    *end = n * (t + 1) / threads;
+    size_t begin = CHUNK_WORDS * t / threads, end = CHUNK_WORDS * (t + 1) / threads;
+    *n = end - begin;
+    return chunk + begin;
 }
 
-/* Each thread touches first what it will read, so that the pages lie in its own NUMA node. */
-static void touch(uint64_t *words, size_t n, int threads)
+/* The number of chunks that could be touched until `deadline`, at least one. */
+static size_t touch(uint64_t *words, size_t chunks, int threads, double deadline)
 {
+    size_t done = 0;
+    do {
 #pragma omp parallel num_threads(threads)
-    {
-        size_t begin, end;
-        own_slice(n, &begin, &end);
-        memset(words + begin, 1, (end - begin) * sizeof *words);
-    }
+        {
+            size_t n;
+            uint64_t *part = own_part(words + done * CHUNK_WORDS, &n);
+            memset(part, 1, n * sizeof *part);
+        }
+        done++;
+    } while (done < chunks && clock_monotonic() < deadline);
+    return done;
 }
 
-/* One pass over all of it; the sum keeps the loads from being dropped. */
-static uint64_t read_all(const uint64_t *words, size_t n, int threads)
+/* One pass over all chunks; the sum keeps the loads from being dropped. */
+static uint64_t read_all(uint64_t *words, size_t chunks, int threads)
 {
     uint64_t sum = 0;
 #pragma omp parallel num_threads(threads) reduction(+ : sum)
-    {
-        size_t begin, end;
-        own_slice(n, &begin, &end);
-        for (size_t i = begin; i < end; i++)
-            sum += words[i];
+    for (size_t c = 0; c < chunks; c++) {
+        size_t n;
+        const uint64_t *part = own_part(words + c * CHUNK_WORDS, &n);
+        for (size_t i = 0; i < n; i++)
+            sum += part[i];
     }
     return sum;
 }
 
-double bandwidth_measure(size_t bytes, int threads, double seconds)
+double bandwidth_measure(size_t *bytes, int threads, double seconds)
 {
     static volatile uint64_t sink;
-    if (!bytes)
-        return NAN;
-    uint64_t *words = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    double started = clock_monotonic(), best = 0;
+    size_t chunks = *bytes / (CHUNK_WORDS * sizeof(uint64_t)), size = chunks * CHUNK_WORDS * sizeof(uint64_t);
+    *bytes = 0;
+    uint64_t *words = chunks ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+                             : MAP_FAILED;
     if (words == MAP_FAILED)
         return NAN;
     /* Few page-table walks: we measure memory, not the translation of addresses. */
-    madvise(words, bytes, MADV_HUGEPAGE);
-    double started = clock_monotonic(), best = 0;
-    touch(words, bytes / sizeof *words, threads);
+    madvise(words, size, MADV_HUGEPAGE);
+    chunks = touch(words, chunks, threads, started + seconds / 2);
+    *bytes = chunks * CHUNK_WORDS * sizeof(uint64_t);
     do {
         double before = clock_monotonic();
-        sink += read_all(words, bytes / sizeof *words, threads);
-        best = fmax(best, bytes / (clock_monotonic() - before));
+        sink += read_all(words, chunks, threads);
+        best = fmax(best, *bytes / (clock_monotonic() - before));
     } while (clock_monotonic() - started < seconds);
-    munmap(words, bytes);
+    munmap(words, size);
     return best;
 }
 

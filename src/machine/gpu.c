@@ -111,11 +111,15 @@ static void scale_slice(struct gpu_device *d)
 static void warn_unknown(struct gpu_scan *s, const struct machine_gpu *g)
 {
     bool nvidia = g->vendor && strcmp(g->vendor, "NVIDIA") == 0;
+    const char *why = nvidia && s->nvidia_problem ? s->nvidia_problem : "no driver answers";
     if (fact_known(g->vram_total_bytes) || g->unified)
         return;
-    machine_warn(s->m, "%s: its memory could not be read (%s), so what fits on it cannot be said; enter it, or %s",
-                 g->name, nvidia && s->nvidia_problem ? s->nvidia_problem : "no driver answers",
-                 s->m->simulated ? "give it in a YAML file (--machine)" : "install the vendor's driver");
+    if (s->m->simulated)
+        machine_warn(s->m, "%s: the file does not tell its memory, so what fits on it cannot be said; "
+                     "describe the machine in YAML, or enter it", g->name);
+    else
+        machine_warn(s->m, "%s: its memory could not be read (%s), so what fits on it cannot be said; "
+                     "install the vendor's driver, or enter it", g->name, why);
 }
 
 static const char *unnamed(struct gpu_scan *s, const struct gpu_device *d)

@@ -67,10 +67,9 @@ static bool is_tegra(const char *root)
     FILE *f = fopen(path, "re");
     size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
     bool found = false;
-    for (size_t i = 0; i < n; i += strlen(text + i) + 1) {
-        text[n] = 0;
+    text[n] = 0;
+    for (size_t i = 0; i < n; i += strlen(text + i) + 1)
         found |= str_starts(text + i, "nvidia,tegra");
-    }
     if (f)
         fclose(f);
     free(path);

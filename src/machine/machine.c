@@ -151,8 +151,9 @@ int machine_measure_bandwidth(const struct machine *m, struct fact *bandwidth, c
     double caches = fact_or(m->cpu.l3_bytes, 0) * m->cpu.l3_count;
     size_t bytes = bandwidth_buffer(caches, fact_or(m->memory.available_bytes, 0x1p31));
     char *key = bandwidth_key(m->root, m->cpu.threads);
-    double measured = bandwidth_measure(bytes, m->cpu.threads, 0.5);
-    *note = bytes < 2 * caches ? "memory bandwidth was measured with little memory free: caches may flatter it" : NULL;
+    double measured = bandwidth_measure(&bytes, m->cpu.threads, 0.5);
+    *note = bytes < 2 * caches ? "memory bandwidth was measured over less memory than twice the caches, which may "
+                                 "flatter it" : NULL;
     *bandwidth = fact_of(measured, FACT_MEASURED);
     if (fact_known(*bandwidth) && key)
         bandwidth_remember(key, measured);

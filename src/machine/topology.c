@@ -141,30 +141,28 @@ static const char *kind_info(const struct hwloc_info_s *infos, unsigned count, c
     return NULL;
 }
 
-/* Kinds that differ only in their top frequency (favoured cores of one design) are one kind to us: the slowest
- * kind counts as efficiency cores where the hardware calls its kinds different things. */
+/* hwloc ranks kinds by efficiency, 0 the slowest. Kinds that the hardware does not call different things are
+ * favoured cores of one design (they differ in their top frequency only), which are one kind to us. */
 static void describe_kinds(struct machine_cpu *cpu, hwloc_topology_t t)
 {
-    hwloc_bitmap_t set = hwloc_bitmap_alloc();
-    int kinds = hwloc_cpukinds_get_nr(t, 0), performance = 0, efficiency = 0;
-    for (int i = 0; set && i < kinds; i++) {
+    hwloc_bitmap_t set = hwloc_bitmap_alloc(), slow = hwloc_bitmap_alloc(), fast = hwloc_bitmap_alloc();
+    int kinds = hwloc_cpukinds_get_nr(t, 0);
+    for (int i = 0; i < kinds; i++) {
         struct hwloc_info_s *infos = NULL;
         unsigned count = 0;
         int rank = -1;
-        if (hwloc_cpukinds_get_info(t, i, set, &rank, &count, &infos, 0) != 0)
+        if (hwloc_cpukinds_get_info(t, i, set, &rank, &count, &infos, 0) != 0 || rank < 0)
             continue;
-        const char *type = kind_info(infos, count, "CoreType");
-        bool ranked = rank >= 0 && (type || kind_info(infos, count, "LinuxCapacity"));
-        if (ranked && rank == 0)
-            efficiency += count_cores(t, set);
-        else if (ranked)
-            performance += count_cores(t, set);
+        if (kind_info(infos, count, "CoreType") || kind_info(infos, count, "LinuxCapacity"))
+            hwloc_bitmap_or(rank ? fast : slow, rank ? fast : slow, set);
+    }
+    if (!hwloc_bitmap_iszero(slow) && !hwloc_bitmap_iszero(fast)) {
+        cpu->performance_cores = count_cores(t, fast);
+        cpu->efficiency_cores = count_cores(t, slow);
     }
     hwloc_bitmap_free(set);
-    if (performance && efficiency) {
-        cpu->performance_cores = performance;
-        cpu->efficiency_cores = efficiency;
-    }
+    hwloc_bitmap_free(slow);
+    hwloc_bitmap_free(fast);
 }
 
 static void describe_numa(struct machine *m, hwloc_topology_t t)
