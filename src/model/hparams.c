@@ -11,11 +11,7 @@
 
 #include "model/model_priv.h"
 
-enum {
-    LAYERS_MAX = 1024,        /* twice what llama.cpp allows (LLAMA_MAX_LAYERS) */
-    WIDTH_MAX = 1 << 24,      /* of embedding, feed-forward and heads: far above any model */
-    KEY_SIZE = 256,
-};
+enum { KEY_SIZE = 256 };
 
 /* "ARCH.SUFFIX" in `key`. */
 static const char *arch_key(const struct model *m, char key[static KEY_SIZE], const char *suffix)
@@ -24,8 +20,7 @@ static const char *arch_key(const struct model *m, char key[static KEY_SIZE], co
     return key;
 }
 
-/* NULL where the file has no "ARCH.SUFFIX". */
-static const struct gguf_value *arch_value(const struct model *m, const char *suffix)
+const struct gguf_value *hparams_value(const struct model *m, const char *suffix)
 {
     char key[KEY_SIZE];
     return gguf_find(&m->shards[0], arch_key(m, key, suffix));
@@ -40,10 +35,9 @@ static int check_range(const struct model *m, const struct gguf_value *v, double
     return model_bad_value(m, v, e, "it is %.17g, expected a whole number from 0 to %.17g", value, high);
 }
 
-/* A missing key leaves *value as it is. */
-static int read_integer(const struct model *m, const char *suffix, int high, int *value, struct error *e)
+int hparams_integer(const struct model *m, const char *suffix, int high, int *value, struct error *e)
 {
-    const struct gguf_value *v = arch_value(m, suffix);
+    const struct gguf_value *v = hparams_value(m, suffix);
     double number;
     if (!v)
         return 0;
@@ -57,7 +51,7 @@ static int read_integer(const struct model *m, const char *suffix, int high, int
 
 static int read_double(const struct model *m, const char *suffix, double *value, struct error *e)
 {
-    const struct gguf_value *v = arch_value(m, suffix);
+    const struct gguf_value *v = hparams_value(m, suffix);
     double number;
     if (!v)
         return 0;
@@ -72,16 +66,17 @@ static int read_double(const struct model *m, const char *suffix, double *value,
 static const struct { const char *suffix; size_t field; int high; } integers[] = {
     {"block_count", offsetof(struct hparams, layers), LAYERS_MAX},
     {"embedding_length", offsetof(struct hparams, embd), WIDTH_MAX},
-    {"context_length", offsetof(struct hparams, context), INT_MAX},
-    {"expert_count", offsetof(struct hparams, experts), 65536},
-    {"expert_used_count", offsetof(struct hparams, experts_used), 65536},
-    {"rope.dimension_count", offsetof(struct hparams, rope_dims), WIDTH_MAX},
+    {"context_length", offsetof(struct hparams, context), CONTEXT_MAX},
+    {"expert_count", offsetof(struct hparams, experts), EXPERTS_MAX},
+    {"expert_used_count", offsetof(struct hparams, experts_used), EXPERTS_MAX},
+    {"rope.dimension_count", offsetof(struct hparams, rope_dims), HEAD_LENGTH_MAX},
 };
 
 static const struct { const char *suffix; size_t field; } doubles[] = {
     {"attention.layer_norm_epsilon", offsetof(struct hparams, norm_eps)},
     {"attention.layer_norm_rms_epsilon", offsetof(struct hparams, norm_eps)},
     {"rope.freq_base", offsetof(struct hparams, rope_base)},
+    {"rope.freq_base_swa", offsetof(struct hparams, rope_base_local)},
     {"rope.scale_linear", offsetof(struct hparams, rope_factor)}, /* the older name of the next */
     {"rope.scaling.factor", offsetof(struct hparams, rope_factor)},
     {"rope.scaling.attn_factor", offsetof(struct hparams, rope_attn_factor)},
@@ -98,7 +93,7 @@ static int read_scalars(struct model *m, struct error *e)
 {
     char *hp = (char *)&m->hp;
     for (size_t i = 0; i < ARRAY_LENGTH(integers); i++)
-        if (read_integer(m, integers[i].suffix, integers[i].high, (int *)(hp + integers[i].field), e))
+        if (hparams_integer(m, integers[i].suffix, integers[i].high, (int *)(hp + integers[i].field), e))
             return e->code;
     for (size_t i = 0; i < ARRAY_LENGTH(doubles); i++)
         if (read_double(m, doubles[i].suffix, (double *)(hp + doubles[i].field), e))
@@ -108,17 +103,16 @@ static int read_scalars(struct model *m, struct error *e)
 
 /* ----------------------------------------------------------------- per layer */
 
-/* One number for all layers, or an array of one per layer. A missing key leaves the fields as they are. */
-static int read_layers(struct model *m, const char *suffix, size_t field, struct error *e)
+int hparams_layers(struct model *m, const char *suffix, int high, size_t field, struct error *e)
 {
-    const struct gguf_value *v = arch_value(m, suffix);
+    const struct gguf_value *v = hparams_value(m, suffix);
     if (!v)
         return 0;
     if (v->kind == GGUF_ARRAY && v->count < (uint64_t)m->hp.layers)
         return model_bad_value(m, v, e, "it has %llu items for %d layers", (unsigned long long)v->count, m->hp.layers);
     for (int i = 0; i < m->hp.layers; i++) {
         double number = gguf_item(v, i);
-        if (check_range(m, v, number, WIDTH_MAX, e))
+        if (check_range(m, v, number, high, e))
             return e->code;
         *(int *)((char *)&m->hp.layer[i] + field) = (int)number;
     }
@@ -139,14 +133,29 @@ static int read_layer_shapes(struct model *m, struct error *e)
 {
     struct hparams *hp = &m->hp;
     hp->layer = arena_alloc(&m->arena, (hp->layers + 1) * sizeof *hp->layer);
-    if (read_layers(m, "attention.head_count", offsetof(struct layer_shape, heads), e) ||
-        read_layers(m, "feed_forward_length", offsetof(struct layer_shape, ffn), e))
+    if (hparams_layers(m, "attention.head_count", HEADS_MAX, offsetof(struct layer_shape, heads), e) ||
+        hparams_layers(m, "feed_forward_length", WIDTH_MAX, offsetof(struct layer_shape, ffn), e))
         return e->code;
     default_head_lengths(hp);
-    if (read_layers(m, "attention.head_count_kv", offsetof(struct layer_shape, kv_heads), e) ||
-        read_layers(m, "attention.key_length", offsetof(struct layer_shape, key_length), e) ||
-        read_layers(m, "attention.value_length", offsetof(struct layer_shape, value_length), e))
+    if (hparams_layers(m, "attention.head_count_kv", HEADS_MAX, offsetof(struct layer_shape, kv_heads), e) ||
+        hparams_layers(m, "attention.key_length", HEAD_LENGTH_MAX, offsetof(struct layer_shape, key_length), e) ||
+        hparams_layers(m, "attention.value_length", HEAD_LENGTH_MAX, offsetof(struct layer_shape, value_length), e))
         return e->code;
+    return layers_read(m, e);
+}
+
+/* Latent attention: converters that keep the cache compressed write key_length_mla; older files have kv_lora_rank
+ * alone, and runtimes then store full keys and values (llama.cpp, PR 12801). */
+static int read_latent_attention(struct model *m, struct error *e)
+{
+    int rank = 0, key = 0;
+    if (hparams_integer(m, "attention.kv_lora_rank", WIDTH_MAX, &rank, e) ||
+        hparams_integer(m, "attention.key_length_mla", HEAD_LENGTH_MAX, &key, e))
+        return e->code;
+    if (rank && key) {
+        m->hp.mla_rank = rank;
+        m->hp.mla_rope = m->hp.rope_dims;
+    }
     return 0;
 }
 
@@ -162,12 +171,12 @@ static void read_rope_scaling(struct model *m)
         snprintf(m->hp.rope_scaling, sizeof m->hp.rope_scaling, "%s", kind);
 }
 
-static void default_rope(struct hparams *hp)
+static void default_rope(struct hparams *hp, const struct architecture *a)
 {
     if (hp->rope_base == 0)
         hp->rope_base = 10000;
     if (hp->rope_base_local == 0)
-        hp->rope_base_local = hp->rope_base;
+        hp->rope_base_local = a && a->rope_base_local ? a->rope_base_local : hp->rope_base;
     if (hp->rope_factor == 0)
         hp->rope_factor = 1;
     if (hp->rope_attn_factor == 0)
@@ -193,14 +202,14 @@ static int read_vocab(struct model *m, struct error *e)
         m->hp.vocab = (int)tokens->count;
         return 0;
     }
-    return read_integer(m, "vocab_size", INT_MAX, &m->hp.vocab, e);
+    return hparams_integer(m, "vocab_size", INT_MAX, &m->hp.vocab, e);
 }
 
 int hparams_read(struct model *m, struct error *e)
 {
-    if (read_scalars(m, e) || read_layer_shapes(m, e) || read_vocab(m, e))
+    if (read_scalars(m, e) || read_layer_shapes(m, e) || read_latent_attention(m, e) || read_vocab(m, e))
         return e->code;
     read_rope_scaling(m);
-    default_rope(&m->hp);
+    default_rope(&m->hp, m->arch);
     return 0;
 }

@@ -264,8 +264,10 @@ static int read_model(struct model *m, int flags, struct error *e)
     if (file_is_folder(m->path))
         return error_set(e, ERROR_FAILED, "cannot open %s: it is a folder; this version reads GGUF files, so convert the"
                          " checkpoint to GGUF first (convert_hf_to_gguf.py of llama.cpp) or name a .gguf file", m->path);
-    if (open_files(m, m->path, flags, e) || collect_tensors(m, e) || read_names(m, e) || hparams_read(m, e))
+    if (open_files(m, m->path, flags, e) || collect_tensors(m, e) || read_names(m, e) || hparams_read(m, e) ||
+        shapes_check(m, e))
         return e->code;
+    warnings_collect(m);
     return 0;
 }
 

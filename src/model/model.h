@@ -29,11 +29,11 @@ struct tensor {
 
 /* Attention of one layer. */
 struct layer_shape {
-    int heads, kv_heads;          /* kv_heads 0: no attention cache (hybrid, recurrent) */
+    int heads, kv_heads;          /* kv_heads 0: no cache of its own (recurrent, or another layer's) */
     int key_length, value_length; /* per head */
     int ffn;                      /* feed-forward width (of one expert) */
     int window;                   /* sliding window in tokens, 0 for full attention */
-    int64_t state_bytes;          /* recurrent state of a layer without cache, per sequence */
+    int64_t state_bytes;          /* recurrent state, per sequence; 0: none */
 };
 
 struct hparams {

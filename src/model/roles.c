@@ -1,5 +1,5 @@
-/* What a tensor does, from its name: "blk.3.attn_q.weight" is the query weight of layer 3.
- * Names: llama.cpp, gguf-py/gguf/constants.py, TENSOR_NAMES. */
+/* What a tensor does, from its name ("blk.3.attn_q.weight" is the query weight of layer 3), and what shape it must
+ * have for that. Names: llama.cpp, gguf-py/gguf/constants.py, TENSOR_NAMES. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,34 +9,38 @@
 
 enum { LAYER_DIGITS_MAX = 6 };
 
+/* How long a dimension is: a number of the model's or of the layer's. */
+enum extent { ONE, EMBD, VOCAB, QUERIES, KEYS, VALUES, MIXED, FFN, EXPERTS, KEY_LENGTH, HALF_ROPE, ANY };
+
 static const struct role_name {
     enum tensor_role role;
     bool block;               /* below "blk.N." */
     const char *stem;         /* without ".weight" or ".bias" */
+    enum extent shape[3];     /* row length first; a bias has the second alone */
 } role_names[] = {
-    {ROLE_TOKEN_EMBD, false, "token_embd"},
-    {ROLE_OUTPUT, false, "output"},
-    {ROLE_OUTPUT_NORM, false, "output_norm"},
-    {ROLE_ROPE_FREQS, false, "rope_freqs"},
-    {ROLE_ROPE_FREQS, true, "rope_freqs"},
-    {ROLE_ATTN_NORM, true, "attn_norm"},
-    {ROLE_ATTN_Q, true, "attn_q"},
-    {ROLE_ATTN_K, true, "attn_k"},
-    {ROLE_ATTN_V, true, "attn_v"},
-    {ROLE_ATTN_QKV, true, "attn_qkv"},
-    {ROLE_ATTN_OUTPUT, true, "attn_output"},
-    {ROLE_ATTN_Q_NORM, true, "attn_q_norm"},
-    {ROLE_ATTN_K_NORM, true, "attn_k_norm"},
-    {ROLE_ATTN_POST_NORM, true, "post_attention_norm"},
-    {ROLE_FFN_NORM, true, "ffn_norm"},
-    {ROLE_FFN_GATE, true, "ffn_gate"},
-    {ROLE_FFN_UP, true, "ffn_up"},
-    {ROLE_FFN_DOWN, true, "ffn_down"},
-    {ROLE_FFN_POST_NORM, true, "post_ffw_norm"},
-    {ROLE_FFN_GATE_INP, true, "ffn_gate_inp"},
-    {ROLE_FFN_GATE_EXPS, true, "ffn_gate_exps"},
-    {ROLE_FFN_UP_EXPS, true, "ffn_up_exps"},
-    {ROLE_FFN_DOWN_EXPS, true, "ffn_down_exps"},
+    {ROLE_TOKEN_EMBD, false, "token_embd", {EMBD, VOCAB}},
+    {ROLE_OUTPUT, false, "output", {EMBD, VOCAB}},
+    {ROLE_OUTPUT_NORM, false, "output_norm", {EMBD}},
+    {ROLE_ROPE_FREQS, false, "rope_freqs", {HALF_ROPE}},
+    {ROLE_ROPE_FREQS, true, "rope_freqs", {HALF_ROPE}},
+    {ROLE_ATTN_NORM, true, "attn_norm", {EMBD}},
+    {ROLE_ATTN_Q, true, "attn_q", {EMBD, QUERIES}},
+    {ROLE_ATTN_K, true, "attn_k", {EMBD, KEYS}},
+    {ROLE_ATTN_V, true, "attn_v", {EMBD, VALUES}},
+    {ROLE_ATTN_QKV, true, "attn_qkv", {EMBD, ANY}},
+    {ROLE_ATTN_OUTPUT, true, "attn_output", {MIXED, EMBD}},
+    {ROLE_ATTN_Q_NORM, true, "attn_q_norm", {KEY_LENGTH}},
+    {ROLE_ATTN_K_NORM, true, "attn_k_norm", {KEY_LENGTH}},
+    {ROLE_ATTN_POST_NORM, true, "post_attention_norm", {EMBD}},
+    {ROLE_FFN_NORM, true, "ffn_norm", {EMBD}},
+    {ROLE_FFN_GATE, true, "ffn_gate", {EMBD, FFN}},
+    {ROLE_FFN_UP, true, "ffn_up", {EMBD, FFN}},
+    {ROLE_FFN_DOWN, true, "ffn_down", {FFN, EMBD}},
+    {ROLE_FFN_POST_NORM, true, "post_ffw_norm", {EMBD}},
+    {ROLE_FFN_GATE_INP, true, "ffn_gate_inp", {EMBD, EXPERTS}},
+    {ROLE_FFN_GATE_EXPS, true, "ffn_gate_exps", {EMBD, FFN, EXPERTS}},
+    {ROLE_FFN_UP_EXPS, true, "ffn_up_exps", {EMBD, FFN, EXPERTS}},
+    {ROLE_FFN_DOWN_EXPS, true, "ffn_down_exps", {FFN, EMBD, EXPERTS}},
 };
 
 /* The rest of a name after "blk.N.", with N in *layer; the whole name and -1 where it is no block's. */
@@ -53,16 +57,74 @@ static const char *after_block(const char *name, int *layer)
     return digits + n + 1;
 }
 
+static const struct role_name *find_role(const char *rest, bool block)
+{
+    size_t n = strrchr(rest, '.') - rest;
+    for (size_t i = 0; i < ARRAY_LENGTH(role_names); i++) {
+        const struct role_name *r = &role_names[i];
+        if (r->block == block && strlen(r->stem) == n && memcmp(r->stem, rest, n) == 0)
+            return r;
+    }
+    return NULL;
+}
+
 void tensor_classify(struct tensor *t)
 {
     const char *rest = after_block(t->name, &t->layer);
     t->bias = str_ends(rest, ".bias");
     if (!t->bias && !str_ends(rest, ".weight"))
         return;
-    size_t n = strrchr(rest, '.') - rest;
-    for (size_t i = 0; i < ARRAY_LENGTH(role_names); i++) {
-        const struct role_name *r = &role_names[i];
-        if (r->block == (t->layer >= 0) && strlen(r->stem) == n && memcmp(r->stem, rest, n) == 0)
-            t->role = r->role;
+    const struct role_name *r = find_role(rest, t->layer >= 0);
+    t->role = r ? r->role : ROLE_OTHER;
+}
+
+/* -------------------------------------------------------------------- shapes */
+
+static int64_t length_of(enum extent x, const struct hparams *hp, const struct layer_shape *l)
+{
+    switch (x) {
+    case EMBD: return hp->embd;
+    case VOCAB: return hp->vocab;
+    case QUERIES: return (int64_t)l->heads * l->key_length;
+    case KEYS: return (int64_t)l->kv_heads * l->key_length;
+    case VALUES: return (int64_t)l->kv_heads * l->value_length;
+    case MIXED: return (int64_t)l->heads * l->value_length;
+    case FFN: return l->ffn;
+    case EXPERTS: return hp->experts;
+    case KEY_LENGTH: return l->key_length;
+    case HALF_ROPE: return hp->rope_dims / 2;
+    default: return 1;
     }
+}
+
+static int check_shape(const struct model *m, const struct tensor *t, struct error *e)
+{
+    static const struct layer_shape none;
+    int unused;
+    const struct role_name *r = find_role(after_block(t->name, &unused), t->layer >= 0);
+    const struct layer_shape *l = t->layer >= 0 ? &m->hp.layer[t->layer] : &none;
+    for (int d = 0; d < 4; d++) {
+        enum extent x = t->bias ? (d == 0 ? r->shape[1] : ONE) : d < 3 ? r->shape[d] : ONE;
+        int64_t wanted = length_of(x, &m->hp, l);
+        if (x != ANY && t->shape[d] != wanted)
+            return error_set(e, ERROR_FAILED, "cannot read %s: dimension %d of the tensor %s is %lld, but by the metadata of"
+                             " this %s model it must be %lld; the file is damaged or of a variant that this version does"
+                             " not know", m->path, d, t->name, (long long)t->shape[d], m->arch->title, (long long)wanted);
+    }
+    return 0;
+}
+
+int shapes_check(const struct model *m, struct error *e)
+{
+    if (!m->arch || !m->arch->evaluated)
+        return 0;
+    for (int i = 0; i < m->tensor_count; i++) {
+        const struct tensor *t = &m->tensors[i];
+        if (t->layer >= m->hp.layers)
+            return error_set(e, ERROR_FAILED, "cannot read %s: the tensor %s is of layer %d, but the metadata says %d layers;"
+                             " the file is damaged", m->path, t->name, t->layer, m->hp.layers);
+        if (t->role != ROLE_OTHER && check_shape(m, t, e))
+            return e->code;
+    }
+    return 0;
 }

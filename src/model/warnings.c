@@ -1,0 +1,89 @@
+/* What a person should know about a file before choosing it. Each check adds at most one sentence. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "model/model_priv.h"
+
+/* A file beside a model rather than one. */
+static void warn_other_kind(struct model *m)
+{
+    const char *type = gguf_text(&m->shards[0], "general.type");
+    if (type && strcmp(type, "model") != 0)
+        model_warn(m, "this is no language model but of type \"%.40s\"; it belongs beside one", type);
+}
+
+static void warn_architecture(struct model *m)
+{
+    if (!m->arch)
+        model_warn(m, "the architecture %s is unknown: its weights can be quantized, but not evaluated, and estimates take"
+                   " its attention for a plain one", m->arch_name);
+    else if (!m->arch->evaluated)
+        model_warn(m, "%s models can be estimated and quantized, but not evaluated yet", m->arch->title);
+}
+
+static void warn_incomplete(struct model *m)
+{
+    if (!m->complete)
+        model_warn(m, "the tensor data is missing: this file can be estimated, but neither quantized nor run");
+}
+
+static void warn_tokenizer(struct model *m)
+{
+    struct gguf *g = &m->shards[0];
+    const struct gguf_value *tokens = gguf_find(g, "tokenizer.ggml.tokens");
+    if (!tokens || tokens->kind != GGUF_ARRAY)
+        model_warn(m, "there is no tokenizer in the file: it cannot be evaluated, and runtimes will refuse it");
+    else if (tokens->count != (uint64_t)m->hp.vocab)
+        model_warn(m, "the tokenizer has %llu tokens, the embedding %d rows: runtimes may refuse it",
+                   (unsigned long long)tokens->count, m->hp.vocab);
+    else if (!gguf_find(g, "tokenizer.chat_template"))
+        model_warn(m, "there is no chat template: chat front ends will guess how to put the prompt");
+}
+
+/* Elements in quantized tensors, and the type that holds most of them. */
+static int64_t quantized_elements(const struct model *m, const struct quant_type **most)
+{
+    const struct quant_type *t;
+    int64_t total = 0, best = 0;
+    for (int i = 0; (t = quant_type_at(i)); i++) {
+        int64_t elements = 0;
+        for (int k = 0; t->quantized && k < m->tensor_count; k++)
+            elements += m->tensors[k].type == t ? tensor_elements(&m->tensors[k]) : 0;
+        total += elements;
+        if (elements > best) {
+            best = elements;
+            *most = t;
+        }
+    }
+    return total;
+}
+
+static void warn_quantized(struct model *m)
+{
+    const struct quant_type *most = NULL;
+    int64_t elements = quantized_elements(m, &most);
+    if (elements)
+        model_warn(m, "%.0f %% of the weights are quantized already, most to %s: quantizing again loses more than quantizing"
+                   " the F16 or BF16 original", 100.0 * elements / m->parameters, most->name);
+}
+
+static void warn_undecodable(struct model *m)
+{
+    const struct tensor *first = NULL;
+    int count = 0;
+    for (int i = 0; i < m->tensor_count; i++)
+        if (!m->tensors[i].type->decode && m->tensors[i].type->quantized && count++ == 0)
+            first = &m->tensors[i];
+    if (first)
+        model_warn(m, "%d tensors are of types that cannot be decoded here (%s is %s): they can be kept, but not quantized"
+                   " again, and the model cannot be evaluated", count, first->name, first->type->name);
+}
+
+void warnings_collect(struct model *m)
+{
+    static void (*const checks[])(struct model *) = {
+        warn_other_kind, warn_architecture, warn_incomplete, warn_quantized, warn_undecodable, warn_tokenizer,
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(checks); i++)
+        checks[i](m);
+}
