@@ -15,6 +15,8 @@
 /* In the order of the help. Without a command the wizard opens. */
 const struct command *const commands[] = {
     &cmd_machine,
+    &cmd_models,
+    &cmd_inspect,
     NULL,
 };
 

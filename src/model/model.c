@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "model/model_priv.h"
+#include "model/shard.h"
 
 /* --------------------------------------------------------- warnings and errors */
 
@@ -34,22 +35,6 @@ int model_bad_value(const struct model *m, const struct gguf_value *v, struct er
 }
 
 /* -------------------------------------------------------------------- shards */
-
-enum { SHARDS_MAX = 1000, SHARD_SUFFIX = 20 }; /* "-00001-of-00003.gguf" */
-
-/* PREFIX-00001-of-00003.gguf: true with both numbers; the prefix is all but the last SHARD_SUFFIX characters. */
-static bool shard_name(const char *path, int *number, int *count)
-{
-    size_t n = strlen(path);
-    int used = 0;
-    return n > SHARD_SUFFIX && sscanf(path + n - SHARD_SUFFIX, "-%5d-of-%5d.gguf%n", number, count, &used) == 2 &&
-           used == SHARD_SUFFIX && *number >= 1 && *count >= *number;
-}
-
-static char *shard_path(const char *path, int number, int count)
-{
-    return xasprintf("%.*s-%05d-of-%05d.gguf", (int)(strlen(path) - SHARD_SUFFIX), path, number, count);
-}
 
 /* split.no counts from 0 (llama.cpp, tools/gguf-split). */
 static int check_shard(const struct gguf *g, int number, int count, struct error *e)
@@ -123,6 +108,7 @@ static void add_tensors(struct model *m, const struct gguf *g)
         memcpy(t->shape, from->shape, sizeof t->shape);
         tensor_classify(t);
         m->parameters += tensor_elements(t);
+        m->quantized = m->quantized || t->type->quantized;
     }
 }
 

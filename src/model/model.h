@@ -62,6 +62,7 @@ struct model {
     int tensor_count;
     struct gguf *shards;                /* the files; metadata in shards[0] */
     int shard_count;
+    bool quantized;                     /* some tensor's type is a quantized one */
     bool complete;                      /* false: header only, tensor data missing (estimates work, runs do not) */
     char **warnings;
     int warning_count, warning_capacity;
