@@ -83,6 +83,24 @@ void file_map_close(struct file_map *m)
     *m = (struct file_map){0};
 }
 
+/* The whole pages from the one that holds `at` to the last that ends within the range. */
+static void advise(const void *at, size_t size, int advice)
+{
+    uintptr_t page = sysconf(_SC_PAGESIZE), from = (uintptr_t)at & ~(page - 1), to = ((uintptr_t)at + size) & ~(page - 1);
+    if (to > from)
+        madvise((void *)from, to - from, advice);
+}
+
+void file_map_ahead(const void *at, size_t size)
+{
+    advise(at, size, MADV_WILLNEED);
+}
+
+void file_map_forget(const void *at, size_t size)
+{
+    advise(at, size, MADV_DONTNEED);
+}
+
 static void on_bus_error(int sig, siginfo_t *info, void *context)
 {
     (void)context;
@@ -153,16 +171,56 @@ bool file_first_line(const char *path, char *line, size_t size)
 
 /* ------------------------------------------------------------ files written */
 
+/* The name may have moved on to another file between our opening and our locking it: its writer was done. */
+static bool still_named(int fd, const char *path)
+{
+    struct stat here, there;
+    return fstat(fd, &here) == 0 && stat(path, &there) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+static int open_locked(const char *path, struct error *e)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        error_errno(e, "cannot create %s", path);
+        return -1;
+    }
+    if (fcntl(fd, F_OFD_SETLK, &lock) != 0 && (errno == EAGAIN || errno == EACCES)) {
+        error_set(e, ERROR_FAILED, "cannot write %s: another process is writing it; wait for it, or choose another name",
+                  path);
+        close(fd);
+        return -1;
+    }
+    if (still_named(fd, path))
+        return fd;
+    close(fd);
+    return open_locked(path, e);
+}
+
 int file_out_open(struct file_out *f, const char *path, bool resume, struct error *e)
 {
     *f = (struct file_out){.fd = -1, .path = xstrdup(path), .part = xasprintf("%s.part", path)};
-    f->fd = open(f->part, O_RDWR | O_CREAT | O_CLOEXEC | (resume ? 0 : O_TRUNC), 0666);
-    if (f->fd < 0) {
-        error_errno(e, "cannot create %s", f->part);
-        file_out_abandon(f, true);
-        return e->code;
-    }
-    return 0;
+    f->fd = open_locked(f->part, e);
+    if (f->fd >= 0 && (resume || file_out_clear(f, e) == 0))
+        return 0;
+    file_out_abandon(f, true);
+    return e->code;
+}
+
+int file_out_clear(struct file_out *f, struct error *e)
+{
+    f->offset = 0;
+    return ftruncate(f->fd, 0) == 0 ? 0 : error_errno(e, "cannot empty %s", f->part);
+}
+
+int file_out_reserve(struct file_out *f, uint64_t size, struct error *e)
+{
+    if (fallocate(f->fd, 0, 0, size) == 0 || (errno == EOPNOTSUPP && ftruncate(f->fd, size) == 0))
+        return 0;
+    char text[FORMAT_SIZE];
+    return error_errno(e, "cannot reserve %s for %s: free some space or choose another folder",
+                       format_bytes(text, size), f->part);
 }
 
 int file_out_pwrite(struct file_out *f, const void *data, size_t size, uint64_t offset, struct error *e)

@@ -17,6 +17,10 @@ struct file_map {
 };
 int file_map_open(struct file_map *m, const char *path, struct error *e);
 void file_map_close(struct file_map *m);
+/* Hints for going through a map once: what will be read soon, and what was read for the last time (it stays in the
+ * system's cache, but no longer counts as this process's memory). `at` lies within a map. */
+void file_map_ahead(const void *at, size_t size);
+void file_map_forget(const void *at, size_t size);
 /* Installs the SIGBUS handler (restores the terminal through die_hook, names the mapped file). */
 void file_bus_guard(void);
 
@@ -26,7 +30,8 @@ int file_read(const char *path, uint64_t limit, char **text, size_t *length, str
 /* The first line of a small file of the kernel's (/proc, /sys), without its newline; false if there is none. */
 bool file_first_line(const char *path, char *line, size_t size);
 
-/* A file being written: PATH.part until file_out_commit syncs and renames it. */
+/* A file being written: PATH.part until file_out_commit syncs and renames it. The part is locked meanwhile, so that
+ * two processes never write one file. */
 struct file_out {
     int fd;
     char *path, *part;
@@ -34,8 +39,12 @@ struct file_out {
 };
 /* `resume`: keep what PATH.part already holds instead of truncating it. */
 int file_out_open(struct file_out *f, const char *path, bool resume, struct error *e);
+/* Empties the part. */
+int file_out_clear(struct file_out *f, struct error *e);
 int file_out_write(struct file_out *f, const void *data, size_t size, struct error *e);
 int file_out_pwrite(struct file_out *f, const void *data, size_t size, uint64_t offset, struct error *e);
+/* Gives the part its whole size and, where the file system can, the disk space for it. */
+int file_out_reserve(struct file_out *f, uint64_t size, struct error *e);
 int file_out_sync(struct file_out *f, struct error *e);
 /* fsync, rename to the final name, fsync the folder. Closes `f` whatever happens; on failure the part stays. */
 int file_out_commit(struct file_out *f, struct error *e);
