@@ -10,29 +10,48 @@
 #include "eval/eval.h"
 
 struct run_tensor {
-    const char *name, *from, *to;
+    const char *name, *from, *to, *wanted;
     double rmse, mb_per_s;        /* NaN while running */
-    bool done;
+    double bytes;                 /* in the output */
+    bool done, reused;
+};
+struct run_phase {
+    const char *name;
+    double started, ended;        /* ended NaN while it goes on */
+};
+struct run_fallback { const char *tensor, *wanted, *type, *why; };
+struct run_artefact {
+    const char *path, *sha256;
+    double bytes, planned_bytes, source_bytes;
 };
 
 struct run_state {
     char *folder;                 /* NAME.quantwiz */
     char *source, *level, *phase;
-    int pid;
+    int pid, threads;
     char *host;
     double started, now;          /* times of the first and the last event */
+    bool resumed;
     double progress, eta_s;       /* 0 to 1; NaN: unknown */
     struct run_tensor *tensors;
     int tensor_count, tensor_capacity, tensors_done, tensors_total;
+    struct run_phase *phases;
+    int phase_count, phase_capacity;
+    struct run_fallback *fallbacks;
+    int fallback_count, fallback_capacity;
     double rss_bytes, cpu_percent, written_bytes, planned_bytes, disk_free_bytes;
+    double peak_rss_bytes, peak_private_bytes;   /* NaN: no resources event yet */
     struct eval_figures *history; /* one per chunk event */
     int history_count, history_capacity;
     struct eval_result eval;      /* as far as known; figures = the last chunk's or the result's */
+    int task_capacity, sample_capacity;
     bool has_result;
+    const char *proposal;         /* what to try next, where the gate rejected; NULL */
+    struct run_artefact artefact; /* path NULL: none yet */
     char **log;
     int log_count, log_capacity;
     bool paused, over;
-    char *status, *error, *report;
+    char *status, *error, *report;   /* status also "died": no process, and no word of an end */
     int exit;
     char **artefacts;
     int artefact_count;
@@ -43,9 +62,12 @@ struct run_state {
 void run_state_init(struct run_state *s, const char *folder);
 void run_state_done(struct run_state *s);
 /* Takes in what events.jsonl gained since the last call; returns the number of new events, or an error. A line
- * without its newline is left for the next call; a garbled line is skipped and counted in the log. */
+ * without its newline is left for the next call; a garbled line is skipped and counted in the log. A worker that is
+ * gone without a word makes the run over, with status "died". */
 int run_state_poll(struct run_state *s, struct error *e);
 /* True while the worker's process is alive on this host (or its events are younger than 10 s on another). */
 bool run_state_alive(const struct run_state *s);
+/* Seconds that a phase took, NaN where it did not happen or has not ended. */
+double run_state_phase_seconds(const struct run_state *s, const char *phase);
 
 #endif

@@ -1,0 +1,20 @@
+/* The evaluation's figures as JSON: the keys of `quantwiz eval --json`, one table for writing and for reading back. */
+#ifndef RUN_FIGURES_H
+#define RUN_FIGURES_H
+
+#include <jansson.h>
+
+#include "base/mem.h"
+#include "eval/eval.h"
+
+json_t *figures_json(const struct eval_figures *f);
+/* Whatever is missing or null becomes NaN (0 where it counts); texts go into the arena. */
+void figures_read(struct eval_figures *f, const json_t *j, struct arena *a);
+
+json_t *task_json(const struct eval_task *t, int done);
+json_t *sample_json(const struct eval_sample *s);
+
+/* A number, or NaN where it is missing or null. */
+double figure_number(const json_t *j, const char *key);
+
+#endif
