@@ -17,6 +17,8 @@ const struct command *const commands[] = {
     &cmd_machine,
     &cmd_models,
     &cmd_inspect,
+    &cmd_convert,
+    &cmd_quantize,
     NULL,
 };
 

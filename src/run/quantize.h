@@ -7,10 +7,19 @@
 #include "base/watch.h"
 #include "plan/recipe.h"
 
-struct quantize_tensor { const char *name, *from, *to, *wanted; double rmse /* relative to the tensor's RMS */, seconds; uint64_t bytes; bool reused; };
+struct quantize_tensor {
+    const char *name, *from, *to, *wanted;
+    double rmse;                     /* relative to the tensor's root mean square; 0 where it was copied */
+    double seconds;                  /* from its first slice to its last; NaN where reused */
+    uint64_t bytes, source_bytes;
+    bool reused;                     /* was safely on disk from an earlier attempt */
+};
+/* Any function may be NULL; one call at a time, from any thread. */
 struct quantize_listener {
     void (*begin)(void *user, const struct quantize_tensor *t, int index, int count);
     void (*end)(void *user, const struct quantize_tensor *t, int index, int count);
+    void (*stage)(void *user, const char *stage);  /* "quantize", then "verify" */
+    void (*note)(void *user, const char *text);    /* a line for people */
     void *user;
 };
 struct quantize_job {
@@ -20,9 +29,15 @@ struct quantize_job {
     const char *journal;             /* file that lists what is safely on disk; NULL: no resuming */
     bool resume;
     const struct quantize_listener *listener;
-    struct watch *watch;
+    struct watch *watch;             /* done and total count elements, of writing and of verifying together */
 };
-/* Checks source, output and free disk first; re-reads and checks the output before it gets its name. */
+/* Checks source, output and free disk first; re-reads and checks the output before it gets its name. After an error
+ * OUT.part and the journal stay only where `resume` can go on from them. After success the journal stays: with it
+ * `resume` finds that all is done; who does not want that removes it. */
 int quantize_run(const struct quantize_job *j, struct error *e);
+
+/* The checks alone, and the size that the output will have. */
+int quantize_check(const struct quantize_job *j, struct error *e);
+uint64_t quantize_output_bytes(const struct model *m, const struct recipe *r);
 
 #endif

@@ -1,0 +1,101 @@
+/* quantwiz quantize IN OUT TYPE */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cmd/args.h"
+#include "cmd/making.h"
+
+static const struct option_spec options[] = {
+    {"tensor-type", 0, "REGEX=TYPE", "this type for the tensors whose names match; repeatable, the first match wins"},
+    {"pure", 0, NULL, "the level's main type for every tensor, instead of its mixture"},
+    {"output-tensor-type", 0, "TYPE", "the type of output.weight"},
+    {"token-embedding-type", 0, "TYPE", "the type of token_embd.weight"},
+    {"dry-run", 0, NULL, "print what would be made, with sizes, and write nothing"},
+    {"strict", 0, NULL, "refuse a level where a row length forces other types on some tensors"},
+    {"resume", 0, NULL, "go on with what an interrupted attempt left behind"},
+    {"imatrix", 0, "FILE", "importance matrix (not in this version)"},
+    {"calibration", 0, "FILE", "calibration text (not in this version)"},
+    {0},
+};
+
+static int read_type(const char *name, const char *option, const struct quant_type **type, struct error *e)
+{
+    *type = quant_type_named(name);
+    if (*type && (*type)->encode)
+        return 0;
+    return error_set(e, ERROR_USAGE, "--%s: '%s' is no tensor type that can be made; try Q4_K, Q6_K, Q8_0 or F16", option, name);
+}
+
+static int read_type_option(const struct args *a, const char *option, const struct quant_type **type, struct error *e)
+{
+    const char *name = args_get(a, option);
+    return name ? read_type(name, option, type, e) : 0;
+}
+
+/* A pattern may contain '=': the last one counts. */
+static int read_override(const char *text, struct recipe_override *o, struct arena *arena, struct error *e)
+{
+    const char *equals = strrchr(text, '=');
+    if (!equals || equals == text)
+        return error_set(e, ERROR_USAGE, "--tensor-type: expected REGEX=TYPE, for example 'ffn_down=Q6_K', found '%s'", text);
+    o->pattern = arena_strndup(arena, text, equals - text);
+    return read_type(equals + 1, "tensor-type", &o->type, e);
+}
+
+static int read_overrides(const struct args *a, struct recipe_options *o, struct arena *arena, struct error *e)
+{
+    int count = 0, rc = 0;
+    while (args_nth(a, "tensor-type", count))
+        count++;
+    struct recipe_override *list = arena_alloc(arena, (count + 1) * sizeof *list);
+    for (int i = 0; !rc && i < count; i++)
+        rc = read_override(args_nth(a, "tensor-type", i), &list[i], arena, e);
+    o->overrides = list;
+    o->override_count = count;
+    return rc;
+}
+
+static int refuse_later_options(const struct args *a, struct error *e)
+{
+    static const char *const later[] = {"imatrix", "calibration"};
+    for (size_t i = 0; i < ARRAY_LENGTH(later); i++)
+        if (args_has(a, later[i]))
+            return error_set(e, ERROR_USAGE, "--%s is not in this version: leave it out to quantize without", later[i]);
+    return 0;
+}
+
+static int run(const struct args *a, struct error *e)
+{
+    struct arena arena = {0};
+    struct making m = {
+        .in = args_operand(a, 0),
+        .out = args_operand(a, 1),
+        .level = args_operand(a, 2),
+        .options = {.pure = args_has(a, "pure"), .strict = args_has(a, "strict")},
+        .dry_run = args_has(a, "dry-run"),
+        .resume = args_has(a, "resume"),
+        .json = args_json(a),
+    };
+    int rc = refuse_later_options(a, e);
+    if (!rc)
+        rc = read_type_option(a, "output-tensor-type", &m.options.output_type, e);
+    if (!rc)
+        rc = read_type_option(a, "token-embedding-type", &m.options.embedding_type, e);
+    if (!rc)
+        rc = read_overrides(a, &m.options, &arena, e);
+    if (!rc)
+        rc = making_run(&m, e);
+    arena_done(&arena);
+    return rc;
+}
+
+const struct command cmd_quantize = {
+    .name = "quantize",
+    .usage = "IN OUT TYPE",
+    .summary = "make a quantized GGUF file of another",
+    .options = options,
+    .operands_min = 3,
+    .operands_max = 3,
+    .run = run,
+};

@@ -1,0 +1,247 @@
+#include "cmd/making.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "base/json.h"
+#include "base/table.h"
+#include "run/quantize.h"
+#include "run/usage.h"
+
+/* Collects what happens, and draws the progress. */
+struct account {
+    const struct making *making;
+    const struct model *model;
+    struct recipe recipe;
+    struct quantize_tensor *tensors; /* [recipe.count], in the recipe's order */
+    uint64_t bytes, peak_private;
+    double seconds, sampled;
+    struct progress progress;
+    struct watch watch;
+};
+
+/* ------------------------------------------------------------------ listening */
+
+static void on_end(void *user, const struct quantize_tensor *t, int index, int count)
+{
+    struct account *a = user;
+    (void)count;
+    a->tensors[index] = *t;
+}
+
+static void on_note(void *user, const char *text)
+{
+    (void)user;
+    fprintf(stderr, "quantwiz: %s\n", text);
+}
+
+static void sample_memory(struct account *a)
+{
+    struct usage u;
+    usage_read(&u);
+    a->peak_private = u.private_bytes > a->peak_private ? u.private_bytes : a->peak_private;
+    a->sampled = clock_monotonic();
+}
+
+static bool on_tick(struct watch *w, double done, double total, const char *what)
+{
+    struct account *a = w->user;
+    if (clock_monotonic() - a->sampled > 0.05)
+        sample_memory(a);
+    return watch_tick(&a->progress.watch, done, total, what);
+}
+
+/* ------------------------------------------------------------------- as JSON */
+
+static json_t *json_of_tensors(const struct account *a)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < a->recipe.count; i++) {
+        const struct tensor_plan *p = &a->recipe.tensors[i];
+        json_t *t = json_object();
+        json_object_set_new(t, "name", json_text(p->tensor->name));
+        json_object_set_new(t, "from", json_text(p->tensor->type->name));
+        json_object_set_new(t, "to", json_text(p->type->name));
+        json_object_set_new(t, "wanted", json_text(p->wanted->name));
+        json_object_set_new(t, "bytes", json_value((double)p->bytes));
+        json_object_set_new(t, "rmse", json_value(a->making->dry_run ? NAN : a->tensors[i].rmse));
+        json_array_append_new(list, t);
+    }
+    return list;
+}
+
+static json_t *json_of_fallbacks(const struct recipe *r)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < r->count; i++) {
+        const struct tensor_plan *p = &r->tensors[i];
+        if (p->type == p->wanted)
+            continue;
+        json_t *f = json_object();
+        json_object_set_new(f, "tensor", json_text(p->tensor->name));
+        json_object_set_new(f, "wanted", json_text(p->wanted->name));
+        json_object_set_new(f, "type", json_text(p->type->name));
+        json_object_set_new(f, "why", json_text(p->why));
+        json_array_append_new(list, f);
+    }
+    return list;
+}
+
+static void print_json(const struct account *a)
+{
+    json_t *j = json_object();
+    json_object_set_new(j, "output", json_text(a->making->out));
+    json_object_set_new(j, "level", json_text(a->recipe.level));
+    json_object_set_new(j, "bytes", json_value((double)a->bytes));
+    json_object_set_new(j, "bits_per_weight", json_value(a->recipe.bits_per_weight));
+    json_object_set_new(j, "seconds", json_value(a->seconds));
+    json_object_set_new(j, "threads", json_integer(threads_count()));
+    json_object_set_new(j, "peak_rss_bytes", json_value((double)usage_peak_rss()));
+    json_object_set_new(j, "peak_private_bytes", json_value((double)a->peak_private));
+    json_object_set_new(j, "dry_run", json_boolean(a->making->dry_run));
+    json_object_set_new(j, "tensors", json_of_tensors(a));
+    json_object_set_new(j, "fallbacks", json_of_fallbacks(&a->recipe));
+    json_print(stdout, j, 0);
+}
+
+/* ------------------------------------------------------------------ for people */
+
+static void print_fallbacks(const struct recipe *r, FILE *out)
+{
+    struct table t;
+    if (!r->fallbacks)
+        return;
+    fprintf(out, "%d of %d tensors get another type than the level's, because of their row length:\n", r->fallbacks, r->count);
+    table_init(&t, "llll");
+    for (int i = 0; i < r->count; i++) {
+        const struct tensor_plan *p = &r->tensors[i];
+        if (p->type == p->wanted)
+            continue;
+        table_add(&t, "  %s", p->tensor->name);
+        table_add(&t, "%s", p->wanted->name);
+        table_add(&t, "-> %s", p->type->name);
+        table_add(&t, "%s", p->why);
+    }
+    table_print(&t, out, 0);
+    table_done(&t);
+}
+
+static void print_sizes(const struct account *a)
+{
+    char from[FORMAT_SIZE], to[FORMAT_SIZE];
+    printf("%s: %s -> %s, %.2f bits per weight\n", a->recipe.level, format_bytes(from, (double)a->model->file_bytes),
+           format_bytes(to, (double)a->bytes), a->recipe.bits_per_weight);
+}
+
+static void print_dry_run(const struct account *a)
+{
+    struct table t;
+    char bytes[FORMAT_SIZE];
+    table_init(&t, "lllrl");
+    table_add(&t, "tensor");
+    table_add(&t, "from");
+    table_add(&t, "to");
+    table_add(&t, "size");
+    table_add(&t, "because");
+    for (int i = 0; i < a->recipe.count; i++) {
+        const struct tensor_plan *p = &a->recipe.tensors[i];
+        table_add(&t, "%s", p->tensor->name);
+        table_add(&t, "%s", p->tensor->type->name);
+        table_add(&t, "%s", p->type->name);
+        table_add(&t, "%s", format_bytes(bytes, (double)p->bytes));
+        table_add(&t, "%s", p->why ? p->why : "");
+    }
+    table_print(&t, stdout, 1);
+    table_done(&t);
+    print_sizes(a);
+}
+
+static void print_done(const struct account *a)
+{
+    char seconds[FORMAT_SIZE], memory[FORMAT_SIZE];
+    print_sizes(a);
+    printf("%s: %d tensors in %s on %d threads, %s of memory at most\n", a->making->out, a->recipe.count,
+           format_duration(seconds, a->seconds), threads_count(), format_bytes(memory, (double)a->peak_private));
+}
+
+/* ----------------------------------------------------------------------- doing */
+
+static int refuse_fallbacks(const struct account *a, struct error *e)
+{
+    if (!a->making->options.strict || !a->recipe.fallbacks)
+        return 0;
+    print_fallbacks(&a->recipe, stderr);
+    return error_set(e, ERROR_FAILED, "%s: %d tensors cannot have the types of %s, and --strict allows no others: choose a"
+                     " level whose blocks divide their rows (Q8_0, Q5_0, Q4_0, IQ4_NL), or leave --strict out",
+                     a->making->in, a->recipe.fallbacks, a->recipe.level);
+}
+
+static int make(struct account *a, struct error *e)
+{
+    const struct quantize_listener listener = {.end = on_end, .note = on_note, .user = a};
+    char *journal = xasprintf("%s.part.journal", a->making->out);
+    const struct quantize_job job = {
+        .model = a->model,
+        .recipe = &a->recipe,
+        .out = a->making->out,
+        .journal = journal,
+        .resume = a->making->resume,
+        .listener = &listener,
+        .watch = &a->watch,
+    };
+    double started = clock_monotonic();
+    interrupt_catch();
+    progress_init(&a->progress, false);
+    int rc = quantize_run(&job, e);
+    progress_done(&a->progress);
+    if (!rc)
+        unlink(journal);
+    else if (file_exists(journal))
+        error_context(e, "what was finished is kept, --resume goes on with it");
+    sample_memory(a);
+    a->seconds = clock_monotonic() - started;
+    free(journal);
+    return rc;
+}
+
+static int account_for(struct account *a, struct error *e)
+{
+    int rc = refuse_fallbacks(a, e);
+    if (rc)
+        return rc;
+    a->tensors = xcalloc(a->recipe.count, sizeof *a->tensors);
+    a->bytes = quantize_output_bytes(a->model, &a->recipe);
+    if (!a->making->json)
+        print_fallbacks(&a->recipe, stdout);
+    if (!a->making->dry_run)
+        rc = make(a, e);
+    if (!rc && a->making->json)
+        print_json(a);
+    else if (!rc)
+        (a->making->dry_run ? print_dry_run : print_done)(a);
+    free(a->tensors);
+    return rc;
+}
+
+int making_run(const struct making *m, struct error *e)
+{
+    struct model *model;
+    struct recipe_options options = m->options;
+    int rc = model_open(&model, m->in, m->dry_run ? MODEL_HEADER_ONLY : 0, e);
+    if (rc)
+        return rc;
+    struct account a = {.making = m, .model = model, .watch = {.tick = on_tick}};
+    a.watch.user = &a;
+    options.strict = false; /* so that the refusal can list them all */
+    rc = recipe_apply(&a.recipe, model, m->level, &options, e);
+    if (!rc)
+        rc = account_for(&a, e);
+    recipe_done(&a.recipe);
+    model_close(model);
+    return rc;
+}

@@ -1,0 +1,412 @@
+#include "run/quantize.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "run/finite.h"
+#include "run/journal.h"
+#include "run/layout.h"
+#include "run/output_check.h"
+#include "run/syncer.h"
+#include "run/verify.h"
+
+/* Both passes over all elements, in shares of the work: encoding costs far more than reading back. */
+static const double verify_share = 0.1;
+
+struct quantizer {
+    const struct quantize_job *job;
+    struct layout layout;
+    struct file_out out;
+    struct journal journal;
+    struct syncer *syncer;           /* NULL without a journal */
+    bool *reused;                    /* [count] was on disk already */
+    double *rmse;                    /* [count] */
+    char (*hashes)[HASH_TEXT];       /* [count] of what was written */
+    _Atomic bool hopeless;           /* another attempt would fail in the same way */
+    struct watch watch;              /* scales a pass's progress to the whole's */
+    double pass_from, pass_share;
+};
+
+/* ------------------------------------------------------------------ listening */
+
+static void tell_stage(const struct quantizer *q, const char *stage)
+{
+    const struct quantize_listener *l = q->job->listener;
+    if (l && l->stage)
+        l->stage(l->user, stage);
+}
+
+static void tell_note(const struct quantizer *q, const char *text)
+{
+    const struct quantize_listener *l = q->job->listener;
+    if (l && l->note)
+        l->note(l->user, text);
+}
+
+static struct quantize_tensor describe(const struct quantizer *q, int i, double seconds)
+{
+    const struct tensor_plan *p = &q->layout.recipe->tensors[i];
+    return (struct quantize_tensor){
+        .name = p->tensor->name,
+        .from = p->tensor->type->name,
+        .to = p->type->name,
+        .wanted = p->wanted->name,
+        .rmse = q->rmse[i],
+        .seconds = seconds,
+        .bytes = p->bytes,
+        .source_bytes = p->tensor->bytes,
+        .reused = q->reused[i],
+    };
+}
+
+static void tell_end(const struct quantizer *q, int i, double seconds)
+{
+    const struct quantize_listener *l = q->job->listener;
+    struct quantize_tensor t = describe(q, i, seconds);
+    if (l && l->end)
+        l->end(l->user, &t, i, q->layout.count);
+}
+
+static bool tick_share(struct watch *w, double done, double total, const char *what)
+{
+    const struct quantizer *q = w->user;
+    double share = q->pass_from + q->pass_share * (total > 0 ? done / total : 1);
+    return watch_tick(q->job->watch, share, 1, what);
+}
+
+static void begin_pass(struct quantizer *q, const char *stage, double from, double share)
+{
+    q->watch = (struct watch){.tick = tick_share, .user = q};
+    q->pass_from = from;
+    q->pass_share = share;
+    if (stage)
+        tell_stage(q, stage);
+}
+
+/* -------------------------------------------------------------- slice by slice */
+
+/* Σ x² and Σ (x - y)². Sixteen sums side by side, each over 16 of a block's 256 terms, so that the compiler can use
+ * vectors and the result is the same with any of them. */
+static void add_squares(const float *x, const float *y, int64_t n, double *power, double *error)
+{
+    for (int64_t i = 0; i < n;) {
+        float p[16] = {0}, d[16] = {0};
+        int64_t end = i + 256 < n ? i + 256 : n;
+        for (; i + 16 <= end; i += 16)
+            for (int k = 0; k < 16; k++) {
+                float lost = x[i + k] - y[i + k];
+                p[k] += x[i + k] * x[i + k];
+                d[k] += lost * lost;
+            }
+        for (; i < end; i++) {
+            p[0] += x[i] * x[i];
+            d[0] += (x[i] - y[i]) * (x[i] - y[i]);
+        }
+        for (int k = 0; k < 16; k++) {
+            *power += p[k];
+            *error += d[k];
+        }
+    }
+}
+
+static int too_large_error(const struct quantizer *q, const struct tensor_plan *p, struct error *e)
+{
+    return error_set(e, ERROR_FAILED, "%s: the tensor %s holds numbers too large for %s: give it another type"
+                     " (--tensor-type '%s=BF16')", q->layout.model->path, p->tensor->name, p->type->name, p->tensor->name);
+}
+
+/* Encodes a slice's numbers into b->blocks and measures what that lost. */
+static int encode_slice(struct quantizer *q, const struct tensor_plan *p, const struct slice *s, struct slice_buffers *b,
+                        struct slice_result *r, struct error *e)
+{
+    p->type->encode(b->x, NULL, b->blocks, s->count);
+    p->type->decode(b->blocks, b->y, s->count);
+    add_squares(b->x, b->y, s->count, &r->power, &r->error);
+    if (isfinite(r->error))
+        return 0;
+    q->hopeless = true;
+    return too_large_error(q, p, e);
+}
+
+static int check_numbers(struct quantizer *q, const struct tensor *t, const struct slice *s, const float *x,
+                         struct error *e)
+{
+    int64_t bad = find_not_finite(x, s->count);
+    if (bad < 0)
+        return 0;
+    q->hopeless = true;
+    return not_finite_error(t, q->layout.model->path, s->first + bad, x[bad], e);
+}
+
+/* The source is read ahead by this much, so that a slow disk works while we do. */
+enum { READ_AHEAD = 16 << 20 };
+
+static void read_ahead(const struct tensor *t, uint64_t at, uint64_t bytes)
+{
+    uint64_t from = at + READ_AHEAD;
+    if (from < t->bytes)
+        file_map_ahead(t->data + from, from + bytes < t->bytes ? bytes : t->bytes - from);
+}
+
+static int make_slice(void *user, const struct slice *s, struct slice_buffers *b, struct slice_result *r, struct error *e)
+{
+    struct quantizer *q = user;
+    const struct tensor_plan *p = &q->layout.recipe->tensors[s->tensor];
+    const struct tensor *t = p->tensor;
+    uint64_t at = quant_bytes(t->type, s->first), bytes = quant_bytes(t->type, s->count);
+    const void *blocks = t->data + at;
+    int rc = 0;
+    read_ahead(t, at, bytes);
+    if (t->type->decode) {
+        t->type->decode(t->data + at, b->x, s->count);
+        rc = check_numbers(q, t, s, b->x, e);
+    }
+    if (!rc && p->type != t->type) {
+        rc = encode_slice(q, p, s, b, r, e);
+        blocks = b->blocks;
+    }
+    if (rc)
+        return rc;
+    uint64_t size = quant_bytes(p->type, s->count);
+    hash_bytes(r->hash, blocks, size);
+    rc = file_out_pwrite(&q->out, blocks, size, layout_offset(&q->layout, s->tensor) + quant_bytes(p->type, s->first), e);
+    file_map_forget(t->data + at, bytes);
+    return rc;
+}
+
+static void begin_tensor(void *user, int i)
+{
+    const struct quantizer *q = user;
+    const struct quantize_listener *l = q->job->listener;
+    struct quantize_tensor t = describe(q, i, NAN);
+    if (l && l->begin)
+        l->begin(l->user, &t, i, q->layout.count);
+}
+
+static int end_tensor(void *user, int i, const struct slice_result *r, double seconds, struct error *e)
+{
+    struct quantizer *q = user;
+    int rc = 0;
+    q->rmse[i] = r->error > 0 ? sqrt(r->error / r->power) : 0;
+    memcpy(q->hashes[i], r->hash, HASH_TEXT);
+    if (q->syncer) {
+        struct journal_claim claim = {.index = i, .offset = layout_offset(&q->layout, i),
+                                      .bytes = q->layout.recipe->tensors[i].bytes, .rmse = q->rmse[i]};
+        memcpy(claim.hash, r->hash, HASH_TEXT);
+        rc = syncer_add(q->syncer, &claim, q->layout.slices[i].name, e);
+    }
+    tell_end(q, i, seconds);
+    return rc;
+}
+
+/* ------------------------------------------------------------------- resuming */
+
+/* Sets `reused` for the claims that `path` still fulfils; returns their number, or an error. */
+static int check_claims(struct quantizer *q, const char *path, struct error *e)
+{
+    const struct layout *l = &q->layout;
+    const struct journal_claim **claims = xcalloc(l->count, sizeof *claims);
+    bool *skip = xcalloc(l->count, sizeof *skip);
+    int count = 0;
+    for (int i = 0; i < q->journal.count; i++) {
+        const struct journal_claim *c = &q->journal.claims[i];
+        if (c->index >= 0 && c->index < l->count && c->offset == layout_offset(l, c->index))
+            claims[c->index] = c;
+    }
+    for (int i = 0; i < l->count; i++)
+        skip[i] = !claims[i];
+    begin_pass(q, NULL, 0, verify_share);
+    int rc = verify_hashes(l, path, skip, q->hashes, &q->watch, e);
+    for (int i = 0; !rc && i < l->count; i++)
+        if (claims[i] && strcmp(q->hashes[i], claims[i]->hash) == 0) {
+            q->reused[i] = true;
+            q->rmse[i] = claims[i]->rmse;
+            count++;
+        }
+    free(skip);
+    free(claims);
+    return rc ? rc : count;
+}
+
+static void tell_reused(const struct quantizer *q, int count)
+{
+    if (count < q->journal.count) {
+        char *text = xasprintf("%d of %d tensors in the journal are not on disk as written: making them again",
+                               q->journal.count - count, q->journal.count);
+        tell_note(q, text);
+        free(text);
+    }
+    for (int i = 0; i < q->layout.count; i++)
+        if (q->reused[i])
+            tell_end(q, i, NAN);
+}
+
+/* 1 where an earlier attempt got as far as the final name: then only the last check was left to do. */
+static int finished_before(struct quantizer *q, struct error *e)
+{
+    if (q->journal.count != q->layout.count || !file_exists(q->job->out))
+        return 0;
+    int rc = check_claims(q, q->job->out, e);
+    begin_pass(q, "verify", verify_share, 1 - verify_share);
+    if (rc == q->layout.count && (rc = verify_file(&q->layout, q->job->out, q->hashes, &q->watch, e)) == 0)
+        return 1;
+    memset(q->reused, 0, q->layout.count * sizeof *q->reused);
+    return rc == ERROR_INTERRUPTED ? rc : 0;
+}
+
+/* ---------------------------------------------------------------- making a file */
+
+static int take_reused(struct quantizer *q, struct error *e)
+{
+    int count = q->journal.count ? check_claims(q, q->out.part, e) : 0;
+    if (count == ERROR_INTERRUPTED)
+        return count;
+    tell_reused(q, count < 0 ? 0 : count);
+    return 0;
+}
+
+static int write_header(struct quantizer *q, struct error *e)
+{
+    int rc = file_out_reserve(&q->out, q->layout.bytes, e);
+    return rc ? rc : file_out_pwrite(&q->out, q->layout.header, q->layout.header_bytes, 0, e);
+}
+
+static int write_tensors(struct quantizer *q, struct error *e)
+{
+    struct slice_tensor *tensors = xcalloc(q->layout.count, sizeof *tensors);
+    memcpy(tensors, q->layout.slices, q->layout.count * sizeof *tensors);
+    for (int i = 0; i < q->layout.count; i++)
+        tensors[i].skip = q->reused[i];
+    const struct slice_work work = {
+        .tensors = tensors,
+        .count = q->layout.count,
+        .begin = begin_tensor,
+        .process = make_slice,
+        .end = end_tensor,
+        .user = q,
+        .watch = &q->watch,
+    };
+    begin_pass(q, "quantize", 0, 1 - verify_share);
+    int rc = slices_run(&work, e);
+    free(tensors);
+    return rc;
+}
+
+/* The last batches go to disk while the file is read back from the system's cache. */
+static int write_and_verify(struct quantizer *q, struct error *e)
+{
+    struct error late = {0};
+    int rc = write_header(q, e);
+    if (q->job->journal)
+        q->syncer = syncer_start(&q->out, &q->journal);
+    if (!rc)
+        rc = write_tensors(q, e);
+    if (!rc) {
+        begin_pass(q, "verify", 1 - verify_share, verify_share);
+        rc = verify_file(&q->layout, q->out.part, q->hashes, &q->watch, e);
+        q->hopeless = rc && rc != ERROR_INTERRUPTED;
+    }
+    if (q->syncer && syncer_stop(q->syncer, &late) && !rc) {
+        *e = late;
+        rc = late.code;
+    }
+    return rc;
+}
+
+static void give_up(struct quantizer *q)
+{
+    bool keep = q->journal.lines > 0 && !q->hopeless;
+    file_out_abandon(&q->out, keep);
+    if (q->job->journal && !keep)
+        unlink(q->job->journal);
+}
+
+static int make_file(struct quantizer *q, struct error *e)
+{
+    int rc = 0;
+    if (q->journal.found == JOURNAL_SAME)
+        rc = take_reused(q, e);
+    else
+        rc = file_out_clear(&q->out, e);
+    if (!rc)
+        rc = write_and_verify(q, e);
+    if (!rc)
+        return file_out_commit(&q->out, e);
+    give_up(q);
+    return rc;
+}
+
+/* The part's lock also guards the journal. */
+static int open_files(struct quantizer *q, struct error *e)
+{
+    const struct quantize_job *j = q->job;
+    int rc = file_out_open(&q->out, j->out, j->resume, e);
+    if (rc || !j->journal)
+        return rc;
+    rc = journal_open(&q->journal, j->journal, q->layout.fingerprint, j->resume, e);
+    if (rc)
+        file_out_abandon(&q->out, lseek(q->out.fd, 0, SEEK_END) > 0);
+    else if (q->journal.found == JOURNAL_OTHER)
+        tell_note(q, "the unfinished file was made from other inputs: starting again");
+    return rc;
+}
+
+static int run_layout(struct quantizer *q, struct error *e)
+{
+    char *part = xasprintf("%s.part", q->job->out);
+    bool no_part = !file_exists(part);
+    int done = 0, rc = output_check(&q->layout, q->job->out, e);
+    free(part);
+    if (!rc)
+        rc = open_files(q, e);
+    if (rc)
+        return rc;
+    if (no_part)
+        done = finished_before(q, e);
+    if (done == 0)
+        rc = make_file(q, e);
+    else
+        file_out_abandon(&q->out, false);
+    if (done > 0)
+        tell_reused(q, q->layout.count);
+    if (q->job->journal)
+        journal_close(&q->journal);
+    return done < 0 ? done : rc;
+}
+
+int quantize_run(const struct quantize_job *j, struct error *e)
+{
+    struct quantizer q = {.job = j};
+    layout_make(&q.layout, j->model, j->recipe);
+    q.reused = xcalloc(q.layout.count, sizeof *q.reused);
+    q.rmse = xcalloc(q.layout.count, sizeof *q.rmse);
+    q.hashes = xcalloc(q.layout.count, sizeof *q.hashes);
+    int rc = run_layout(&q, e);
+    free(q.reused);
+    free(q.rmse);
+    free(q.hashes);
+    layout_done(&q.layout);
+    return rc;
+}
+
+int quantize_check(const struct quantize_job *j, struct error *e)
+{
+    struct layout l;
+    layout_make(&l, j->model, j->recipe);
+    int rc = output_check(&l, j->out, e);
+    layout_done(&l);
+    return rc;
+}
+
+uint64_t quantize_output_bytes(const struct model *m, const struct recipe *r)
+{
+    struct layout l;
+    layout_make(&l, m, r);
+    uint64_t bytes = l.bytes;
+    layout_done(&l);
+    return bytes;
+}
