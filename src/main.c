@@ -19,6 +19,7 @@ const struct command *const commands[] = {
     &cmd_inspect,
     &cmd_convert,
     &cmd_quantize,
+    &cmd_docs,
     NULL,
 };
 
@@ -38,6 +39,8 @@ static void print_help(void)
          "       quantwiz COMMAND ...       the same without a screen\n");
     table_init(&t, "lll");
     for (int i = 0; commands[i]; i++) {
+        if (!commands[i]->summary)
+            continue;
         table_add(&t, "  %s", commands[i]->name);
         table_add(&t, "%s", commands[i]->usage);
         table_add(&t, "%s", commands[i]->summary);

@@ -26,12 +26,6 @@ const struct option_spec common_options[] = {
     {0},
 };
 
-/* Every option that a command takes, in one list: its own, the wishes, the common ones. */
-struct option_list {
-    struct option_spec *items;
-    int count, capacity;
-};
-
 static bool listed(const struct option_list *l, const char *name)
 {
     for (int i = 0; i < l->count; i++)
@@ -58,7 +52,7 @@ static const char *wish_argument(const struct wish_spec *w)
     }
 }
 
-static struct option_list options_of(const struct command *c)
+struct option_list args_options(const struct command *c)
 {
     struct option_list l = {0};
     for (const struct option_spec *o = c->options; o && o->name; o++)
@@ -73,26 +67,32 @@ static struct option_list options_of(const struct command *c)
     return l;
 }
 
+char *args_option_help(const struct command *c, const struct option_spec *o)
+{
+    int wish = c->wishes ? wish_find(o->name) : -1;
+    const char *const *choices = wish >= 0 ? wish_specs[wish].choices : NULL;
+    struct str help = {0};
+    str_add(&help, o->help);
+    for (int i = 0; choices && choices[i]; i++)
+        str_addf(&help, "%s%s", i ? ", " : " (", choices[i]);
+    if (choices)
+        str_add_char(&help, ')');
+    return str_take(&help);
+}
+
 void args_help(const struct command *c)
 {
-    struct option_list l = options_of(c);
+    struct option_list l = args_options(c);
     struct table t;
-    printf("Usage: quantwiz %s %s\n\n%s\n\n", c->name, c->usage, c->summary);
+    printf("Usage: quantwiz %s %s\n\n%s\n\n", c->name, c->usage, c->summary ? c->summary : "");
     table_init(&t, "ll");
     for (int i = 0; i < l.count; i++) {
         const struct option_spec *o = &l.items[i];
         table_add(&t, "  %c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ', o->letter ? "," : " ",
                   o->name, o->argument ? " " : "", o->argument ? o->argument : "");
-        int wish = c->wishes ? wish_find(o->name) : -1;
-        struct str help = {0};
-        str_add(&help, o->help);
-        const char *separator = " (";
-        for (int k = 0; wish >= 0 && wish_specs[wish].choices && wish_specs[wish].choices[k]; k++) {
-            str_addf(&help, "%s%s", separator, wish_specs[wish].choices[k]);
-            separator = ", ";
-        }
-        table_add(&t, "%s%s", help.data, separator[0] == ',' ? ")" : "");
-        str_done(&help);
+        char *help = args_option_help(c, o);
+        table_add(&t, "%s", help);
+        free(help);
     }
     table_print(&t, stdout, 0);
     table_done(&t);
@@ -101,7 +101,7 @@ void args_help(const struct command *c)
 
 int args_parse(struct args **out, const struct command *c, int argc, char **argv, bool *helped, struct error *e)
 {
-    struct option_list l = options_of(c);
+    struct option_list l = args_options(c);
     struct option *longs = xcalloc(l.count + 1, sizeof *longs);
     struct str shorts = {0};
     struct args *a = xcalloc(1, sizeof *a);

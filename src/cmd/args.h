@@ -11,4 +11,13 @@ int args_parse(struct args **out, const struct command *c, int argc, char **argv
 void args_free(struct args *a);
 void args_help(const struct command *c);
 
+/* Every option that a command takes: its own, the wishes, the common ones. free() the items. */
+struct option_list {
+    struct option_spec *items;
+    int count, capacity;
+};
+struct option_list args_options(const struct command *c);
+/* An option's help with its choices, where it is a wish with choices. free() it. */
+char *args_option_help(const struct command *c, const struct option_spec *o);
+
 #endif

@@ -18,7 +18,7 @@ struct args;
 struct command {
     const char *name;
     const char *usage;                    /* operands: "MODEL [-f TEXT]" */
-    const char *summary;                  /* one line for the help */
+    const char *summary;                  /* one line for the help; NULL: not shown there */
     const struct option_spec *options;    /* ends with {0} */
     bool wishes;                          /* takes the wishes too */
     int operands_min, operands_max;       /* max -1: any */
@@ -39,6 +39,6 @@ bool args_json(const struct args *a);
 int args_wishes(const struct args *a, struct wishes *w, struct error *e);
 
 extern const struct command cmd_machine, cmd_models, cmd_inspect, cmd_estimate, cmd_plan, cmd_run, cmd_attach,
-    cmd_convert, cmd_quantize, cmd_imatrix, cmd_eval, cmd_generate, cmd_tokenize, cmd_compare, cmd_report, cmd_wizard;
+    cmd_convert, cmd_quantize, cmd_imatrix, cmd_eval, cmd_generate, cmd_tokenize, cmd_compare, cmd_report, cmd_wizard, cmd_docs;
 
 #endif

@@ -1,0 +1,137 @@
+/* The tables of the manual, printed from the tables of the program: `make update-docs` puts them into README.md
+ * and man/, and a test compares. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rulefile.h"
+#include "base/str.h"
+#include "cmd/args.h"
+#include "run/events.h"
+
+static void mdoc_text(const char *s)
+{
+    for (; *s; s++)
+        if (*s == '\\')
+            fputs("\\e", stdout);
+        else if (*s == '-' && s[1] == '-')
+            fputs("\\-", stdout);
+        else
+            putchar(*s);
+    putchar('\n');
+}
+
+static int docs_commands(struct error *e)
+{
+    (void)e;
+    for (int i = 0; commands[i]; i++) {
+        const struct command *c = commands[i];
+        if (!c->summary)
+            continue;
+        printf(".Ss quantwiz %s ", c->name);
+        mdoc_text(c->usage);
+        mdoc_text(c->summary);
+        struct option_list l = args_options(c);
+        puts(".Bl -tag -width Ds -compact");
+        for (int k = 0; k < l.count; k++) {
+            const struct option_spec *o = &l.items[k];
+            bool common = false;
+            for (const struct option_spec *p = common_options; p->name; p++)
+                common |= strcmp(p->name, o->name) == 0;
+            if (common || (c->wishes && wish_find(o->name) >= 0))
+                continue;
+            printf(".It ");
+            if (o->letter)
+                printf("Fl %c , ", o->letter);
+            printf("Fl \\-%s", o->name);
+            printf(o->argument ? " Ar %s\n" : "\n", o->argument);
+            mdoc_text(o->help);
+        }
+        puts(".El");
+        if (c->wishes)
+            puts("Takes the wishes too.");
+        free(l.items);
+    }
+    return 0;
+}
+
+static int docs_common(struct error *e)
+{
+    (void)e;
+    for (const struct option_spec *o = common_options; o->name; o++) {
+        printf(".It ");
+        if (o->letter)
+            printf("Fl %c , ", o->letter);
+        printf("Fl \\-%s", o->name);
+        printf(o->argument ? " Ar %s\n" : "\n", o->argument);
+        mdoc_text(o->help);
+    }
+    return 0;
+}
+
+static int docs_wishes(struct error *e)
+{
+    (void)e;
+    for (int i = 0; i < WISH_COUNT; i++) {
+        const struct wish_spec *w = &wish_specs[i];
+        printf(".It Fl \\-%s", w->name);
+        for (int k = 0; w->choices && w->choices[k]; k++)
+            printf(k ? " | Cm %s" : " Cm %s", w->choices[k]);
+        if (!w->choices && w->type != WISH_SWITCH)
+            printf(" Ar %s", w->unit && !strchr(w->unit, '/') ? w->unit : "value");
+        putchar('\n');
+        mdoc_text(w->help);
+    }
+    return 0;
+}
+
+static int docs_events(struct error *e)
+{
+    (void)e;
+#define ROW(id, name, help) puts(".It Cm " name), mdoc_text(help);
+    EVENT_KINDS(ROW)
+#undef ROW
+    return 0;
+}
+
+/* The levels as a Markdown table. */
+static int docs_levels(struct error *e)
+{
+    struct arena a = {0};
+    struct yaml *y, *list = NULL;
+    int rc = rulefile_load(&y, "levels", &a, e);
+    if (!rc)
+        rc = yaml_child(y, "levels", true, YAML_LIST, &list, e);
+    if (!rc)
+        puts("| level | what it is |\n|---|---|");
+    for (size_t i = 0; !rc && i < list->count; i++) {
+        const char *name = NULL, *summary = "";
+        rc = yaml_text(list->items[i], "name", true, &name, e);
+        if (!rc && !(rc = yaml_text(list->items[i], "summary", false, &summary, e)))
+            printf("| %s | %s |\n", name, summary);
+    }
+    arena_done(&a);
+    return rc;
+}
+
+static const struct topic {
+    const char *name;
+    int (*print)(struct error *e);
+} topics[] = {
+    {"commands", docs_commands}, {"common", docs_common}, {"wishes", docs_wishes},
+    {"events", docs_events},     {"levels", docs_levels},
+};
+
+static int run(const struct args *a, struct error *e)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(topics); i++)
+        if (strcmp(topics[i].name, args_operand(a, 0)) == 0)
+            return topics[i].print(e);
+    return error_set(e, ERROR_USAGE, "there is no generated table called '%s'", args_operand(a, 0));
+}
+
+/* Without a summary: left out of the help and the manual. */
+const struct command cmd_docs = {
+    .name = "docs", .usage = "TOPIC", .operands_min = 1, .operands_max = 1, .run = run,
+};
