@@ -68,6 +68,7 @@ static json_t *gpu_json(const struct machine_gpu *g)
     json_t *j = json_object();
     json_object_set_new(j, "name", json_text(g->name));
     json_object_set_new(j, "vendor", json_text(g->vendor));
+    json_object_set_new(j, "architecture", json_text(g->arch));
     json_object_set_new(j, "bus", json_text(g->bus));
     json_object_set_new(j, "driver", json_text(g->driver));
     json_object_set_new(j, "source", json_text(g->source));

@@ -144,7 +144,7 @@ void gpu_finish(struct gpu_scan *s)
             take_host_memory(m, &d->gpu);
         if (!d->gpu.name)
             d->gpu.name = unnamed(s, d);
-        gpu_table_complete(table, &d->gpu, d->whole_bytes);
+        gpu_table_complete(table, &d->gpu, d->whole_bytes, &m->arena);
         scale_slice(d);
         warn_unknown(s, &d->gpu);
         m->gpus[m->gpu_count++] = d->gpu;

@@ -11,7 +11,8 @@ enum fact_id { VRAM, BANDWIDTH, FLOPS, CAPABILITY, FACTS };
 
 struct gpu_row {
     const char *vendor;           /* static */
-    const char *const *match;     /* words of a name, in any case and with any punctuation between them */
+    const char **match;           /* its names, NULL-terminated */
+    const char *arch;             /* or NULL */
     double value[FACTS];          /* NaN: the maker does not say */
 };
 
@@ -33,27 +34,50 @@ static int positive(const struct yaml *row, const char *key, double scale, doubl
     return rc;
 }
 
-static int read_row(struct gpu_row *r, const struct yaml *y, struct arena *a, struct error *e)
+/* Every row names the document that it was taken from. */
+static int check_source(const struct yaml *row, const struct yaml *sources, struct error *e)
+{
+    const char *source;
+    int rc = yaml_text(row, "source", true, &source, e);
+    if (!rc && !yaml_get(sources, source))
+        return yaml_expected(yaml_get(row, "source"), e, "one of the keys of 'sources'");
+    return rc;
+}
+
+/* The name and then the other names of a row. */
+static int read_names(struct gpu_row *r, const struct yaml *y, struct arena *a, struct error *e)
+{
+    const char *name, *none = NULL, **others = &none;
+    int n = 0, rc = yaml_text(y, "name", true, &name, e);
+    if (rc || (rc = yaml_texts(y, "match", false, &others, a, e)))
+        return rc;
+    while (others[n])
+        n++;
+    r->match = arena_alloc(a, (n + 2) * sizeof *r->match);
+    r->match[0] = name;
+    memcpy(r->match + 1, others, n * sizeof *others);
+    return 0;
+}
+
+static int read_row(struct gpu_row *r, const struct yaml *y, const struct yaml *sources, struct arena *a,
+                    struct error *e)
 {
     static const char *const keys[] = {"name", "match", "vram", "bandwidth", "tflops", "compute", "arch", "source",
                                        "note", NULL};
-    const char *name, *source, **match = arena_alloc(a, 2 * sizeof *match);
     uint64_t vram = 0;
     int rc = yaml_only(y, keys, e);
-    if (rc || (rc = yaml_text(y, "name", true, &name, e)) || (rc = yaml_text(y, "source", true, &source, e)))
-        return rc;
-    match[0] = name;
-    if ((rc = yaml_texts(y, "match", false, &match, a, e)) || (rc = yaml_bytes(y, "vram", false, &vram, e)) ||
+    if (rc || (rc = read_names(r, y, a, e)) || (rc = check_source(y, sources, e)) ||
+        (rc = yaml_text(y, "arch", false, &r->arch, e)) || (rc = yaml_bytes(y, "vram", false, &vram, e)) ||
         (rc = positive(y, "bandwidth", 1e9, &r->value[BANDWIDTH], e)) ||
         (rc = positive(y, "tflops", 1e12, &r->value[FLOPS], e)))
         return rc;
-    r->match = match;
     r->value[VRAM] = vram ? (double)vram : NAN;
     return positive(y, "compute", 1, &r->value[CAPABILITY], e);
 }
 
 /* The rows stand under their maker's name. */
-static int read_vendor(struct gpu_table *t, const struct yaml *key, const struct yaml *list, struct error *e)
+static int read_vendor(struct gpu_table *t, const struct yaml *key, const struct yaml *list,
+                       const struct yaml *sources, struct error *e)
 {
     static const char *const vendors[] = {"NVIDIA", "AMD", "Intel"};
     const char *vendor = NULL;
@@ -67,7 +91,7 @@ static int read_vendor(struct gpu_table *t, const struct yaml *key, const struct
         return yaml_expected(list, e, "a list of GPUs");
     for (size_t i = 0; i < list->count && !rc; i++) {
         struct gpu_row row = {.vendor = vendor};
-        rc = read_row(&row, list->items[i], &t->arena, e);
+        rc = read_row(&row, list->items[i], sources, &t->arena, e);
         array_push(t->rows, t->count, t->capacity) = row;
     }
     return rc;
@@ -75,17 +99,18 @@ static int read_vendor(struct gpu_table *t, const struct yaml *key, const struct
 
 static int read_rows(struct gpu_table *t, const struct yaml *top, struct error *e)
 {
-    static const char *const keys[] = {"schema", "gpus", NULL};
-    struct yaml *vendors;
+    static const char *const keys[] = {"schema", "sources", "gpus", NULL};
+    struct yaml *vendors, *sources;
     int64_t schema;
     int rc = yaml_only(top, keys, e);
     if (rc || (rc = yaml_integer(top, "schema", true, &schema, e)))
         return rc;
     if (schema != 1)
         return yaml_expected(yaml_get(top, "schema"), e, "the schema 1");
-    rc = yaml_child(top, "gpus", true, YAML_MAP, &vendors, e);
+    if (!(rc = yaml_child(top, "sources", true, YAML_MAP, &sources, e)))
+        rc = yaml_child(top, "gpus", true, YAML_MAP, &vendors, e);
     for (size_t i = 0; !rc && i < vendors->count; i++)
-        rc = read_vendor(t, vendors->keys[i], vendors->items[i], e);
+        rc = read_vendor(t, vendors->keys[i], vendors->items[i], sources, e);
     return rc;
 }
 
@@ -134,19 +159,19 @@ static bool same_word(const char *a, int n, const char *b, int m)
     return n == m && strncasecmp(a, b, n) == 0;
 }
 
-/* All words of `match` in a row at `name`? Their number, or 0. */
+/* All words of `match` in a row at `name`? Their number, or 0. A slash behind them ("RX 6800/6800 XT") means that
+ * the name stands for several models, of which this may not be the one. */
 static int words_at(const char *name, const char *match)
 {
-    int words = 0;
-    for (;;) {
+    for (int words = 0;; words++) {
+        const char *rest = name + strspn(name, " ");
         int m = next_word(&match), n = next_word(&name);
         if (!m)
-            return words;
+            return *rest == '/' ? 0 : words;
         if (!same_word(name, n, match, m))
             return 0;
         name += n;
         match += m;
-        words++;
     }
 }
 
@@ -163,7 +188,7 @@ static int words_in(const char *name, const char *match)
 /* A laptop's chip shares its name with a faster card, so the two never stand for each other. */
 static bool is_mobile(const char *name)
 {
-    static const char *const words[] = {"laptop", "mobile", "max q", "max-q"};
+    static const char *const words[] = {"laptop", "mobile", "max-q"};
     for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
         if (words_in(name, words[i]))
             return true;
@@ -211,7 +236,7 @@ static void choose(const struct gpu_table *t, bool *chosen, const char *name, do
         chosen[i] = best && row_score(&t->rows[i], name) == best && same_size(t->rows[i].value[VRAM], vram);
 }
 
-void gpu_table_complete(const struct gpu_table *t, struct machine_gpu *g, double whole_bytes)
+void gpu_table_complete(const struct gpu_table *t, struct machine_gpu *g, double whole_bytes, struct arena *a)
 {
     struct fact *facts[FACTS] = {&g->vram_total_bytes, &g->bandwidth, &g->flops, &g->compute_capability};
     if (!t || !g->name)
@@ -219,9 +244,13 @@ void gpu_table_complete(const struct gpu_table *t, struct machine_gpu *g, double
     bool *chosen = xcalloc(t->count, sizeof *chosen);
     /* The host's memory, which a unified chip reports, says nothing about the model. */
     choose(t, chosen, g->name, g->unified ? 0 : whole_bytes > 0 ? whole_bytes : fact_or(g->vram_total_bytes, 0));
-    for (int i = 0; i < t->count && !g->vendor; i++)
-        if (chosen[i])
-            g->vendor = t->rows[i].vendor;
+    for (int i = 0; i < t->count; i++) {
+        const struct gpu_row *r = &t->rows[i];
+        if (chosen[i] && !g->vendor)
+            g->vendor = r->vendor;
+        if (chosen[i] && !g->arch && r->arch)
+            g->arch = arena_strdup(a, r->arch);
+    }
     for (int f = 0; f < FACTS; f++)
         if (!fact_known(*facts[f]) && !(f == VRAM && g->unified))
             *facts[f] = fact_of(agreed(t, chosen, f), FACT_TABLED);

@@ -43,6 +43,7 @@ struct machine_gpu {
     struct fact bandwidth;             /* bytes/s */
     struct fact flops;                 /* dense 16-bit peak, operations/s */
     struct fact compute_capability;    /* 8.9 */
+    const char *arch;                  /* "gfx1100", "Xe-HPG"; NULL: unknown */
     bool unified;                      /* shares the host's memory */
     bool mig;                          /* a MIG slice, or MIG is on */
     int numa_node;                     /* -1: unknown */
