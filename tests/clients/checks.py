@@ -81,10 +81,10 @@ def check_llama_opens_every_level():
 
 def check_sizes_equal_llama():
     need_llama()
-    for level in LEVELS:
+    for level in LEVELS[:-1]:  # llama.cpp does not make Q2_K_S without an importance matrix
         a, b = made(level).stat().st_size, theirs(level).stat().st_size
         assert a == b, "%s: %d bytes, llama.cpp's has %d" % (level, a, b)
-    return "%d levels" % len(LEVELS)
+    return "%d levels" % len(LEVELS[:-1])
 
 
 def check_divergence_beside_llama():
