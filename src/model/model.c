@@ -51,7 +51,7 @@ static int check_shard(const struct gguf *g, int number, int count, struct error
 static int open_shard(struct model *m, const char *path, int flags, struct error *e)
 {
     struct gguf *g = &m->shards[m->shard_count++]; /* counted at once: model_close also closes what failed */
-    return gguf_open_flags(g, path, flags, e);
+    return gguf_open_flags(g, path, flags & MODEL_HEADER_ONLY ? GGUF_HEADER_ONLY : 0, e);
 }
 
 static int open_set(struct model *m, const char *path, int count, int flags, struct error *e)
@@ -245,56 +245,31 @@ static int read_names(struct model *m, struct error *e)
 
 /* ------------------------------------------------------------------- opening */
 
-static int gguf_flags(int flags)
+static int read_model(struct model *m, int flags, struct error *e)
 {
-    return flags & MODEL_HEADER_ONLY ? GGUF_HEADER_ONLY : 0;
-}
-
-/* All but the files' opening. */
-static int understand(struct model *m, struct error *e)
-{
-    if (collect_tensors(m, e) || read_names(m, e) || hparams_read(m, e) || shapes_check(m, e))
+    if (file_is_folder(m->path))
+        return error_set(e, ERROR_FAILED, "cannot open %s: it is a folder; this version reads GGUF files, so convert the"
+                         " checkpoint to GGUF first (convert_hf_to_gguf.py of llama.cpp) or name a .gguf file", m->path);
+    if (open_files(m, m->path, flags, e) || collect_tensors(m, e) || read_names(m, e) || hparams_read(m, e) ||
+        shapes_check(m, e))
         return e->code;
     warnings_collect(m);
     return 0;
 }
 
-static struct model *new_model(const char *path)
-{
-    struct model *m = xcalloc(1, sizeof *m);
-    m->path = arena_strdup(&m->arena, path);
-    return m;
-}
-
-/* Hands the model over, or closes it where something failed. */
-static int finish(struct model **out, struct model *m, int rc)
-{
-    *out = rc ? NULL : m;
-    if (rc)
-        model_close(m);
-    return rc;
-}
-
 int model_open(struct model **out, const char *path, int flags, struct error *e)
 {
+    struct model *m = xcalloc(1, sizeof *m);
     char *expanded = path_expand(path);
-    struct model *m = new_model(expanded);
+    *out = NULL;
+    m->path = arena_strdup(&m->arena, expanded);
     free(expanded);
-    if (file_is_folder(m->path))
-        return finish(out, m, error_set(e, ERROR_FAILED, "cannot open %s: it is a folder; this version reads GGUF files, so"
-                                        " convert the checkpoint to GGUF first (convert_hf_to_gguf.py of llama.cpp) or"
-                                        " name a .gguf file", m->path));
-    int rc = open_files(m, m->path, gguf_flags(flags), e);
-    return finish(out, m, rc ? rc : understand(m, e));
-}
-
-int model_parse(struct model **out, const void *bytes, uint64_t size, const char *name, int flags, struct error *e)
-{
-    struct model *m = new_model(name);
-    m->shards = xcalloc(1, sizeof *m->shards);
-    m->shard_count = 1;
-    int rc = gguf_parse(&m->shards[0], bytes, size, name, gguf_flags(flags), e);
-    return finish(out, m, rc ? rc : understand(m, e));
+    int rc = read_model(m, flags, e);
+    if (rc)
+        model_close(m);
+    else
+        *out = m;
+    return rc;
 }
 
 void model_close(struct model *m)

@@ -39,6 +39,8 @@ struct plan {
 int plan_make(struct plan **out, const struct machine *m, const struct model *model, const struct wishes *w,
               const struct estimates *s, int row, const char *out_folder, struct error *e);
 int plan_load(struct plan **out, const char *path, struct error *e);
+/* The YAML that plan_save writes; free() it. */
+char *plan_text(const struct plan *p);
 int plan_save(const struct plan *p, const char *path, struct error *e);
 void plan_free(struct plan *p);
 /* The command that does the same without a screen. free() it. */

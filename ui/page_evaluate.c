@@ -1,0 +1,360 @@
+/* The evaluation as it converges: perplexity with base beside quantized, divergence, tasks, answers, speed, verdict. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "ui/chart.h"
+#include "ui/frame.h"
+#include "ui/key.h"
+#include "ui/wizard.h"
+
+struct evaluate_page {
+    int sample;
+    struct text answers, tasks;
+};
+
+static struct evaluate_page *state(const struct wizard *w)
+{
+    return wizard_state(w, &page_evaluate);
+}
+
+static const struct eval_figures *figures(const struct wizard *w)
+{
+    const struct run_state *r = &w->run;
+    if (r->has_result)
+        return &r->eval.figures;
+    return r->history_count ? &r->history[r->history_count - 1] : NULL;
+}
+
+/* --------------------------------------------------------------- perplexity */
+
+static void bounds(const double *values, int count, double *low, double *high)
+{
+    for (int i = 0; i < count; i++)
+        if (!isnan(values[i])) {
+            *low = isnan(*low) || values[i] < *low ? values[i] : *low;
+            *high = isnan(*high) || values[i] > *high ? values[i] : *high;
+        }
+}
+
+/* "+0.41 % ± 0.12": the change of perplexity with its 95 % interval. */
+static void show_loss(const struct eval_figures *f, char *out, size_t size)
+{
+    if (!f->has_base || isnan(f->delta_ln_ppl))
+        snprintf(out, size, "perplexity %.3f", f->ppl);
+    else
+        snprintf(out, size, "%+.2f %% ± %.2f", expm1(f->delta_ln_ppl) * 100,
+                 (expm1(f->delta_high) - expm1(f->delta_low)) * 50);
+}
+
+static void draw_axes(struct rect in, double low, double high)
+{
+    enum { LABEL = 7 };
+    char text[16];
+    snprintf(text, sizeof text, "%.*f", high < 100 ? 2 : 1, high);
+    paint_field(in, 0, 0, LABEL, ALIGN_RIGHT, STYLE_DIM, text);
+    snprintf(text, sizeof text, "%.*f", low < 100 ? 2 : 1, low);
+    paint_field(in, in.h - 1, 0, LABEL, ALIGN_RIGHT, STYLE_DIM, text);
+    for (int y = 0; y < in.h; y++)
+        paint_over(in, y, LABEL, STYLE_BORDER, STYLE_NORMAL, y == 0 || y == in.h - 1 ? theme_line(7) : theme_line(3));
+}
+
+static void draw_curves(const struct run_state *r, struct rect in, int planned)
+{
+    enum { AXIS = 8 };
+    double *quantized = xcalloc(r->history_count, sizeof *quantized), *base = xcalloc(r->history_count, sizeof *base);
+    double low = NAN, high = NAN;
+    for (int i = 0; i < r->history_count; i++) {
+        quantized[i] = r->history[i].ppl;
+        base[i] = r->history[i].has_base ? r->history[i].ppl_base : NAN;
+    }
+    bounds(quantized, r->history_count, &low, &high);
+    bounds(base, r->history_count, &low, &high);
+    if (!(high > low))
+        high = low + 1;
+    draw_axes(in, low, high);
+    struct curve curves[] = {{base, r->history_count, false, STYLE_WEIGHTS}, {quantized, r->history_count, true, STYLE_USED}};
+    chart_curves((struct rect){in.y, in.x + AXIS, in.h, in.w - AXIS}, curves, 2, planned, low, high);
+    free(quantized);
+    free(base);
+}
+
+static void draw_plot(const struct wizard *w, struct rect in)
+{
+    const struct run_state *r = &w->run;
+    const struct eval_figures *f = figures(w);
+    char loss[64];
+    if (!f) {
+        paint_text(in, 0, 0, STYLE_DIM, r->over ? "the run has not been evaluated" : "begins when the file is written and checked");
+        return;
+    }
+    int planned = f->chunks_planned > r->history_count ? f->chunks_planned : r->history_count;
+    show_loss(f, loss, sizeof loss);
+    if (r->history_count)
+        draw_curves(r, (struct rect){in.y, in.x, in.h - 2, in.w}, planned);
+    int x = paintf(in, in.h - 2, 8, STYLE_USED, "%s quantized %.3f", theme_ascii() ? "..." : "···", f->ppl);
+    if (f->has_base)
+        paintf(in, in.h - 2, 8 + x + 3, STYLE_WEIGHTS, "%s base %.3f", theme_ascii() ? "***" : "───", f->ppl_base);
+    paintf(in, in.h - 1, 0, STYLE_STRONG, "%s", loss);
+    paintf(in, in.h - 1, paint_width(loss) + 3, STYLE_NORMAL, "%d of %d chunks%s", f->chunks, planned,
+           r->has_result && f->chunks < planned ? ", decided" : "");
+}
+
+/* --------------------------------------------------------------- divergence */
+
+static void draw_divergence(const struct wizard *w, struct rect in)
+{
+    const struct eval_figures *f = figures(w);
+    if (!f || !f->has_base)
+        return;
+    const struct { const char *label; double value; } row[] = {
+        {"mean", f->kld_mean}, {"median", f->kld_median}, {"99 %", f->kld_p99}, {"max", f->kld_max}};
+    int y = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(row) && y < in.h - 2; i++, y++)
+        if (!isnan(row[i].value))
+            paintf(in, y, 0, STYLE_NORMAL, "%-10s%8.4f", row[i].label, row[i].value);
+    if (!isnan(f->same_top))
+        paintf(in, y++, 0, STYLE_NORMAL, "same top  %6.2f %%", f->same_top * 100);
+    if (y < in.h)
+        chart_bars((struct rect){in.y + y, in.x, in.h - y, in.w}, STYLE_BUFFERS, f->kld_histogram, EVAL_HISTOGRAM);
+}
+
+/* ------------------------------------------------------------ tasks and speed */
+
+static void draw_tasks(struct wizard *w, struct rect in)
+{
+    struct text *t = &state(w)->tasks;
+    const struct eval_result *r = &w->run.eval;
+    text_clear(t);
+    for (int i = 0; i < r->task_count; i++) {
+        const struct eval_task *k = &r->tasks[i];
+        struct str line = {0};
+        str_addf(&line, "%s\t%.1f %%", k->name, k->accuracy * 100);
+        if (!isnan(k->base))
+            str_addf(&line, "  base %.1f", k->base * 100);
+        str_addf(&line, "  ± %.1f  of %d", (k->high - k->low) * 50, k->items);
+        text_add(t, in.w, STYLE_NORMAL, line.data, NULL);
+        str_done(&line);
+    }
+    if (!r->task_count)
+        text_add(t, in.w, STYLE_DIM, w->run.over ? "none were given" : "none yet", NULL);
+    text_paint(t, in);
+}
+
+static void speed_row(struct rect in, int y, const char *label, double quantized, double base)
+{
+    if (isnan(quantized) || quantized <= 0)
+        return;
+    int x = paintf(in, y, 0, STYLE_NORMAL, "%-8s%7.1f t/s", label, quantized);
+    if (!isnan(base) && base > 0)
+        paintf(in, y, x + 2, STYLE_DIM, "base %.1f", base);
+}
+
+static void draw_speed(const struct wizard *w, struct rect in)
+{
+    const struct eval_figures *f = figures(w);
+    const struct eval_result *r = &w->run.eval;
+    char a[FORMAT_SIZE], b[FORMAT_SIZE];
+    if (!f)
+        return;
+    speed_row(in, 0, "prefill", f->prefill_tokens_per_s, r->base_prefill_tokens_per_s);
+    speed_row(in, 1, "decode", f->decode_tokens_per_s, r->base_decode_tokens_per_s);
+    if (r->bytes && r->bytes_base)
+        paintf(in, 2, 0, STYLE_NORMAL, "size %s of %s", format_bytes(a, (double)r->bytes), format_bytes(b, (double)r->bytes_base));
+}
+
+/* ------------------------------------------------------------------ samples */
+
+/* The answer from where it differs on, marked; before that it is the same as the base's. */
+static void add_answer(struct text *t, int width, const char *label, const char *answer, int differs_at)
+{
+    struct str line = {0};
+    int at = 0;
+    str_addf(&line, "%s\t", label);
+    for (const char *p = answer; *p; p++) {
+        bool begins = (*p & 0xc0) != 0x80;
+        if (begins && at == differs_at)
+            str_add(&line, theme_glyph(GLYPH_HERE));
+        at += begins;
+        str_add_char(&line, *p == '\n' ? ' ' : *p);
+    }
+    text_add(t, width, STYLE_NORMAL, line.data, NULL);
+    str_done(&line);
+}
+
+static void draw_sample(struct wizard *w, struct rect in)
+{
+    struct evaluate_page *p = state(w);
+    const struct eval_result *r = &w->run.eval;
+    text_clear(&p->answers);
+    if (!r->sample_count)
+        text_add(&p->answers, in.w, STYLE_DIM, w->run.over ? "no prompts were given" : "answers to the sample prompts come after the tasks", NULL);
+    else {
+        const struct eval_sample *s = &r->samples[p->sample % r->sample_count];
+        add_answer(&p->answers, in.w, "prompt", s->prompt, -1);
+        add_answer(&p->answers, in.w, "base", s->base ? s->base : "", s->differs_at);
+        add_answer(&p->answers, in.w, "quantized", s->answer ? s->answer : "", s->differs_at);
+    }
+    text_paint(&p->answers, in);
+}
+
+/* ------------------------------------------------------------------ verdict */
+
+static bool is_accepted(const struct wizard *w)
+{
+    const struct eval_figures *f = figures(w);
+    return w->run.has_result && f->verdict && strcmp(f->verdict, "accept") == 0;
+}
+
+static bool is_rejected(const struct wizard *w)
+{
+    const struct eval_figures *f = figures(w);
+    return w->run.has_result && f->verdict && strcmp(f->verdict, "reject") == 0;
+}
+
+/* What to try next: the next larger level after a rejection, the next smaller one after an acceptance. */
+static const struct estimate *next_level(const struct wizard *w)
+{
+    const struct estimates *s = w->estimates;
+    int step = is_accepted(w) ? 1 : -1, at = -1;
+    for (int i = 0; s && i < s->count; i++)
+        if (strcmp(s->rows[i].level->name, w->run_plan->level) == 0)
+            at = i;
+    for (int i = at + step; at >= 0 && i >= 0 && i < s->count; i += step)
+        if (!s->rows[i].forbidden && !s->rows[i].is_source && s->rows[i].verdict != VERDICT_TOO_BIG)
+            return &s->rows[i];
+    return NULL;
+}
+
+static bool can_try(const struct wizard *w)
+{
+    return w->run.over && w->run_plan && next_level(w);
+}
+
+static void draw_verdict(const struct wizard *w, struct rect in)
+{
+    const struct eval_figures *f = figures(w);
+    char limit[24], next[48] = "";
+    if (!f || !w->run.has_result) {
+        paint_text(in, 0, 0, STYLE_DIM, w->run.over ? "no verdict: the run ended before it" : "no verdict yet");
+        return;
+    }
+    double loss = f->has_base ? expm1(f->delta_ln_ppl) : NAN;
+    snprintf(limit, sizeof limit, "%.4g %%", w->run_plan->max_loss * 100);
+    bool yes = is_accepted(w), no = is_rejected(w);
+    int x = paintf(in, 0, 0, yes ? STYLE_GOOD : no ? STYLE_BAD : STYLE_WARN, "%s %s", yes ? theme_glyph(GLYPH_DONE) : no ? theme_glyph(GLYPH_NO) : "?",
+                   yes ? "ACCEPT" : no ? "REJECT" : "UNDECIDED");
+    if (!isnan(loss))
+        paintf(in, 0, x + 2, STYLE_NORMAL, "loss %.2f %%, limit %s", loss * 100, limit);
+    if (can_try(w))
+        snprintf(next, sizeof next, "n tries %s", next_level(w)->level->name);
+    paint_right(in, 0, 0, STYLE_NORMAL, next);
+}
+
+/* --------------------------------------------------------------------- page */
+
+static void titles(const struct wizard *w, char *plot, size_t plot_size, char *sample, size_t sample_size)
+{
+    const struct plan *p = w->run_plan;
+    const struct eval_result *r = &w->run.eval;
+    snprintf(plot, plot_size, "perplexity, %s, -c %d", p->eval_text ? path_name(p->eval_text) : "built-in text", p->eval_context);
+    if (r->sample_count)
+        snprintf(sample, sample_size, "sample %d of %d", state(w)->sample % r->sample_count + 1, r->sample_count);
+    else
+        snprintf(sample, sample_size, "samples");
+}
+
+static void draw(struct wizard *w, struct rect page)
+{
+    struct rect in[PANES_MAX];
+    char plot[96], sample[32];
+    layout_evaluate(page, in);
+    titles(w, plot, sizeof plot, sample, sizeof sample);
+    frame_paint((struct pane[]){{in[EVALUATE_PLOT], plot, NULL}, {in[EVALUATE_DIVERGENCE], "divergence from base", NULL},
+                                {in[EVALUATE_TASKS], "tasks", NULL}, {in[EVALUATE_SPEED], "speed", NULL},
+                                {in[EVALUATE_SAMPLE], sample, NULL}, {in[EVALUATE_VERDICT], "verdict", NULL}}, EVALUATE_PANES);
+    draw_plot(w, in[EVALUATE_PLOT]);
+    draw_divergence(w, in[EVALUATE_DIVERGENCE]);
+    draw_tasks(w, in[EVALUATE_TASKS]);
+    draw_speed(w, in[EVALUATE_SPEED]);
+    draw_sample(w, in[EVALUATE_SAMPLE]);
+    draw_verdict(w, in[EVALUATE_VERDICT]);
+}
+
+/* --------------------------------------------------------------------- keys */
+
+static int key_report(struct wizard *w)
+{
+    (void)w;
+    return PAGE_NEXT;
+}
+
+static int key_try(struct wizard *w)
+{
+    wizard_choose_level(w, next_level(w)->level->name);
+    wizard_ask_page(w, PAGE_REVIEW);
+    return PAGE_HANDLED;
+}
+
+static int key(struct wizard *w, int k)
+{
+    struct evaluate_page *p = state(w);
+    int count = w->run.eval.sample_count;
+    if ((k == K_LEFT || k == K_RIGHT) && count) {
+        p->sample = (p->sample + (k == K_RIGHT ? 1 : count - 1)) % count;
+        p->answers.top = 0;
+        return PAGE_HANDLED;
+    }
+    return text_key(&p->answers, k) ? PAGE_HANDLED : PAGE_IGNORED;
+}
+
+static const char *locked(const struct wizard *w)
+{
+    return w->has_run ? NULL : "nothing has been started yet: Review does";
+}
+
+static bool complete(const struct wizard *w)
+{
+    return w->run.has_result;
+}
+
+static bool has_samples(const struct wizard *w)
+{
+    return w->run.eval.sample_count > 1;
+}
+
+static void close_page(struct wizard *w)
+{
+    text_done(&state(w)->answers);
+    text_done(&state(w)->tasks);
+}
+
+static const struct page_key keys[] = {
+    {K_ENTER, 'r', "Report", "goes on to the report", key_report},
+    {K_LEFT, K_RIGHT, "Sample", "the sample before, or the next one", NULL, has_samples},
+    {'n', 0, "Try next", "plans the next level: a larger one after a rejection, a smaller one after an acceptance", key_try, can_try},
+    {K_DOWN, K_UP, NULL, "scrolls the sample", NULL},
+    {0},
+};
+
+static const char *const terms[] = {"perplexity", "KL divergence", "same top token", "tokens", NULL};
+
+const struct page page_evaluate = {
+    .name = "Evaluate",
+    .about = "How good the result still is. Both models read the same text, so their difference is known far more exactly than either figure; the "
+             "evaluation stops when its 95 % interval decides whether the loss is under your limit. Answers show the first difference by a mark.",
+    .terms = terms,
+    .keys = keys,
+    .state_size = sizeof(struct evaluate_page),
+    .wide = true,
+    .attached = true,
+    .locked = locked,
+    .complete = complete,
+    .draw = draw,
+    .key = key,
+    .close = close_page,
+};

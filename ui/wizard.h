@@ -1,0 +1,109 @@
+/* What the pages share: the machine, the model, the wishes, and all that follows from them. Owned by the
+ * screen's thread; jobs (jobs.h) bring what takes long. */
+#ifndef UI_WIZARD_H
+#define UI_WIZARD_H
+
+#include "machine/machine.h"
+#include "model/discover.h"
+#include "model/model.h"
+#include "plan/estimate.h"
+#include "plan/plan.h"
+#include "plan/rules.h"
+#include "plan/wishes.h"
+#include "run/run_state.h"
+#include "ui/dialog.h"
+#include "ui/jobs.h"
+#include "ui/page.h"
+
+struct wizard_options {
+    const char *model;          /* checkpoint to begin with; NULL: to be chosen */
+    const char *machine_file;   /* replay this machine; NULL: this computer */
+    const char *out_folder;     /* where artefacts and runs go; NULL: the current folder */
+    const char *attach;         /* run folder: only Run, Evaluate and Report are shown; NULL: the whole way */
+    const struct wishes *wishes;/* set on the command line */
+};
+
+/* A checkpoint that was looked at: kept open (it is only mapped), so going back to it is free. */
+struct opened_model {
+    char *path;
+    struct model *model;        /* NULL while it is being opened, or where that failed */
+    bool pending, given;        /* given: named by hand */
+    struct error error;
+};
+
+struct wizard {
+    struct wizard_options options;
+    struct jobs *jobs;
+
+    struct machine *machine;    /* NULL until it was detected */
+    bool measuring;             /* a job reads `machine`: it must stay */
+    struct error machine_error;
+
+    struct found_models found;
+    bool searching;
+    unsigned models_changed;    /* counts changes of `found` and `opened` */
+    struct opened_model **opened;
+    int opened_count, opened_capacity;
+    struct model *model;        /* the chosen one, of `opened`; NULL: none yet */
+
+    struct rules *rules;
+    struct wishes wishes;
+    struct estimates *estimates;/* NULL until machine and model are known */
+    struct error estimates_error;
+    unsigned estimates_made;    /* counts how often */
+    char level[24];             /* the chosen row; "": the recommended one */
+
+    struct plan *plan;          /* of the chosen row; NULL: to be made */
+    struct error plan_error;
+    struct run_state run;
+    bool has_run;
+    struct plan *run_plan;      /* what the run is doing, as its folder says */
+    char **runs;                /* found at the start: alive or interrupted; NULL-terminated, or NULL */
+
+    int page, asked_page;       /* asked_page: where a dialog's answer wants to go; -1 */
+    bool visited[PAGE_COUNT], asked_quit;
+    void *state[PAGE_COUNT];
+    struct dialog **dialogs;
+    int dialog_count, dialog_capacity;
+    char message[256];          /* on the page's lower border until the next key */
+};
+
+int wizard_start(struct wizard *w, const struct wizard_options *o, struct error *e);
+void wizard_done(struct wizard *w);
+void *wizard_state(const struct wizard *w, const struct page *p);
+void wizard_say(struct wizard *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Another page, after the present answer: for dialogs. */
+void wizard_ask_page(struct wizard *w, enum page_number page);
+
+/* Detects the machine (again), then measures its memory bandwidth unless that was done since the last boot. */
+void wizard_detect(struct wizard *w);
+void wizard_search(struct wizard *w);
+/* Offers runs that are going on or were interrupted. */
+void wizard_find_runs(struct wizard *w);
+/* The record of a path, opening it in the background when it is new. */
+struct opened_model *wizard_open(struct wizard *w, const char *path);
+void wizard_choose_model(struct wizard *w, struct model *m);
+/* A wish, the machine or the model changed: defaults, estimates and plan follow. */
+void wizard_changed(struct wizard *w);
+/* The chosen row of the estimates; NULL: none. */
+const struct estimate *wizard_row(const struct wizard *w);
+int wizard_row_index(const struct wizard *w);
+void wizard_choose_level(struct wizard *w, const char *level);
+/* Makes the plan of the chosen row where it is missing; NULL and plan_error where it cannot. */
+const struct plan *wizard_plan(struct wizard *w);
+const char *wizard_out_folder(const struct wizard *w);
+
+/* Saves the plan and starts the worker on it; or on the plan of the run that was interrupted. */
+int wizard_start_run(struct wizard *w, struct error *e);
+int wizard_resume_run(struct wizard *w, struct error *e);
+/* Follows the run in this folder. */
+int wizard_attach(struct wizard *w, const char *folder, struct error *e);
+/* Takes in new events; true when there were any. */
+bool wizard_poll(struct wizard *w);
+bool wizard_run_alive(const struct wizard *w);
+bool wizard_run_over(const struct wizard *w);
+
+/* The state behind the screen, a fact a line; free() it. */
+char *wizard_dump(const struct wizard *w);
+
+#endif
