@@ -80,18 +80,18 @@ bool str_ends(const char *s, const char *suffix)
 
 void text_make_printable(char *text)
 {
-    utf8proc_uint8_t *p = (utf8proc_uint8_t *)text;
-    while (*p) {
+    const utf8proc_uint8_t *from = (utf8proc_uint8_t *)text;
+    char *to = text;
+    while (*from) {
         utf8proc_int32_t c;
-        utf8proc_ssize_t n = utf8proc_iterate(p, -1, &c);
-        if (n < 1 || utf8proc_category(c) == UTF8PROC_CATEGORY_CC) {
-            *p = '?';
-            n = n < 1 ? 1 : n;
-            memmove(p + 1, p + n, strlen((char *)p + n) + 1);
-            n = 1;
-        }
-        p += n;
+        utf8proc_ssize_t n = utf8proc_iterate(from, -1, &c);
+        if (n < 1 || utf8proc_category(c) == UTF8PROC_CATEGORY_CC)
+            *to++ = '?';
+        else
+            to = (char *)memmove(to, from, n) + n;
+        from += n < 1 ? 1 : n;
     }
+    *to = 0;
 }
 
 char *format_bytes(char out[static FORMAT_SIZE], double bytes)

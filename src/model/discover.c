@@ -344,9 +344,10 @@ static void look_in_place(struct search *s, const struct place *p)
     const char *value = p->variable ? getenv(p->variable) : "";
     if (!value || (p->variable && !*value))
         return;
-    char *root = xasprintf("%s%s", value, p->below);
+    char *base = path_expand(value), *root = xasprintf("%s%s", base, p->below);
     s->place = p->name;
     p->look(s, root);
+    free(base);
     free(root);
 }
 

@@ -25,6 +25,8 @@ enum {
     TENSOR_NAME_MAX = 63,      /* ggml: GGML_MAX_NAME with its NUL */
     DIMS_MAX = 4,              /* ggml: GGML_MAX_DIMS */
     ALIGNMENT_DEFAULT = 32,    /* gguf.md: general.alignment */
+    ALIGNMENT_MAX = 1 << 20,   /* this and the next bound what a lie can cost; real files have 32, */
+    ENTRIES_MAX = 1 << 20,     /* under a hundred values and at most some ten thousand tensors */
 };
 
 static const struct { const char *name; unsigned bytes; } kinds[] = { /* 0 bytes: not of a fixed size */
@@ -239,8 +241,8 @@ static int read_alignment(struct cursor *c)
     /* gguf.md: a multiple of 8; ggml: a power of two. */
     if (v->kind != GGUF_U32 || !gguf_integer(g, v->key, &a))
         return damaged(c, v->offset, "it is of kind %s, not uint32", kinds[v->kind].name);
-    if (a < 8 || (a & (a - 1)))
-        return damaged(c, v->offset, "%lld is not a power of two from 8 on", (long long)a);
+    if (a < 8 || a > ALIGNMENT_MAX || (a & (a - 1)))
+        return damaged(c, v->offset, "%lld is not a power of two from 8 to %d", (long long)a, ALIGNMENT_MAX);
     g->alignment = (uint32_t)a;
     return 0;
 }
@@ -436,10 +438,20 @@ static int read_version(struct cursor *c)
                      " convert the original checkpoint again", g->map.path, g->version);
 }
 
+static int take_count(struct cursor *c, const char *field, uint64_t *count)
+{
+    uint64_t start = c->at;
+    if (take_u64(c, field, count))
+        return ERROR_FAILED;
+    if (*count > ENTRIES_MAX)
+        return damaged(c, start, "the %s is %llu, at most %d can be", field, (unsigned long long)*count, ENTRIES_MAX);
+    return 0;
+}
+
 static int read_all(struct cursor *c, int flags)
 {
     uint64_t tensors, values;
-    if (read_version(c) || take_u64(c, "tensor count", &tensors) || take_u64(c, "metadata count", &values) ||
+    if (read_version(c) || take_count(c, "tensor count", &tensors) || take_count(c, "metadata count", &values) ||
         read_values(c, values) || check_keys(c) || read_alignment(c) || read_tensors(c, tensors) ||
         check_names(c) || place_tensors(c, flags) || check_overlaps(c))
         return ERROR_FAILED;

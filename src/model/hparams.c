@@ -38,10 +38,10 @@ static int check_range(const struct model *m, const struct gguf_value *v, double
 int hparams_integer(const struct model *m, const char *suffix, int high, int *value, struct error *e)
 {
     const struct gguf_value *v = hparams_value(m, suffix);
-    double number;
     if (!v)
         return 0;
-    if (!gguf_number(&m->shards[0], v->key, &number))
+    double number = gguf_item(v, 0);
+    if (isnan(number))
         return model_bad_value(m, v, e, "it is of kind %s, expected a number", gguf_kind_name(v->kind));
     if (check_range(m, v, number, high, e))
         return e->code;
@@ -52,13 +52,11 @@ int hparams_integer(const struct model *m, const char *suffix, int high, int *va
 static int read_double(const struct model *m, const char *suffix, double *value, struct error *e)
 {
     const struct gguf_value *v = hparams_value(m, suffix);
-    double number;
     if (!v)
         return 0;
-    if (!gguf_number(&m->shards[0], v->key, &number))
-        return model_bad_value(m, v, e, "it is of kind %s, expected a number", gguf_kind_name(v->kind));
+    double number = gguf_item(v, 0);
     if (!isfinite(number))
-        return model_bad_value(m, v, e, "it is not a finite number");
+        return model_bad_value(m, v, e, "it is no finite number");
     *value = number;
     return 0;
 }
@@ -193,7 +191,7 @@ static void default_rope(struct hparams *hp, const struct architecture *a)
 static int read_vocab(struct model *m, struct error *e)
 {
     const struct gguf_value *tokens = gguf_find(&m->shards[0], "tokenizer.ggml.tokens");
-    const struct tensor *embd = model_role(m, ROLE_TOKEN_EMBD, -1);
+    const struct tensor *embd = model_tensor(m, "token_embd.weight");
     if (embd && embd->dims == 2 && embd->shape[1] <= INT_MAX) {
         m->hp.vocab = (int)embd->shape[1];
         return 0;

@@ -20,6 +20,7 @@ void model_warn(struct model *m, const char *fmt, ...)
     if (vasprintf(&text, fmt, ap) < 0)
         die("out of memory");
     va_end(ap);
+    text_make_printable(text);
     array_push(m->warnings, m->warning_count, m->warning_capacity) = text;
 }
 
@@ -51,7 +52,7 @@ static int check_shard(const struct gguf *g, int number, int count, struct error
 static int open_shard(struct model *m, const char *path, int flags, struct error *e)
 {
     struct gguf *g = &m->shards[m->shard_count++]; /* counted at once: model_close also closes what failed */
-    return gguf_open_flags(g, path, flags & MODEL_HEADER_ONLY ? GGUF_HEADER_ONLY : 0, e);
+    return gguf_open_flags(g, path, flags, e);
 }
 
 static int open_set(struct model *m, const char *path, int count, int flags, struct error *e)
@@ -123,22 +124,34 @@ static int compare_roles(const void *a, const void *b)
     return x->layer != y->layer ? x->layer - y->layer : (int)x->role - (int)y->role;
 }
 
-static int index_tensors(struct model *m, struct error *e)
+static int index_names(struct model *m, struct error *e)
 {
     m->by_name = arena_alloc(&m->arena, (m->tensor_count + 1) * sizeof *m->by_name);
-    m->by_role = arena_alloc(&m->arena, (m->tensor_count + 1) * sizeof *m->by_role);
-    for (int i = 0; i < m->tensor_count; i++) {
+    for (int i = 0; i < m->tensor_count; i++)
         m->by_name[i] = &m->tensors[i];
-        if (m->tensors[i].role != ROLE_OTHER && !m->tensors[i].bias)
-            m->by_role[m->role_count++] = &m->tensors[i];
-    }
     qsort(m->by_name, m->tensor_count, sizeof *m->by_name, compare_names);
-    qsort(m->by_role, m->role_count, sizeof *m->by_role, compare_roles);
     for (int i = 1; i < m->tensor_count; i++)
         if (strcmp(m->by_name[i - 1]->name, m->by_name[i]->name) == 0)
             return error_set(e, ERROR_FAILED, "cannot read %s: the tensor %s is in two shards; get all shards again",
                              m->path, m->by_name[i]->name);
     return 0;
+}
+
+/* Also: a tensor of a layer that the metadata does not know belongs to none, so that others may use its layer as an
+ * index. */
+static void index_roles(struct model *m)
+{
+    m->by_role = arena_alloc(&m->arena, (m->tensor_count + 1) * sizeof *m->by_role);
+    for (int i = 0; i < m->tensor_count; i++) {
+        struct tensor *t = &m->tensors[i];
+        if (t->layer >= m->hp.layers) {
+            t->layer = -1;
+            t->role = ROLE_OTHER;
+        }
+        if (t->role != ROLE_OTHER && !t->bias)
+            m->by_role[m->role_count++] = t;
+    }
+    qsort(m->by_role, m->role_count, sizeof *m->by_role, compare_roles);
 }
 
 static int collect_tensors(struct model *m, struct error *e)
@@ -157,7 +170,7 @@ static int collect_tensors(struct model *m, struct error *e)
     m->tensors = arena_alloc(&m->arena, (count + 1) * sizeof *m->tensors);
     for (int i = 0; i < m->shard_count; i++)
         add_tensors(m, &m->shards[i]);
-    return index_tensors(m, e);
+    return index_names(m, e);
 }
 
 int64_t tensor_elements(const struct tensor *t)
@@ -188,15 +201,16 @@ static const char *const file_types[] = {
     [17] = "Q5_K_M", [18] = "Q6_K", [19] = "IQ2_XXS", [20] = "IQ2_XS", [21] = "Q2_K_S", [22] = "IQ3_XS",
     [23] = "IQ3_XXS", [24] = "IQ1_S", [25] = "IQ4_NL", [26] = "IQ3_S", [27] = "IQ3_M", [28] = "IQ2_S",
     [29] = "IQ2_M", [30] = "IQ4_XS", [31] = "IQ1_M", [32] = "BF16", [36] = "TQ1_0", [37] = "TQ2_0", [38] = "MXFP4",
+    [39] = "NVFP4",
 };
 
 /* The type that holds the most elements; NULL without tensors. */
 static const struct quant_type *main_type(const struct model *m)
 {
     const struct quant_type *best = NULL, *t;
-    int64_t most = 0;
+    uint64_t most = 0;
     for (int i = 0; (t = quant_type_at(i)); i++) {
-        int64_t elements = 0;
+        uint64_t elements = 0;
         for (int k = 0; k < m->tensor_count; k++)
             elements += m->tensors[k].type == t ? tensor_elements(&m->tensors[k]) : 0;
         if (elements > most) {
@@ -221,10 +235,10 @@ static const char *file_type_name(const struct model *m)
     return most ? most->name : "none";
 }
 
-/* A text from the file, made fit for a terminal. */
+/* A text from the file, made fit for a terminal: its first 200 bytes without control characters. */
 static char *printable(struct model *m, const char *text)
 {
-    char *copy = arena_strdup(&m->arena, text);
+    char *copy = arena_strndup(&m->arena, text, 200);
     text_make_printable(copy);
     return copy;
 }
@@ -245,31 +259,57 @@ static int read_names(struct model *m, struct error *e)
 
 /* ------------------------------------------------------------------- opening */
 
-static int read_model(struct model *m, int flags, struct error *e)
+static int gguf_flags(int flags)
 {
-    if (file_is_folder(m->path))
-        return error_set(e, ERROR_FAILED, "cannot open %s: it is a folder; this version reads GGUF files, so convert the"
-                         " checkpoint to GGUF first (convert_hf_to_gguf.py of llama.cpp) or name a .gguf file", m->path);
-    if (open_files(m, m->path, flags, e) || collect_tensors(m, e) || read_names(m, e) || hparams_read(m, e) ||
-        shapes_check(m, e))
+    return flags & MODEL_HEADER_ONLY ? GGUF_HEADER_ONLY : 0;
+}
+
+/* All but the files' opening. */
+static int understand(struct model *m, struct error *e)
+{
+    if (collect_tensors(m, e) || read_names(m, e) || hparams_read(m, e) || shapes_check(m, e))
         return e->code;
+    index_roles(m);
     warnings_collect(m);
     return 0;
 }
 
-int model_open(struct model **out, const char *path, int flags, struct error *e)
+static struct model *new_model(const char *path)
 {
     struct model *m = xcalloc(1, sizeof *m);
-    char *expanded = path_expand(path);
-    *out = NULL;
-    m->path = arena_strdup(&m->arena, expanded);
-    free(expanded);
-    int rc = read_model(m, flags, e);
+    m->path = arena_strdup(&m->arena, path);
+    return m;
+}
+
+/* Hands the model over, or closes it where something failed. */
+static int finish(struct model **out, struct model *m, int rc)
+{
+    *out = rc ? NULL : m;
     if (rc)
         model_close(m);
-    else
-        *out = m;
     return rc;
+}
+
+int model_open(struct model **out, const char *path, int flags, struct error *e)
+{
+    char *expanded = path_expand(path);
+    struct model *m = new_model(expanded);
+    free(expanded);
+    if (file_is_folder(m->path))
+        return finish(out, m, error_set(e, ERROR_FAILED, "cannot open %s: it is a folder; this version reads GGUF files, so"
+                                        " convert the checkpoint to GGUF first (convert_hf_to_gguf.py of llama.cpp) or"
+                                        " name a .gguf file", m->path));
+    int rc = open_files(m, m->path, gguf_flags(flags), e);
+    return finish(out, m, rc ? rc : understand(m, e));
+}
+
+int model_parse(struct model **out, const void *bytes, uint64_t size, const char *name, int flags, struct error *e)
+{
+    struct model *m = new_model(name);
+    m->shards = xcalloc(1, sizeof *m->shards);
+    m->shard_count = 1;
+    int rc = gguf_parse(&m->shards[0], bytes, size, name, gguf_flags(flags), e);
+    return finish(out, m, rc ? rc : understand(m, e));
 }
 
 void model_close(struct model *m)

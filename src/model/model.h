@@ -24,7 +24,7 @@ struct tensor {
     const unsigned char *data;    /* mapped; NULL for header-only files (tensor data not present) */
     enum tensor_role role;
     bool bias;                    /* ends in ".bias" */
-    int layer;                    /* -1 outside of blocks */
+    int layer;                    /* below hp.layers; -1 outside of blocks */
 };
 
 /* Attention of one layer. */
@@ -75,6 +75,8 @@ struct model {
  * tensor data may be missing from the file (sparse or cut): for estimates. */
 enum { MODEL_HEADER_ONLY = 1 };
 int model_open(struct model **out, const char *path, int flags, struct error *e);
+/* One file's bytes in memory, which must outlive the model; `name` is what errors call them. */
+int model_parse(struct model **out, const void *bytes, uint64_t size, const char *name, int flags, struct error *e);
 void model_close(struct model *m);
 
 const struct tensor *model_tensor(const struct model *m, const char *name);

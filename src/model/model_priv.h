@@ -28,7 +28,7 @@ int shapes_check(const struct model *m, struct error *e);
 
 /* hparams.c: fills m->hp from the metadata and the tensors' shapes. */
 int hparams_read(struct model *m, struct error *e);
-/* One whole number from 0 to `high` at "ARCH.SUFFIX"; a missing key leaves *value as it is. */
+/* One whole number from 0 to `high` at "ARCH.SUFFIX", of an array the first; a missing key leaves *value as it is. */
 int hparams_integer(const struct model *m, const char *suffix, int high, int *value, struct error *e);
 /* The same for a field (an int, by its offset) of every layer: one number for all, or an array. */
 int hparams_layers(struct model *m, const char *suffix, int high, size_t field, struct error *e);

@@ -103,8 +103,10 @@ static int check_shape(const struct model *m, const struct tensor *t, struct err
     int unused;
     const struct role_name *r = find_role(after_block(t->name, &unused), t->layer >= 0);
     const struct layer_shape *l = t->layer >= 0 ? &m->hp.layer[t->layer] : &none;
+    enum extent bias[3] = {r->shape[1] ? r->shape[1] : r->shape[0]};
+    const enum extent *shape = t->bias ? bias : r->shape;
     for (int d = 0; d < 4; d++) {
-        enum extent x = t->bias ? (d == 0 ? r->shape[1] : ONE) : d < 3 ? r->shape[d] : ONE;
+        enum extent x = d < 3 ? shape[d] : ONE;
         int64_t wanted = length_of(x, &m->hp, l);
         if (x != ANY && t->shape[d] != wanted)
             return error_set(e, ERROR_FAILED, "cannot read %s: dimension %d of the tensor %s is %lld, but by the metadata of"
@@ -114,10 +116,25 @@ static int check_shape(const struct model *m, const struct tensor *t, struct err
     return 0;
 }
 
+/* The decoder shares keys and values among groups of heads, and rotates the first rope_dims numbers of each. */
+static int check_heads(const struct model *m, int layer, struct error *e)
+{
+    const struct layer_shape *l = &m->hp.layer[layer];
+    if (l->heads > 0 && l->kv_heads > 0 && l->heads % l->kv_heads == 0 && m->hp.rope_dims % 2 == 0 &&
+        m->hp.rope_dims <= l->key_length)
+        return 0;
+    return error_set(e, ERROR_FAILED, "cannot read %s: by the metadata layer %d has %d heads, %d heads for keys and values,"
+                     " and %d of %d numbers rotated, which cannot be; the file is damaged", m->path, layer, l->heads,
+                     l->kv_heads, m->hp.rope_dims, l->key_length);
+}
+
 int shapes_check(const struct model *m, struct error *e)
 {
-    if (!m->arch || !m->arch->evaluated)
+    if (!m->arch || !m->arch->evaluated || m->tensor_count == 0)
         return 0;
+    for (int i = 0; i < m->hp.layers; i++)
+        if (check_heads(m, i, e))
+            return e->code;
     for (int i = 0; i < m->tensor_count; i++) {
         const struct tensor *t = &m->tensors[i];
         if (t->layer >= m->hp.layers)

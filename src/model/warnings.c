@@ -41,12 +41,12 @@ static void warn_tokenizer(struct model *m)
 }
 
 /* Elements in quantized tensors, and the type that holds most of them. */
-static int64_t quantized_elements(const struct model *m, const struct quant_type **most)
+static uint64_t quantized_elements(const struct model *m, const struct quant_type **most)
 {
     const struct quant_type *t;
-    int64_t total = 0, best = 0;
+    uint64_t total = 0, best = 0;
     for (int i = 0; (t = quant_type_at(i)); i++) {
-        int64_t elements = 0;
+        uint64_t elements = 0;
         for (int k = 0; t->quantized && k < m->tensor_count; k++)
             elements += m->tensors[k].type == t ? tensor_elements(&m->tensors[k]) : 0;
         total += elements;
@@ -61,7 +61,7 @@ static int64_t quantized_elements(const struct model *m, const struct quant_type
 static void warn_quantized(struct model *m)
 {
     const struct quant_type *most = NULL;
-    int64_t elements = quantized_elements(m, &most);
+    uint64_t elements = quantized_elements(m, &most);
     if (elements)
         model_warn(m, "%.0f %% of the weights are quantized already, most to %s: quantizing again loses more than quantizing"
                    " the F16 or BF16 original", 100.0 * elements / m->parameters, most->name);

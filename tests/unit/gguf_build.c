@@ -98,3 +98,16 @@ void gguf_build_file(struct gguf_writer *w, const char *path, int flags)
         fail_msg("cannot write %s", path);
     gguf_writer_free(w);
 }
+
+void gguf_build_keep(const char *name, const void *bytes, size_t size)
+{
+    struct error e = {0};
+    if (!getenv("GENERATE") || size > 4096)
+        return;
+    char *folder = unit_source("tests/fuzz/corpus/gguf"), *path = xasprintf("%s/%s", folder, name);
+    for (char *p = path + strlen(folder); *p; p++)
+        *p = *p == ' ' || *p == '\'' ? '-' : *p;
+    assert_ok(file_write(path, bytes, size, &e), &e);
+    free(folder);
+    free(path);
+}

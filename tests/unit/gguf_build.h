@@ -31,4 +31,8 @@ enum { GGUF_BUILD_CUT = 1 };
 /* Fails the test where the file cannot be written. Frees `w`. */
 void gguf_build_file(struct gguf_writer *w, const char *path, int flags);
 
+/* With GENERATE in the environment: keeps these bytes as tests/fuzz/corpus/gguf/NAME, an input of the fuzzer, unless
+ * they are many. Blanks in `name` become dashes. */
+void gguf_build_keep(const char *name, const void *bytes, size_t size);
+
 #endif

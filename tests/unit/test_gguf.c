@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "model/gguf.h"
+#include "tests/unit/gguf_build.h"
 
 /* ------------------------------------------------------------- memory with a fence */
 
@@ -131,6 +132,8 @@ static void lie_version_1(struct str *s) { head(s, 1, 0, 0); }
 static void lie_version_4(struct str *s) { head(s, 4, 0, 0); }
 static void lie_values(struct str *s) { head(s, 3, 0, UINT64_MAX); }
 static void lie_tensors(struct str *s) { head(s, 3, UINT64_MAX, 0); }
+static void lie_more_values(struct str *s) { head(s, 3, 0, 1000000); }
+static void lie_more_tensors(struct str *s) { head(s, 3, 1000000, 0); }
 static void lie_key_length(struct str *s) { head(s, 3, 0, 1), u64(s, 1000); }
 static void lie_key_wraps(struct str *s) { head(s, 3, 0, 1), u64(s, UINT64_MAX - 8), str_add(s, "key"); }
 static void lie_key_empty(struct str *s) { head(s, 3, 0, 1), value_u32(s, "", 1); }
@@ -168,6 +171,7 @@ static void lie_array_bool(struct str *s) { array(s, GGUF_BOOL, 2), str_add_byte
 static void lie_alignment_0(struct str *s) { head(s, 3, 0, 1), value_u32(s, "general.alignment", 0); }
 static void lie_alignment_4(struct str *s) { head(s, 3, 0, 1), value_u32(s, "general.alignment", 4); }
 static void lie_alignment_48(struct str *s) { head(s, 3, 0, 1), value_u32(s, "general.alignment", 48); }
+static void lie_alignment_huge(struct str *s) { head(s, 3, 0, 1), value_u32(s, "general.alignment", 1u << 31); }
 static void lie_alignment_kind(struct str *s) { head(s, 3, 0, 1), text(s, "general.alignment"), u32(s, GGUF_STRING), text(s, "32"); }
 
 static void lie_name_empty(struct str *s) { one_tensor(s), tensor(s, "", 1, row8, QUANT_F32, 0); }
@@ -226,8 +230,10 @@ static const struct lie {
     {"version 0", lie_version_0, "offset 4: it has GGUF version 0"},
     {"version 1", lie_version_1, "offset 4: it has GGUF version 1"},
     {"version 4", lie_version_4, "offset 4: it has GGUF version 4"},
-    {"value count", lie_values, "offset 24, metadata entry 0: the key takes 8 bytes, but the file ends after 0"},
-    {"tensor count", lie_tensors, "offset 24, tensor 0: the name takes 8 bytes, but the file ends after 0"},
+    {"value count", lie_values, "offset 16, header: the metadata count is 18446744073709551615"},
+    {"tensor count", lie_tensors, "offset 8, header: the tensor count is 18446744073709551615"},
+    {"more values", lie_more_values, "offset 24, metadata entry 0: the key takes 8 bytes, but the file ends after 0"},
+    {"more tensors", lie_more_tensors, "offset 24, tensor 0: the name takes 8 bytes, but the file ends after 0"},
     {"key length", lie_key_length, "offset 32, metadata entry 0: the key takes 1000 bytes, but the file ends after 0"},
     {"key length that wraps", lie_key_wraps, "offset 32, metadata entry 0: the key takes 18446744073709551607 bytes"},
     {"empty key", lie_key_empty, "offset 24, metadata entry 0: the key is 0 bytes long"},
@@ -248,6 +254,7 @@ static const struct lie {
     {"alignment 0", lie_alignment_0, "offset 24, general.alignment: 0 is not a power of two"},
     {"alignment 4", lie_alignment_4, "offset 24, general.alignment: 4 is not a power of two"},
     {"alignment 48", lie_alignment_48, "offset 24, general.alignment: 48 is not a power of two"},
+    {"huge alignment", lie_alignment_huge, "offset 24, general.alignment: 2147483648 is not a power of two"},
     {"alignment's kind", lie_alignment_kind, "offset 24, general.alignment: it is of kind text"},
     {"empty name", lie_name_empty, "offset 24, tensor 0: the name is 0 bytes long"},
     {"long name", lie_name_long, "offset 24, tensor 0: the name is 64 bytes long"},
@@ -273,6 +280,7 @@ static void tell_lie(void **state)
     struct error e = {0};
     struct str s = {0};
     l->build(&s);
+    gguf_build_keep(l->name, s.data, s.length);
     assert_int_equal(read_bytes(s.data, s.length, 0, &e), ERROR_FAILED);
     assert_says(&e, "cannot read test.gguf: ");
     assert_says(&e, l->says);
@@ -291,6 +299,7 @@ static void cut_anywhere(void **state)
         assert_says(&e, "cannot read test.gguf");
     }
     assert_ok(read_bytes(s.data, s.length, 0, &e), &e);
+    gguf_build_keep("valid", s.data, s.length);
     str_done(&s);
 }
 
@@ -334,7 +343,7 @@ static void no_memory_for_claims(void **state)
 #if defined(__SANITIZE_ADDRESS__)
     skip(); /* its shadow memory does not live with a limit */
 #else
-    static void (*const claims[])(struct str *) = {lie_values, lie_tensors, lie_key_length, lie_key_wraps, lie_array_texts,
+    static void (*const claims[])(struct str *) = {lie_values, lie_tensors, lie_more_values, lie_more_tensors, lie_key_length, lie_key_wraps, lie_array_texts,
                                                    lie_array_text, lie_array_count, lie_shape_wraps};
     struct rlimit old, small = {.rlim_cur = 512 << 20};
     assert_int_equal(getrlimit(RLIMIT_AS, &old), 0);
