@@ -1,0 +1,305 @@
+/* The forward pass of a transformer decoder, as its traits in model/architecture.h and its weights say:
+ *
+ *     x = embedding[token]
+ *     in each layer:
+ *         x += output( attention( rope(q(n)), rope(k(n)), v(n) ) )        with n = norm(x)
+ *         x += down( act(gate(n)) · up(n) )                               with n = norm(x)
+ *     logits = output( norm(x) )
+ *
+ * Positions are rows: all positions of all sequences of a pass go through a layer together. Chunks need their keys
+ * and values within a layer only, so no cache outlives it; appended tokens go to the cache. */
+#include "infer/decoder.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "infer/decoder_priv.h"
+
+enum { APPEND_ROWS = 512 }; /* of a long prompt at a time */
+
+/* ------------------------------------------------------------------- buffers */
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The widest of every layer. */
+struct widths {
+    int64_t q, k, v, mixed, ffn, scratch;
+};
+
+static struct widths widest(const struct decoder *d)
+{
+    struct widths w = {0};
+    for (int i = 0; i < d->model->hp.layers; i++) {
+        const struct layer_shape *s = d->layers[i].shape;
+        w.q = larger(w.q, (int64_t)s->heads * s->key_length);
+        w.k = larger(w.k, (int64_t)s->kv_heads * s->key_length);
+        w.v = larger(w.v, (int64_t)s->kv_heads * s->value_length);
+        w.mixed = larger(w.mixed, (int64_t)s->heads * s->value_length);
+        w.ffn = larger(w.ffn, s->ffn);
+        w.scratch = larger(w.scratch, attention_scratch(s, d->context));
+    }
+    return w;
+}
+
+static float *buffer(struct decoder *d, int64_t rows, int64_t columns)
+{
+    uint64_t bytes = (uint64_t)rows * columns * sizeof(float);
+    d->buffer_bytes += bytes;
+    return xaligned(bytes);
+}
+
+static void allocate(struct decoder *d)
+{
+    struct widths w = widest(d);
+    int64_t embd = d->model->hp.embd, chunk_rows = (int64_t)d->sequences * d->context;
+    d->rows = larger(chunk_rows, d->context < APPEND_ROWS ? d->context : APPEND_ROWS);
+    d->hidden_rows = larger(chunk_rows, d->context);
+    d->x = buffer(d, d->rows, embd);
+    d->branch = buffer(d, d->rows, embd);
+    d->q = buffer(d, d->rows, w.q);
+    d->k = buffer(d, chunk_rows, w.k);
+    d->v = buffer(d, chunk_rows, w.v);
+    d->mixed = buffer(d, d->rows, w.mixed);
+    d->gate = buffer(d, d->rows, w.ffn);
+    d->up = buffer(d, d->rows, w.ffn);
+    d->scratch = buffer(d, d->threads, w.scratch);
+    d->hidden = buffer(d, d->hidden_rows, embd);
+    d->buffer_bytes += product_init(&d->product, d->hidden_rows, larger(larger(embd, w.mixed), w.ffn));
+}
+
+/* Pages of the cache are touched, and so cost memory, as the sequence grows. */
+static void allocate_cache(struct decoder *d)
+{
+    int64_t floats = 0;
+    for (int i = 0; i < d->model->hp.layers; i++) {
+        const struct layer_shape *s = d->layers[i].shape;
+        d->layers[i].cache_k = floats;
+        floats += (int64_t)d->context * s->kv_heads * s->key_length;
+        d->layers[i].cache_v = floats;
+        floats += (int64_t)d->context * s->kv_heads * s->value_length;
+    }
+    d->cache_bytes = floats * sizeof *d->cache;
+    d->cache = xaligned(d->cache_bytes);
+}
+
+int decoder_open(struct decoder **out, const struct model *m, const struct decoder_options *o, struct error *e)
+{
+    *out = NULL;
+    if (o->context < 1 || o->sequences < 0)
+        return error_set(e, ERROR_USAGE, "cannot evaluate %s: a context of %d tokens in %d sequences was asked for",
+                         m->path, o->context, o->sequences);
+    struct decoder *d = xcalloc(1, sizeof *d);
+    *d = (struct decoder){.model = m, .kernels = kernels(), .threads = threads_count(), .context = o->context,
+                          .sequences = o->sequences};
+    d->product = (struct product){.engine = engine(), .kernels = d->kernels, .threads = d->threads,
+                                  .imitate = o->activations_q8, .tap = o->tap, .tap_user = o->tap_user};
+    if (decoder_bind(d, e)) {
+        decoder_free(d);
+        return e->code;
+    }
+    allocate(d);
+    if (d->sequences <= 1)
+        allocate_cache(d);
+    *out = d;
+    return 0;
+}
+
+void decoder_free(struct decoder *d)
+{
+    if (!d)
+        return;
+    float *const buffers[] = {d->x, d->branch, d->q, d->k, d->v, d->mixed, d->gate, d->up, d->scratch, d->hidden, d->cache};
+    for (size_t i = 0; i < ARRAY_LENGTH(buffers); i++)
+        free(buffers[i]);
+    product_done(&d->product);
+    rope_done(&d->rope);
+    rope_done(&d->rope_local);
+    arena_done(&d->arena);
+    free(d);
+}
+
+uint64_t decoder_bytes(const struct decoder *d)
+{
+    return d->buffer_bytes + d->cache_bytes;
+}
+
+/* ---------------------------------------------------------------- the forward pass */
+
+/* What one pass covers: positions [past, past + length) of each sequence. */
+struct pass {
+    int sequences, length, past;
+    int64_t rows; /* sequences × length */
+};
+
+/* Pieces of n->length of each of x's rows; to = from is allowed. */
+static void normalize(const struct decoder *d, const struct norm *n, const float *from, float *to, int64_t rows,
+                      int64_t width)
+{
+    if (!n->weight)
+        return;
+#pragma omp parallel for num_threads(d->threads)
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t at = 0; at < width; at += n->length)
+            d->kernels->rms_norm(from + r * width + at, n->weight, to + r * width + at, n->length,
+                                 d->model->hp.norm_eps);
+}
+
+static void embed(const struct decoder *d, const int32_t *tokens, int64_t rows)
+{
+    int64_t width = d->model->hp.embd;
+    uint64_t bytes = quant_bytes(d->embd->type, width);
+    double scale = d->model->hp.embedding_scale;
+#pragma omp parallel for num_threads(d->threads)
+    for (int64_t r = 0; r < rows; r++) {
+        float *x = d->x + r * width;
+        d->embd->type->decode(d->embd->data + tokens[r] * bytes, x, width);
+        for (int64_t i = 0; scale != 0 && i < width; i++)
+            x[i] *= (float)scale;
+    }
+}
+
+static void rotate(const struct decoder *d, const struct layer *l, const struct pass *p, float *x, int heads)
+{
+    int length = l->shape->key_length;
+#pragma omp parallel for num_threads(d->threads)
+    for (int64_t r = 0; r < p->rows; r++)
+        rope_apply(l->rope, x + r * heads * length, heads, length, p->past + (int)(r % p->length));
+}
+
+/* x += branch, after the norm that some architectures put between */
+static void add_branch(const struct decoder *d, const struct norm *post, int64_t rows)
+{
+    const struct hparams *hp = &d->model->hp;
+    normalize(d, post, d->branch, d->branch, rows, hp->embd);
+#pragma omp parallel for num_threads(d->threads)
+    for (int64_t r = 0; r < rows; r++)
+        d->kernels->add(d->x + r * hp->embd, d->branch + r * hp->embd,
+                        hp->residual_scale != 0 ? (float)hp->residual_scale : 1, hp->embd);
+}
+
+/* `k` and `v`: of all sequences, from position 0; this pass fills in its own positions. */
+static void attention_block(struct decoder *d, const struct layer *l, const struct pass *p, float *k, float *v)
+{
+    const struct layer_shape *s = l->shape;
+    const struct hparams *hp = &d->model->hp;
+    float *new_k = k + (int64_t)p->past * l->k.rows, *new_v = v + (int64_t)p->past * l->v.rows;
+    normalize(d, &l->attn_norm, d->x, d->branch, p->rows, hp->embd);
+    product_input(&d->product, d->branch, p->rows, hp->embd);
+    product(&d->product, &l->q, d->q, l->q.rows);
+    product(&d->product, &l->k, new_k, l->k.rows);
+    product(&d->product, &l->v, new_v, l->v.rows);
+    normalize(d, &l->q_norm, d->q, d->q, p->rows, l->q.rows);
+    normalize(d, &l->k_norm, new_k, new_k, p->rows, l->k.rows);
+    rotate(d, l, p, d->q, s->heads);
+    rotate(d, l, p, new_k, s->kv_heads);
+    attention(&(struct attention){.kernels = d->kernels, .shape = s, .softcap = hp->attn_softcap,
+              .scale = hp->attention_scale != 0 ? hp->attention_scale : 1 / sqrt(s->key_length),
+              .sequences = p->sequences, .length = p->length, .past = p->past, .q = d->q, .k = k, .v = v,
+              .out = d->mixed, .scratch = d->scratch, .threads = d->threads});
+    product_input(&d->product, d->mixed, p->rows, l->attn_output.columns);
+    product(&d->product, &l->attn_output, d->branch, hp->embd);
+    add_branch(d, &l->attn_post_norm, p->rows);
+}
+
+static void feed_forward_block(struct decoder *d, const struct layer *l, const struct pass *p)
+{
+    int64_t embd = d->model->hp.embd, ffn = l->shape->ffn;
+    void (*act)(float *gate, const float *up, int64_t n) =
+        d->model->arch->gate == GATE_SILU ? d->kernels->gate_silu : d->kernels->gate_gelu;
+    normalize(d, &l->ffn_norm, d->x, d->branch, p->rows, embd);
+    product_input(&d->product, d->branch, p->rows, embd);
+    product(&d->product, &l->gate, d->gate, ffn);
+    product(&d->product, &l->up, d->up, ffn);
+#pragma omp parallel for num_threads(d->threads)
+    for (int64_t r = 0; r < p->rows; r++)
+        act(d->gate + r * ffn, d->up + r * ffn, ffn);
+    product_input(&d->product, d->gate, p->rows, ffn);
+    product(&d->product, &l->down, d->branch, embd);
+    add_branch(d, &l->ffn_post_norm, p->rows);
+}
+
+static int check_tokens(const struct decoder *d, const int32_t *tokens, int64_t count, struct error *e)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (tokens[i] < 0 || tokens[i] >= d->model->hp.vocab)
+            return error_set(e, ERROR_FAILED, "cannot evaluate %s: token %lld is %d, the vocabulary has %d",
+                             d->model->path, (long long)i, (int)tokens[i], d->model->hp.vocab);
+    return 0;
+}
+
+/* One pass over all layers; with `cached`, keys and values go to the cache. */
+static int forward(struct decoder *d, const int32_t *tokens, const struct pass *p, bool cached, struct watch *w,
+                   struct error *e)
+{
+    embed(d, tokens, p->rows);
+    for (int i = 0; i < d->model->hp.layers; i++) {
+        const struct layer *l = &d->layers[i];
+        if (!watch_tick(w, i, d->model->hp.layers, "layers"))
+            return interrupt_error(e);
+        attention_block(d, l, p, cached ? d->cache + l->cache_k : d->k, cached ? d->cache + l->cache_v : d->v);
+        feed_forward_block(d, l, p);
+    }
+    normalize(d, &d->output_norm, d->x, d->hidden + d->hidden_count * d->model->hp.embd, p->rows, d->model->hp.embd);
+    d->hidden_count += p->rows;
+    return 0;
+}
+
+int decoder_chunks(struct decoder *d, const int32_t *tokens, int sequences, int length, struct watch *w, struct error *e)
+{
+    struct pass p = {.sequences = sequences, .length = length, .rows = (int64_t)sequences * length};
+    d->hidden_count = 0;
+    if (sequences < 1 || sequences > d->sequences || length < 1 || length > d->context)
+        return error_set(e, ERROR_FAILED, "cannot evaluate %s: %d sequences of %d tokens, opened for %d of %d",
+                         d->model->path, sequences, length, d->sequences, d->context);
+    if (check_tokens(d, tokens, p.rows, e))
+        return e->code;
+    return forward(d, tokens, &p, false, w, e);
+}
+
+int decoder_append(struct decoder *d, const int32_t *tokens, int count, struct error *e)
+{
+    d->hidden_count = 0;
+    if (count < 1 || count > d->context - d->position)
+        return error_set(e, ERROR_FAILED, "cannot evaluate %s: %d tokens after %d, in a context of %d", d->model->path,
+                         count, d->position, d->context);
+    if (check_tokens(d, tokens, count, e))
+        return e->code;
+    if (!d->cache)
+        allocate_cache(d);
+    for (int done = 0, n; done < count; done += n) {
+        n = count - done < d->rows ? count - done : (int)d->rows;
+        struct pass p = {.sequences = 1, .length = n, .past = d->position, .rows = n};
+        if (forward(d, tokens + done, &p, true, NULL, e))
+            return e->code;
+        d->position += n;
+    }
+    return 0;
+}
+
+void decoder_clear(struct decoder *d)
+{
+    d->position = 0;
+}
+
+void decoder_logits(struct decoder *d, int first, int count, float *out)
+{
+    const struct hparams *hp = &d->model->hp;
+    if (first < 0 || count < 1 || first + (int64_t)count > d->hidden_count)
+        die("logits of rows %d to %d of %lld", first, first + count, (long long)d->hidden_count);
+    product_input(&d->product, d->hidden + (int64_t)first * hp->embd, count, hp->embd);
+    product(&d->product, &d->output, out, hp->vocab);
+    if (hp->logit_scale == 0 && hp->final_softcap == 0)
+        return;
+#pragma omp parallel for num_threads(d->threads)
+    for (int r = 0; r < count; r++) {
+        float *row = out + (int64_t)r * hp->vocab;
+        for (int64_t i = 0; hp->logit_scale != 0 && i < hp->vocab; i++)
+            row[i] *= (float)hp->logit_scale;
+        if (hp->final_softcap > 0)
+            d->kernels->soft_cap(row, (float)hp->final_softcap, hp->vocab);
+    }
+}

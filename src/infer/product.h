@@ -1,0 +1,55 @@
+/* Products of activations with weights of any decodable type, on all cores.
+ *
+ * The weights stay mapped as the file has them. A product of many rows decodes them a slab at a time, packs the slab
+ * for the engine, and multiplies it with all rows while it is near; a product of few rows (generation) decodes
+ * a few rows of weights into the first-level cache and takes the dot products there, so that memory is read once.
+ * How the work is cut does not depend on the number of threads, and neither does any sum. */
+#ifndef INFER_PRODUCT_H
+#define INFER_PRODUCT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "infer/engine.h"
+#include "infer/kernels.h"
+#include "infer/round.h"
+#include "model/model.h"
+
+/* Rows [first, first + rows) of a tensor, as a matrix [rows][columns]. */
+struct weight {
+    const struct tensor *tensor;
+    int64_t first, rows, columns;
+    const float *bias;              /* [rows], or NULL */
+};
+
+struct product {
+    const struct engine *engine;
+    const struct kernels *kernels;
+    int threads;
+    bool imitate;                   /* round inputs as llama.cpp does */
+    void (*tap)(void *user, const struct tensor *t, const float *x, int64_t rows, int64_t columns);
+    void *tap_user;
+    /* the inputs at present */
+    const float *x;                 /* [rows][columns] */
+    int64_t rows, columns;
+    const float *ready;             /* x, or `rounded` */
+    enum rounding rounding;         /* what `ready` went through */
+    bool packed;                    /* whether `blocks` holds `ready` */
+    /* buffers, for at most max_rows x max_columns */
+    int64_t max_rows, max_columns;
+    float *rounded;                 /* [max_rows][max_columns]; NULL unless `imitate` */
+    unsigned char *blocks;          /* packed inputs; NULL where the engine takes them as they are */
+    unsigned char *slab;            /* packed weights */
+    int64_t slab_bytes;
+    float *decoded;                 /* [threads][ENGINE_STRIP][max_columns] */
+};
+
+/* Sets the buffers up; returns their size in bytes. The other fields must be set before. */
+uint64_t product_init(struct product *p, int64_t max_rows, int64_t max_columns);
+void product_done(struct product *p);
+/* What the following products multiply: x[rows][columns], which must stay as it is meanwhile. */
+void product_input(struct product *p, const float *x, int64_t rows, int64_t columns);
+/* y[rows][w->rows] = x · wᵀ + bias, with `y_step` floats from row to row. */
+void product(struct product *p, const struct weight *w, float *y, int64_t y_step);
+
+#endif
