@@ -1,21 +1,21 @@
-/* Products on the matrix tiles of recent Intel processors (AMX-BF16), with nearly the accuracy of float32.
+/* Products on the matrix tiles of recent Intel processors (AMX-BF16), with the accuracy of float32.
  *
  * A tile holds 16 rows of 64 bytes; one instruction multiplies 16 x 32 by 32 x 16 bfloat16 numbers and adds to
- * 16 x 16 float32 sums. A float32 has 24 significant bits, a bfloat16 has 8. So each number is split in two,
+ * 16 x 16 float32 sums. A float32 has 24 significant bits, a bfloat16 has 8. So each number is cut in three parts,
  *
- *     x = high + low + rest,   high = bf16(x),   low = bf16(x - high),   |rest| <= 2^-17 |x|
- *     x·w ≈ high·high + low·high + high·low
+ *     x = x0 + x1 + x2,   x0 = bf16(x),   x1 = bf16(x - x0),   x2 = bf16(x - x0 - x1)
+ *     x·w ≈ x2·w0 + x1·w0 + x1·w1 + x0·w1 + x0·w0 + x0·w2
  *
- * Products of bfloat16 are exact in float32. What is left out (low·low and the rests) is under 2^-15 |x·w| for each
- * term in the worst case and, errors being of either sign, near 2e-7 |x||w| for a whole sum: fifty times less than
- * what rounding activations to float16 costs. F16 weights have 11 bits, and lose nothing by the split.
+ * which leaves out terms under 2^-24 |x·w|; products of bfloat16 are exact in float32, and so the errors are those
+ * of any float32 sum. Six instructions do the work of one, and are still faster than one of float32. Many weights
+ * need fewer parts (BF16 one; F16, Q4_0 and the like two): a strip of them skips the products that would add 0.
  *
- * Layout: for each 32 columns k, four tiles of a kilobyte: high and low of rows 0-15 and 16-31,
+ * Layout: for each 32 columns k, six tiles of a kilobyte: the three parts of rows 0-15 and 16-31,
  *
- *     [k / 32][high 0-15 | high 16-31 | low 0-15 | low 16-31]
+ *     [k / 32][part 0: 0-15 | 16-31][part 1: 0-15 | 16-31][part 2: 0-15 | 16-31]
  *
  * in an input tile one row of x after the other; in a weight tile, as the instruction wants it, pairs of columns one
- * after the other, each with the pair of all 16 rows of w. */
+ * after the other, each with the pair of all 16 rows of w. A line of 64 bytes after a strip says how many parts count. */
 #include "infer/engine.h"
 
 #include <immintrin.h>
@@ -26,11 +26,14 @@
 #include "base/cpu.h"
 
 enum {
+    PARTS = 3,
     TILE = 16,             /* rows of a tile */
     DEPTH = 32,            /* columns of a bfloat16 tile */
     TILE_BYTES = 1024,
-    GROUP_BYTES = 4 * TILE_BYTES,
-    GROUPS_AT_ONCE = 24,   /* of a strip: 96 KB, which stay near while many rows pass by */
+    PART_BYTES = 2 * TILE_BYTES,
+    GROUP_BYTES = PARTS * PART_BYTES,
+    LINE_BYTES = 64,
+    GROUPS_AT_ONCE = 24,   /* of a strip: 144 KB, which stay near while many rows pass by */
 };
 _Static_assert(ENGINE_STRIP == 2 * TILE && ENGINE_BLOCK == 2 * TILE, "two tiles each way");
 
@@ -39,9 +42,14 @@ static int64_t groups(int64_t k)
     return (k + DEPTH - 1) / DEPTH;
 }
 
-static int64_t packed_bytes(int64_t k)
+static int64_t block_bytes(int64_t k)
 {
     return groups(k) * GROUP_BYTES;
+}
+
+static int64_t strip_bytes(int64_t k)
+{
+    return groups(k) * GROUP_BYTES + LINE_BYTES;
 }
 
 /* The kernel hands out the tile registers on request only (Linux 5.16, Documentation/arch/x86/xstate.rst). */
@@ -59,29 +67,39 @@ static bool usable(void)
     return found == 3 && cpu_isa() == CPU_AVX512 && ask_for_tiles();
 }
 
-/* 32 floats, those past `count` taken as 0, as 32 bfloat16 of high and of low parts. */
-static inline void split(const float *x, int64_t count, __m512i *high, __m512i *low)
+/* The upper halves of 16 floats each, rounded: a in the lower part, b in the upper. */
+static inline __m512i narrow(__m512 a, __m512 b)
+{
+    return (__m512i)_mm512_cvtne2ps_pbh(b, a);
+}
+
+static inline __m512 widen(__m256i h)
+{
+    return (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16);
+}
+
+/* 32 floats, those past `count` taken as 0, cut in parts of 32 bfloat16 each. */
+static inline void cut(const float *x, int64_t count, __m512i part[static PARTS])
 {
     __mmask32 valid = count >= DEPTH ? ~0u : (1u << count) - 1;
     __m512 a = _mm512_maskz_loadu_ps((__mmask16)valid, x);
     __m512 b = _mm512_maskz_loadu_ps((__mmask16)(valid >> TILE), x + TILE);
-    __m512i h = (__m512i)_mm512_cvtne2ps_pbh(b, a);
-    __m512 a_high = (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(h)), 16);
-    __m512 b_high = (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(h, 1)), 16);
-    *high = h;
-    *low = (__m512i)_mm512_cvtne2ps_pbh(_mm512_sub_ps(b, b_high), _mm512_sub_ps(a, a_high));
+    for (int i = 0; i < PARTS; i++) {
+        part[i] = narrow(a, b);
+        a = _mm512_sub_ps(a, widen(_mm512_castsi512_si256(part[i])));
+        b = _mm512_sub_ps(b, widen(_mm512_extracti64x4_epi64(part[i], 1)));
+    }
 }
 
 static void pack_inputs(const float *x, int64_t rows, int64_t k, void *block)
 {
     for (int64_t r = 0; r < ENGINE_BLOCK; r++)
         for (int64_t g = 0; g < groups(k); g++) {
-            __m512i high = _mm512_setzero_si512(), low = high;
+            __m512i part[PARTS] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
             if (r < rows)
-                split(x + r * k + g * DEPTH, k - g * DEPTH, &high, &low);
-            char *to = (char *)block + g * GROUP_BYTES + r * 64;
-            _mm512_store_si512(to, high);
-            _mm512_store_si512(to + 2 * TILE_BYTES, low);
+                cut(x + r * k + g * DEPTH, k - g * DEPTH, part);
+            for (int i = 0; i < PARTS; i++)
+                _mm512_store_si512((char *)block + g * GROUP_BYTES + i * PART_BYTES + r * LINE_BYTES, part[i]);
         }
 }
 
@@ -113,30 +131,37 @@ static inline void transpose(__m512i r[static TILE])
     }
 }
 
-/* One group of 16 rows of weights: a tile of high parts and one of low parts. */
-static void pack_tiles(const float *w, int64_t rows, int64_t k, int64_t column, char *to)
+/* One group of 16 rows of weights: a tile of each part. Returns how many parts are not all 0. */
+static int pack_tiles(const float *w, int64_t rows, int64_t k, int64_t column, char *to)
 {
-    __m512i high[TILE], low[TILE];
-    for (int r = 0; r < TILE; r++) {
-        high[r] = low[r] = _mm512_setzero_si512();
-        if (r < rows)
-            split(w + r * k + column, k - column, &high[r], &low[r]);
+    __m512i part[TILE][PARTS], tile[TILE];
+    int used = 1;
+    memset(part, 0, sizeof part);
+    for (int r = 0; r < TILE && r < rows; r++)
+        cut(w + r * k + column, k - column, part[r]);
+    for (int i = 0; i < PARTS; i++) {
+        __m512i any = _mm512_setzero_si512();
+        for (int r = 0; r < TILE; r++)
+            any = _mm512_or_si512(any, tile[r] = part[r][i]);
+        used = _mm512_test_epi32_mask(any, any) ? i + 1 : used;
+        transpose(tile);
+        for (int r = 0; r < TILE; r++)
+            _mm512_store_si512(to + i * PART_BYTES + r * LINE_BYTES, tile[r]);
     }
-    transpose(high);
-    transpose(low);
-    for (int r = 0; r < TILE; r++) {
-        _mm512_store_si512(to + r * 64, high[r]);
-        _mm512_store_si512(to + 2 * TILE_BYTES + r * 64, low[r]);
-    }
+    return used;
 }
 
 static void pack_weights(const float *w, int64_t rows, int64_t k, void *strip)
 {
+    int most = 1;
     for (int64_t g = 0; g < groups(k); g++) {
         char *to = (char *)strip + g * GROUP_BYTES;
-        pack_tiles(w, rows, k, g * DEPTH, to);
-        pack_tiles(w + TILE * k, rows - TILE, k, g * DEPTH, to + TILE_BYTES);
+        int upper = pack_tiles(w, rows, k, g * DEPTH, to);
+        int lower = pack_tiles(w + TILE * k, rows - TILE, k, g * DEPTH, to + TILE_BYTES);
+        most = upper > most ? upper : most;
+        most = lower > most ? lower : most;
     }
+    memcpy((char *)strip + block_bytes(k), &most, sizeof most);
 }
 
 /* The intrinsics of GCC do not tell the compiler that they touch memory. */
@@ -157,9 +182,53 @@ static void configure_tiles(void)
     _tile_loadconfig(&c);
 }
 
-/* A block of inputs by a strip of weights, `count` groups deep: 32 x 32 sums in tiles 0 to 3. Tiles 4 and 5 hold
- * inputs (low, then high), 6 and 7 weights (high, then low). */
-static inline void multiply_block(const char *x, const char *w, int64_t count, float *y, int64_t y_step, bool add)
+/* Tiles 0 to 3 hold sums, 4 and 5 a part of the inputs, 6 and 7 one of the weights. */
+#define LOAD_INPUTS(part)                                    \
+    do {                                                     \
+        _tile_loadd(4, x + (part) * PART_BYTES, 64);         \
+        _tile_loadd(5, x + (part) * PART_BYTES + TILE_BYTES, 64);  \
+    } while (0)
+#define LOAD_WEIGHTS(part)                                   \
+    do {                                                     \
+        _tile_loadd(6, w + (part) * PART_BYTES, 64);         \
+        _tile_loadd(7, w + (part) * PART_BYTES + TILE_BYTES, 64);  \
+    } while (0)
+#define MULTIPLY_ADD()                                       \
+    do {                                                     \
+        _tile_dpbf16ps(0, 4, 6);                             \
+        _tile_dpbf16ps(1, 4, 7);                             \
+        _tile_dpbf16ps(2, 5, 6);                             \
+        _tile_dpbf16ps(3, 5, 7);                             \
+    } while (0)
+
+/* A block of inputs by a strip of weights, `count` groups deep. Small terms first, and never two loads of tiles
+ * where one does. */
+static inline void multiply_groups(const char *x, const char *w, int64_t count, int parts)
+{
+    for (int64_t g = 0; g < count; g++, x += GROUP_BYTES, w += GROUP_BYTES) {
+        LOAD_WEIGHTS(0);
+        LOAD_INPUTS(2);
+        MULTIPLY_ADD();
+        LOAD_INPUTS(1);
+        MULTIPLY_ADD();
+        if (parts > 1) {
+            LOAD_WEIGHTS(1);
+            MULTIPLY_ADD();
+        }
+        LOAD_INPUTS(0);
+        MULTIPLY_ADD();
+        if (parts > 2) {
+            LOAD_WEIGHTS(2);
+            MULTIPLY_ADD();
+        }
+        if (parts > 1) {
+            LOAD_WEIGHTS(0);
+            MULTIPLY_ADD();
+        }
+    }
+}
+
+static void multiply_block(const char *x, const char *w, int64_t count, int parts, float *y, int64_t y_step, bool add)
 {
     int64_t step = y_step * (int64_t)sizeof *y;
     float *below = y + TILE * y_step;
@@ -174,28 +243,7 @@ static inline void multiply_block(const char *x, const char *w, int64_t count, f
         _tile_zero(2);
         _tile_zero(3);
     }
-    for (int64_t g = 0; g < count; g++, x += GROUP_BYTES, w += GROUP_BYTES) {
-        _tile_loadd(4, x + 2 * TILE_BYTES, 64);
-        _tile_loadd(5, x + 3 * TILE_BYTES, 64);
-        _tile_loadd(6, w, 64);
-        _tile_loadd(7, w + TILE_BYTES, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
-        _tile_loadd(4, x, 64);
-        _tile_loadd(5, x + TILE_BYTES, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
-        _tile_loadd(6, w + 2 * TILE_BYTES, 64);
-        _tile_loadd(7, w + 3 * TILE_BYTES, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
-    }
+    multiply_groups(x, w, count, parts);
     _tile_stored(0, y, step);
     _tile_stored(1, y + TILE, step);
     _tile_stored(2, below, step);
@@ -207,32 +255,43 @@ static void multiply_edge(const char *x, const char *w, int64_t k, float *y, int
 {
     _Alignas(64) float whole[ENGINE_BLOCK * ENGINE_STRIP];
     settle();
-    multiply_block(x, w, groups(k), whole, ENGINE_STRIP, false);
+    multiply_block(x, w, groups(k), PARTS, whole, ENGINE_STRIP, false);
     settle();
     for (int64_t r = 0; r < rows; r++)
         memcpy(y + r * y_step, whole + r * ENGINE_STRIP, n * sizeof *y);
+}
+
+static int64_t at_most(int64_t n, int64_t limit)
+{
+    return n < limit ? n : limit;
+}
+
+/* Groups [first, first + count) of one strip by all blocks; blocks at the edge are done whole with the first group. */
+static void multiply_strip(const char *inputs, int64_t rows, const char *strip, int64_t n, int64_t k, int64_t first,
+                           int64_t count, float *y, int64_t y_step)
+{
+    int parts;
+    memcpy(&parts, strip + block_bytes(k), sizeof parts);
+    for (int64_t r = 0; r < rows; r += ENGINE_BLOCK) {
+        const char *x = inputs + r / ENGINE_BLOCK * block_bytes(k);
+        if (rows - r >= ENGINE_BLOCK && n >= ENGINE_STRIP)
+            multiply_block(x + first * GROUP_BYTES, strip + first * GROUP_BYTES, count, parts, y + r * y_step, y_step,
+                           first > 0);
+        else if (first == 0)
+            multiply_edge(x, strip, k, y + r * y_step, y_step, at_most(rows - r, ENGINE_BLOCK), at_most(n, ENGINE_STRIP));
+    }
 }
 
 /* Deep products go in stages, so that a strip's stage stays in the cache while all rows pass by. */
 static void multiply(const void *inputs, int64_t rows, const void *strips, int64_t n, int64_t k, float *y,
                      int64_t y_step)
 {
-    int64_t depth = groups(k), bytes = packed_bytes(k);
+    int64_t depth = groups(k);
     configure_tiles();
-    for (int64_t g = 0; g < depth; g += GROUPS_AT_ONCE) {
-        int64_t count = depth - g < GROUPS_AT_ONCE ? depth - g : GROUPS_AT_ONCE;
+    for (int64_t g = 0; g < depth; g += GROUPS_AT_ONCE)
         for (int64_t c = 0; c < n; c += ENGINE_STRIP)
-            for (int64_t r = 0; r < rows; r += ENGINE_BLOCK) {
-                const char *x = (const char *)inputs + r / ENGINE_BLOCK * bytes;
-                const char *w = (const char *)strips + c / ENGINE_STRIP * bytes;
-                float *to = y + r * y_step + c;
-                if (rows - r >= ENGINE_BLOCK && n - c >= ENGINE_STRIP)
-                    multiply_block(x + g * GROUP_BYTES, w + g * GROUP_BYTES, count, to, y_step, g > 0);
-                else if (g == 0)
-                    multiply_edge(x, w, k, to, y_step, rows - r < ENGINE_BLOCK ? rows - r : ENGINE_BLOCK,
-                                  n - c < ENGINE_STRIP ? n - c : ENGINE_STRIP);
-            }
-    }
+            multiply_strip(inputs, rows, (const char *)strips + c / ENGINE_STRIP * strip_bytes(k), n - c, k, g,
+                           at_most(depth - g, GROUPS_AT_ONCE), y + c, y_step);
     _tile_release();
     settle();
 }
@@ -240,8 +299,8 @@ static void multiply(const void *inputs, int64_t rows, const void *strips, int64
 const struct engine engine_amx = {
     .name = "amx",
     .usable = usable,
-    .strip_bytes = packed_bytes,
-    .block_bytes = packed_bytes,
+    .strip_bytes = strip_bytes,
+    .block_bytes = block_bytes,
     .pack_weights = pack_weights,
     .pack_inputs = pack_inputs,
     .multiply = multiply,

@@ -1,0 +1,515 @@
+/* The decoder on small made-up models, against a plain forward pass in double precision that is written here; chunks
+ * against appended tokens; what it refuses; the demo model against transformers. */
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <unistd.h>
+
+#include "base/cpu.h"
+#include "infer/decoder.h"
+#include "quant/half.h"
+#include "tests/unit/gguf_build.h"
+#include "tests/unit/noise.h"
+
+static char folder[] = "/tmp/test_decoder.XXXXXX";
+static char path[64];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, sizeof path, "%s/model.gguf", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(folder);
+}
+
+/* -------------------------------------------------------------- made-up models */
+
+/* Adds what a test wants beyond the plain llama: metadata or tensors. */
+typedef void adder(struct gguf_writer *w, const struct gguf_shape *s);
+
+/* Values of every tensor: norms and rotary factors near 1, weights such that rows come out of size 1 again. */
+static void fill_tensor(int fd, const struct gguf_tensor *t, struct noise *noise)
+{
+    int64_t n = t->shape[0] * t->shape[1] * t->shape[2] * t->shape[3];
+    float *x = xaligned(n * sizeof *x);
+    unsigned char *blocks = xaligned(t->bytes);
+    bool near_one = t->dims == 1 && !strstr(t->name, ".bias");
+    noise_fill(noise, x, n, near_one ? 0.2 : t->dims == 1 ? 0.5 : 1.5 / sqrt((double)t->shape[0]));
+    for (int64_t i = 0; near_one && i < n; i++)
+        x[i] = fabsf(x[i] + 1) + 0.1f;
+    t->type->encode(x, NULL, blocks, n);
+    assert_int_equal(pwrite(fd, blocks, t->bytes, (off_t)t->offset), t->bytes);
+    free(x);
+    free(blocks);
+}
+
+static void fill_tensors(void)
+{
+    struct gguf g;
+    struct error e;
+    struct noise noise = {.state = 11};
+    int fd = open(path, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_ok(gguf_open(&g, path, &e), &e);
+    for (uint64_t i = 0; i < g.tensor_count; i++)
+        fill_tensor(fd, &g.tensors[i], &noise);
+    gguf_close(&g);
+    close(fd);
+}
+
+static struct model *make_model(const struct gguf_shape *s, enum quant_id type, adder *add)
+{
+    struct gguf_writer *w = gguf_build_llama(s, quant_type(type));
+    struct model *m;
+    struct error e;
+    if (add)
+        add(w, s);
+    gguf_build_file(w, path, 0);
+    fill_tensors();
+    assert_ok(model_open(&m, path, 0, &e), &e);
+    return m;
+}
+
+static void add_vector(struct gguf_writer *w, const char *name, int layer, int64_t length)
+{
+    char whole[64];
+    snprintf(whole, sizeof whole, "blk.%d.%s", layer, name);
+    gguf_writer_tensor(w, layer < 0 ? name : whole, quant_type(QUANT_F32), 1, &length);
+}
+
+static void add_biases(struct gguf_writer *w, const struct gguf_shape *s)
+{
+    int64_t head = s->head_length ? s->head_length : s->embd / s->heads;
+    for (int i = 0; i < s->layers; i++) {
+        add_vector(w, "attn_q.bias", i, head * s->heads);
+        add_vector(w, "attn_k.bias", i, head * s->kv_heads);
+        add_vector(w, "attn_v.bias", i, head * s->kv_heads);
+        add_vector(w, "attn_output.bias", i, s->embd);
+        add_vector(w, "ffn_down.bias", i, s->embd);
+    }
+}
+
+static void add_head_norms(struct gguf_writer *w, const struct gguf_shape *s)
+{
+    int64_t head = s->head_length ? s->head_length : s->embd / s->heads;
+    for (int i = 0; i < s->layers; i++) {
+        add_vector(w, "attn_q_norm.weight", i, head);
+        add_vector(w, "attn_k_norm.weight", i, head * s->kv_heads); /* of the whole row */
+    }
+}
+
+static void add_post_norms(struct gguf_writer *w, const struct gguf_shape *s)
+{
+    for (int i = 0; i < s->layers; i++) {
+        add_vector(w, "post_attention_norm.weight", i, s->embd);
+        add_vector(w, "post_ffw_norm.weight", i, s->embd);
+    }
+}
+
+static void add_factors(struct gguf_writer *w, const struct gguf_shape *s)
+{
+    add_vector(w, "rope_freqs.weight", -1, (s->head_length ? s->head_length : s->embd / s->heads) / 2);
+}
+
+static void add_scales(struct gguf_writer *w, const struct gguf_shape *s)
+{
+    (void)s;
+    gguf_writer_text(w, "llama.rope.scaling.type", "linear");
+    gguf_writer_f32(w, "llama.rope.scaling.factor", 2);
+    gguf_writer_f32(w, "llama.logit_scale", 0.25f);
+    gguf_writer_f32(w, "llama.embedding_scale", 3);
+    gguf_writer_f32(w, "llama.residual_scale", 0.5f);
+    gguf_writer_f32(w, "llama.attention.scale", 0.2f);
+    gguf_writer_f32(w, "llama.attn_logit_softcapping", 4);
+    gguf_writer_f32(w, "llama.final_logit_softcapping", 2);
+    gguf_writer_u32(w, "llama.rope.dimension_count", 8);
+}
+
+/* ------------------------------------------------------------- the plain forward pass */
+
+/* All of a tensor in double precision; free() it. NULL where the model has none of this name. */
+static double *values(const struct model *m, int layer, const char *name)
+{
+    char whole[64];
+    snprintf(whole, sizeof whole, "blk.%d.%s", layer, name);
+    const struct tensor *t = model_tensor(m, layer < 0 ? name : whole);
+    if (!t)
+        return NULL;
+    int64_t n = tensor_elements(t);
+    float *x = xaligned(n * sizeof *x);
+    double *y = xmalloc(n * sizeof *y);
+    t->type->decode(t->data, x, n);
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[i];
+    free(x);
+    return y;
+}
+
+/* y[n] = w[n][k] · x[k] + bias, of the tensor NAME.weight and maybe NAME.bias */
+static void times(const struct model *m, int layer, const char *name, const double *x, int k, double *y, int n)
+{
+    char weight[48], bias[48];
+    snprintf(weight, sizeof weight, "%s.weight", name);
+    snprintf(bias, sizeof bias, "%s.bias", name);
+    double *w = values(m, layer, weight), *b = values(m, layer, bias);
+    assert_non_null(w);
+    for (int i = 0; i < n; i++) {
+        y[i] = b ? b[i] : 0;
+        for (int j = 0; j < k; j++)
+            y[i] += w[(int64_t)i * k + j] * x[j];
+    }
+    free(w);
+    free(b);
+}
+
+/* Each `length` of x[n] divided by its root mean square, times the weight; nothing without a weight. */
+static void norm(const struct model *m, int layer, const char *name, const double *x, double *y, int n, int length)
+{
+    double *w = values(m, layer, name);
+    for (int at = 0; w && at < n; at += length) {
+        double squares = 0;
+        for (int i = 0; i < length; i++)
+            squares += x[at + i] * x[at + i];
+        double scale = 1 / sqrt(squares / length + m->hp.norm_eps);
+        for (int i = 0; i < length; i++)
+            y[at + i] = x[at + i] * scale * w[i];
+    }
+    free(w);
+}
+
+static void turn(const struct model *m, double *x, int heads, int length, int position)
+{
+    const struct hparams *hp = &m->hp;
+    double *factors = values(m, -1, "rope_freqs.weight"), divide = strcmp(hp->rope_scaling, "linear") ? 1 : hp->rope_factor;
+    for (int h = 0; h < heads; h++)
+        for (int i = 0; i < hp->rope_dims / 2; i++) {
+            double angle = position * pow(hp->rope_base, -2.0 * i / hp->rope_dims) / divide / (factors ? factors[i] : 1);
+            double *p = x + h * length + 2 * i, a = p[0], b = p[1];
+            p[0] = a * cos(angle) - b * sin(angle);
+            p[1] = a * sin(angle) + b * cos(angle);
+        }
+    free(factors);
+}
+
+enum { WIDE = 1024, LONG = 80 };
+
+/* Keys and values of every position so far, per layer. */
+struct past {
+    double k[4][LONG][WIDE], v[4][LONG][WIDE];
+};
+
+static double capped(double x, double cap)
+{
+    return cap > 0 ? cap * tanh(x / cap) : x;
+}
+
+static void plain_attention(const struct model *m, int layer, struct past *past, int position, double *x)
+{
+    const struct hparams *hp = &m->hp;
+    const struct layer_shape *s = &hp->layer[layer];
+    int d = s->key_length, group = s->heads / s->kv_heads;
+    double n[WIDE], q[WIDE], mixed[WIDE] = {0}, out[WIDE], scale = hp->attention_scale ? hp->attention_scale : 1 / sqrt(d);
+    double *k = past->k[layer][position], *v = past->v[layer][position];
+    norm(m, layer, "attn_norm.weight", x, n, hp->embd, hp->embd);
+    times(m, layer, "attn_q", n, hp->embd, q, s->heads * d);
+    times(m, layer, "attn_k", n, hp->embd, k, s->kv_heads * d);
+    times(m, layer, "attn_v", n, hp->embd, v, s->kv_heads * s->value_length);
+    norm(m, layer, "attn_q_norm.weight", q, q, s->heads * d, d);
+    norm(m, layer, "attn_k_norm.weight", k, k, s->kv_heads * d, s->kv_heads * d);
+    turn(m, q, s->heads, d, position);
+    turn(m, k, s->kv_heads, d, position);
+    for (int h = 0; h < s->heads; h++) {
+        double weight[LONG], whole = 0;
+        for (int p = 0; p <= position; p++) {
+            double score = 0;
+            for (int i = 0; i < d; i++)
+                score += q[h * d + i] * past->k[layer][p][h / group * d + i];
+            whole += weight[p] = exp(capped(score * scale, hp->attn_softcap));
+        }
+        for (int p = 0; p <= position; p++)
+            for (int i = 0; i < s->value_length; i++)
+                mixed[h * s->value_length + i] += weight[p] / whole * past->v[layer][p][h / group * s->value_length + i];
+    }
+    times(m, layer, "attn_output", mixed, s->heads * s->value_length, out, hp->embd);
+    norm(m, layer, "post_attention_norm.weight", out, out, hp->embd, hp->embd);
+    for (int i = 0; i < hp->embd; i++)
+        x[i] += out[i] * (hp->residual_scale ? hp->residual_scale : 1);
+}
+
+static void plain_feed_forward(const struct model *m, int layer, double *x)
+{
+    const struct hparams *hp = &m->hp;
+    int ffn = hp->layer[layer].ffn;
+    double n[WIDE], gate[WIDE], up[WIDE], out[WIDE];
+    norm(m, layer, "ffn_norm.weight", x, n, hp->embd, hp->embd);
+    times(m, layer, "ffn_gate", n, hp->embd, gate, ffn);
+    times(m, layer, "ffn_up", n, hp->embd, up, ffn);
+    for (int i = 0; i < ffn; i++)
+        gate[i] *= up[i] / (1 + exp(-gate[i]));
+    times(m, layer, "ffn_down", gate, ffn, out, hp->embd);
+    norm(m, layer, "post_ffw_norm.weight", out, out, hp->embd, hp->embd);
+    for (int i = 0; i < hp->embd; i++)
+        x[i] += out[i] * (hp->residual_scale ? hp->residual_scale : 1);
+}
+
+/* logits[count][vocab] of one sequence */
+static double *plain_forward(const struct model *m, const int32_t *tokens, int count)
+{
+    const struct hparams *hp = &m->hp;
+    struct past *past = xcalloc(1, sizeof *past);
+    double *embd = values(m, -1, "token_embd.weight"), *logits = xmalloc((int64_t)count * hp->vocab * sizeof *logits);
+    for (int t = 0; t < count; t++) {
+        double x[WIDE], *out = logits + (int64_t)t * hp->vocab;
+        for (int i = 0; i < hp->embd; i++)
+            x[i] = embd[(int64_t)tokens[t] * hp->embd + i] * (hp->embedding_scale ? hp->embedding_scale : 1);
+        for (int layer = 0; layer < hp->layers; layer++) {
+            plain_attention(m, layer, past, t, x);
+            plain_feed_forward(m, layer, x);
+        }
+        norm(m, -1, "output_norm.weight", x, x, hp->embd, hp->embd);
+        times(m, -1, model_tensor(m, "output.weight") ? "output" : "token_embd", x, hp->embd, out, hp->vocab);
+        for (int i = 0; i < hp->vocab; i++)
+            out[i] = capped(out[i] * (hp->logit_scale ? hp->logit_scale : 1), hp->final_softcap);
+    }
+    free(past);
+    free(embd);
+    return logits;
+}
+
+/* ----------------------------------------------------------------------- tests */
+
+enum { SEQUENCES = 2, LENGTH = 37 };
+
+static void make_tokens(int32_t *tokens, int count, int vocab)
+{
+    struct noise n = {.state = 5};
+    for (int i = 0; i < count; i++)
+        tokens[i] = (int32_t)(noise_uniform(&n) * vocab);
+}
+
+static struct decoder *open_decoder(const struct model *m, int context, int sequences)
+{
+    struct decoder *d;
+    struct error e;
+    struct decoder_options o = {.context = context, .sequences = sequences};
+    assert_ok(decoder_open(&d, m, &o, &e), &e);
+    return d;
+}
+
+/* Logits of these models are of size 1 to 10; float32 through a few layers leaves 2e-6 or so of that. */
+static void compare(const float *got, const double *want, int count, int vocab, const char *what)
+{
+    for (int64_t i = 0; i < (int64_t)count * vocab; i++)
+        if (!(fabs(got[i] - want[i]) <= 3e-5))
+            fail_msg("%s: token %d, logit %d is %.9g, expected %.9g", what, (int)(i / vocab), (int)(i % vocab), got[i], want[i]);
+}
+
+static void check_chunks(const struct model *m, const int32_t *tokens, double *const want[SEQUENCES])
+{
+    struct error e;
+    struct decoder *d = open_decoder(m, LENGTH, SEQUENCES);
+    float *logits = xmalloc((size_t)LENGTH * m->hp.vocab * sizeof *logits);
+    assert_ok(decoder_chunks(d, tokens, SEQUENCES, LENGTH, NULL, &e), &e);
+    for (int s = 0; s < SEQUENCES; s++) {
+        decoder_logits(d, s * LENGTH, LENGTH, logits);
+        compare(logits, want[s], LENGTH, m->hp.vocab, "chunks");
+    }
+    free(logits);
+    decoder_free(d);
+}
+
+/* A prompt, then a token at a time; then once more after decoder_clear. */
+static void check_append(const struct model *m, const int32_t *tokens, const double *want)
+{
+    enum { PROMPT = 20 };
+    struct error e;
+    struct decoder *d = open_decoder(m, LENGTH, 1);
+    float *logits = xmalloc((size_t)PROMPT * m->hp.vocab * sizeof *logits);
+    for (int turn = 0; turn < 2; turn++) {
+        decoder_clear(d);
+        assert_ok(decoder_append(d, tokens, PROMPT, &e), &e);
+        decoder_logits(d, 0, PROMPT, logits);
+        compare(logits, want, PROMPT, m->hp.vocab, "prompt");
+        for (int i = PROMPT; i < LENGTH; i++) {
+            assert_ok(decoder_append(d, tokens + i, 1, &e), &e);
+            decoder_logits(d, 0, 1, logits);
+            compare(logits, want + (int64_t)i * m->hp.vocab, 1, m->hp.vocab, "append");
+        }
+    }
+    assert_int_not_equal(decoder_append(d, tokens, 1, &e), 0);
+    assert_says(&e, "in a context of 37");
+    free(logits);
+    decoder_free(d);
+}
+
+static void check_model(const struct gguf_shape *s, enum quant_id type, adder *add)
+{
+    struct model *m = make_model(s, type, add);
+    int32_t tokens[SEQUENCES * LENGTH];
+    double *want[SEQUENCES];
+    make_tokens(tokens, SEQUENCES * LENGTH, m->hp.vocab);
+    for (int i = 0; i < SEQUENCES; i++)
+        want[i] = plain_forward(m, tokens + i * LENGTH, LENGTH);
+    check_chunks(m, tokens, want);
+    check_append(m, tokens, want[0]);
+    for (int i = 0; i < SEQUENCES; i++)
+        free(want[i]);
+    model_close(m);
+}
+
+static const struct gguf_shape small = {.layers = 2, .embd = 48, .heads = 6, .kv_heads = 2, .ffn = 80, .vocab = 101,
+                                        .context = 64, .head_length = 16};
+static const struct gguf_shape plain = {.layers = 3, .embd = 64, .heads = 4, .kv_heads = 4, .ffn = 96, .vocab = 64,
+                                        .context = 64, .tied = true};
+static const struct gguf_shape blocks = {.layers = 2, .embd = 256, .heads = 8, .kv_heads = 2, .ffn = 512, .vocab = 90,
+                                         .context = 64, .tied = true};
+
+static void grouped_queries(void **state) { (void)state; check_model(&small, QUANT_F32, NULL); }
+static void tied_f16(void **state) { (void)state; check_model(&plain, QUANT_F16, NULL); }
+static void tied_q8(void **state) { (void)state; check_model(&plain, QUANT_Q8_0, NULL); }
+static void k_quants(void **state) { (void)state; check_model(&blocks, QUANT_Q4_K, NULL); }
+static void rotary_factors(void **state) { (void)state; check_model(&small, QUANT_F32, add_factors); }
+static void biases(void **state) { (void)state; check_model(&small, QUANT_F32, add_biases); }
+static void head_norms(void **state) { (void)state; check_model(&small, QUANT_F32, add_head_norms); }
+static void post_norms(void **state) { (void)state; check_model(&small, QUANT_F32, add_post_norms); }
+static void scales_and_caps(void **state) { (void)state; check_model(&small, QUANT_F32, add_scales); }
+
+/* The same bits for any number of threads. */
+static void any_number_of_threads(void **state)
+{
+    (void)state;
+    struct model *m = make_model(&blocks, QUANT_Q4_K, NULL);
+    struct error e;
+    int32_t tokens[SEQUENCES * LENGTH];
+    float logits[2][10 * 90];
+    make_tokens(tokens, SEQUENCES * LENGTH, m->hp.vocab);
+    for (int i = 0; i < 2; i++) {
+        threads_set(i ? 5 : 1);
+        struct decoder *d = open_decoder(m, LENGTH, SEQUENCES);
+        assert_ok(decoder_chunks(d, tokens, SEQUENCES, LENGTH, NULL, &e), &e);
+        decoder_logits(d, LENGTH - 5, 10, logits[i]);
+        decoder_free(d);
+    }
+    threads_set(0);
+    assert_memory_equal(logits[0], logits[1], sizeof logits[0]);
+    model_close(m);
+}
+
+struct taps {
+    int calls, rows, columns;
+    double sum;
+};
+
+static void count_tap(void *user, const struct tensor *t, const float *x, int64_t rows, int64_t columns)
+{
+    struct taps *taps = user;
+    assert_int_equal(t->shape[0], columns);
+    taps->calls++;
+    taps->rows += (int)rows;
+    taps->columns += (int)columns;
+    for (int64_t i = 0; i < rows * columns; i++)
+        taps->sum += fabsf(x[i]);
+}
+
+static void tap_sees_inputs(void **state)
+{
+    (void)state;
+    struct model *m = make_model(&small, QUANT_F32, NULL);
+    struct taps taps = {0};
+    struct decoder_options o = {.context = LENGTH, .sequences = SEQUENCES, .tap = count_tap, .tap_user = &taps};
+    struct decoder *d;
+    struct error e;
+    int32_t tokens[SEQUENCES * LENGTH];
+    make_tokens(tokens, SEQUENCES * LENGTH, m->hp.vocab);
+    assert_ok(decoder_open(&d, m, &o, &e), &e);
+    assert_ok(decoder_chunks(d, tokens, SEQUENCES, LENGTH, NULL, &e), &e);
+    assert_int_equal(taps.calls, 2 * 7);
+    assert_int_equal(taps.rows, 2 * 7 * SEQUENCES * LENGTH);
+    assert_int_equal(taps.columns, 2 * (5 * 48 + 96 + 80));
+    assert_true(taps.sum > 0 && isfinite(taps.sum));
+    decoder_free(d);
+    model_close(m);
+}
+
+/* -------------------------------------------------------------------- refusals */
+
+/* Builds the file with one thing wrong; the error must say so. */
+static void refuses(const struct gguf_shape *s, adder *spoil, const char *part)
+{
+    struct model *m = make_model(s, QUANT_F32, spoil);
+    struct decoder_options o = {.context = 16, .sequences = 1};
+    struct decoder *d;
+    struct error e = {0};
+    assert_int_not_equal(decoder_open(&d, m, &o, &e), 0);
+    assert_null(d);
+    assert_says(&e, part);
+    model_close(m);
+}
+
+static void wide_rope(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_u32(w, "llama.rope.dimension_count", 18); }
+static void odd_rope(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_u32(w, "llama.rope.dimension_count", 7); }
+static void uneven_heads(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_u32(w, "llama.attention.head_count_kv", 4); }
+static void more_heads(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_u32(w, "llama.attention.head_count", 8); }
+static void no_heads(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_u32(w, "llama.attention.head_count", 0); }
+static void wide_ffn(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_u32(w, "llama.feed_forward_length", 81); }
+static void deeper(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_u32(w, "llama.block_count", 3); }
+static void no_epsilon(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_remove(w, "llama.attention.layer_norm_rms_epsilon"); }
+static void odd_scaling(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_text(w, "llama.rope.scaling.type", "longrope"); }
+static void other_arch(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_text(w, "general.architecture", "mamba"); }
+static void long_bias(struct gguf_writer *w, const struct gguf_shape *s) { add_vector(w, "attn_q.bias", 0, s->heads * s->head_length + 1); }
+static void long_factors(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; add_vector(w, "rope_freqs.weight", -1, 9); }
+
+static void refusals(void **state)
+{
+    (void)state;
+    refuses(&small, wide_rope, "rope.dimension_count is 18");
+    refuses(&small, odd_rope, "expected an even number");
+    refuses(&small, uneven_heads, "does not come out even");
+    refuses(&small, more_heads, "tensor blk.0.attn_q.weight is 48 x 96");
+    refuses(&small, no_heads, "layer 0 has 0 attention heads");
+    refuses(&small, wide_ffn, "tensor blk.0.ffn_gate.weight is 48 x 80");
+    refuses(&small, deeper, "tensor blk.2.attn_norm.weight is missing");
+    refuses(&small, no_epsilon, "epsilon");
+    refuses(&small, odd_scaling, "longrope");
+    refuses(&small, other_arch, "architecture mamba");
+    refuses(&small, long_bias, "tensor blk.0.attn_q.bias is 97");
+    refuses(&small, long_factors, "tensor rope_freqs.weight is 9");
+}
+
+static void bad_tokens(void **state)
+{
+    (void)state;
+    struct model *m = make_model(&small, QUANT_F32, NULL);
+    struct decoder *d = open_decoder(m, 8, 1);
+    struct error e;
+    assert_int_not_equal(decoder_append(d, (int32_t[]){1, 101}, 2, &e), 0);
+    assert_says(&e, "token 1 is 101");
+    assert_int_not_equal(decoder_chunks(d, (int32_t[]){-1}, 1, 1, NULL, &e), 0);
+    assert_says(&e, "token 0 is -1");
+    assert_int_not_equal(decoder_chunks(d, (int32_t[9]){0}, 1, 9, NULL, &e), 0);
+    assert_says(&e, "opened for 1 of 8");
+    decoder_free(d);
+    model_close(m);
+}
+
+/* ------------------------------------------------------------------ demo model */
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(grouped_queries), cmocka_unit_test(tied_f16), cmocka_unit_test(tied_q8), cmocka_unit_test(k_quants),
+        cmocka_unit_test(rotary_factors), cmocka_unit_test(biases), cmocka_unit_test(head_norms), cmocka_unit_test(post_norms),
+        cmocka_unit_test(scales_and_caps), cmocka_unit_test(any_number_of_threads), cmocka_unit_test(tap_sees_inputs),
+        cmocka_unit_test(refusals), cmocka_unit_test(bad_tokens),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
