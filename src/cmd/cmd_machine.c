@@ -211,10 +211,11 @@ static void disk_row(struct table *t, const struct machine *m)
     str_done(&label);
 }
 
-static void gpu_rows(struct table *t, const struct machine_gpu *g)
+/* `single`: one GPU, not a group of equal ones, so that its place can be told. */
+static void gpu_rows(struct table *t, const struct machine_gpu *g, bool single)
 {
-    table_add(t, "  memory");
     char total[64], left[64];
+    table_add(t, "  memory");
     table_add(t, "%s, free %s%s", show(total, g->vram_total_bytes, UNIT_BYTES), show(left, g->vram_free_bytes, UNIT_BYTES),
               g->unified ? " (shared with the processor)" : "");
     row(t, "bandwidth", g->bandwidth, UNIT_BYTES_PER_S, "tokens/s on it cannot be estimated");
@@ -223,7 +224,7 @@ static void gpu_rows(struct table *t, const struct machine_gpu *g)
         row(t, "compute capability", g->compute_capability, UNIT_PLAIN, "which formats its kernels take cannot be said");
     table_add(t, "  read through");
     table_add(t, "%s%s%s%s%s%s", g->source, g->driver ? ", driver " : "", g->driver ? g->driver : "",
-              g->bus ? ", at " : "", g->bus ? g->bus : "", g->mig ? ", a MIG instance" : "");
+              g->bus && single ? ", at " : "", g->bus && single ? g->bus : "", g->mig ? ", MIG" : "");
 }
 
 /* Equal GPUs of one machine are shown once, with their number. */
@@ -246,7 +247,7 @@ static void print_gpus(const struct machine *m)
             printf(" to %d", i + n - 1);
         printf(": %s\n", m->gpus[i].name);
         table_init(&t, "ll");
-        gpu_rows(&t, &m->gpus[i]);
+        gpu_rows(&t, &m->gpus[i], n == 1);
         table_print(&t, stdout, 0);
         table_done(&t);
     }

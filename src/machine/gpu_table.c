@@ -195,10 +195,13 @@ static bool is_mobile(const char *name)
     return false;
 }
 
-/* How many words of the name this row takes; 0: none. */
-static int row_score(const struct gpu_row *r, const char *name)
+/* How many words of its name this row takes; 0: none. */
+static int row_score(const struct gpu_row *r, const struct machine_gpu *g)
 {
+    const char *name = g->name;
     int best = 0;
+    if (g->vendor && strcmp(g->vendor, r->vendor) != 0)
+        return 0; /* NVIDIA's A10 is no AMD A10 */
     for (const char *const *m = r->match; *m; m++) {
         int words = is_mobile(*m) == is_mobile(name) ? words_in(name, *m) : 0;
         best = words > best ? words : best;
@@ -225,15 +228,15 @@ static double agreed(const struct gpu_table *t, const bool *chosen, enum fact_id
     return value;
 }
 
-static void choose(const struct gpu_table *t, bool *chosen, const char *name, double vram)
+static void choose(const struct gpu_table *t, bool *chosen, const struct machine_gpu *g, double vram)
 {
     int best = 0;
     for (int i = 0; i < t->count; i++) {
-        int score = row_score(&t->rows[i], name);
+        int score = row_score(&t->rows[i], g);
         best = score > best ? score : best;
     }
     for (int i = 0; i < t->count; i++)
-        chosen[i] = best && row_score(&t->rows[i], name) == best && same_size(t->rows[i].value[VRAM], vram);
+        chosen[i] = best && row_score(&t->rows[i], g) == best && same_size(t->rows[i].value[VRAM], vram);
 }
 
 void gpu_table_complete(const struct gpu_table *t, struct machine_gpu *g, double whole_bytes, struct arena *a)
@@ -243,7 +246,7 @@ void gpu_table_complete(const struct gpu_table *t, struct machine_gpu *g, double
         return;
     bool *chosen = xcalloc(t->count, sizeof *chosen);
     /* The host's memory, which a unified chip reports, says nothing about the model. */
-    choose(t, chosen, g->name, g->unified ? 0 : whole_bytes > 0 ? whole_bytes : fact_or(g->vram_total_bytes, 0));
+    choose(t, chosen, g, g->unified ? 0 : whole_bytes > 0 ? whole_bytes : fact_or(g->vram_total_bytes, 0));
     for (int i = 0; i < t->count; i++) {
         const struct gpu_row *r = &t->rows[i];
         if (chosen[i] && !g->vendor)

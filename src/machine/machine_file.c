@@ -1,7 +1,13 @@
 #include "machine/machine_file.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/yaml.h"
@@ -9,14 +15,14 @@
 #include "machine/machine_priv.h"
 #include "machine/topology.h"
 
-enum { FILE_LIMIT = 64 << 20, COUNT_LIMIT = 1 << 20, GPU_LIMIT = 1024 };
+enum { FILE_LIMIT = 64 << 20, COUNT_LIMIT = 1 << 20, GPU_LIMIT = 1024, CHILD_SECONDS = 10 };
 
 /* ----------------------------------------------------------------- hwloc's XML */
 
-static int read_xml(struct machine *m, const char *path, struct error *e)
+static int read_topology(struct machine *m, const char *text, size_t length, const char *path, struct error *e)
 {
     hwloc_topology_t t;
-    int rc = topology_open_xml(&t, path, e);
+    int rc = topology_open_xml(&t, text, length, path, e);
     if (rc)
         return rc;
     topology_describe(m, t);
@@ -24,6 +30,45 @@ static int read_xml(struct machine *m, const char *path, struct error *e)
     gpu_detect_saved(m, t);
     hwloc_topology_destroy(t);
     return 0;
+}
+
+/* What a child does that may crash: no message of its own, no core file, no endless loop. */
+static void be_quiet(void)
+{
+    static const struct rlimit no_core = {0, 0};
+    int null = open("/dev/null", O_RDWR);
+    if (null >= 0) {
+        dup2(null, STDOUT_FILENO);
+        dup2(null, STDERR_FILENO);
+    }
+    setrlimit(RLIMIT_CORE, &no_core);
+    signal(SIGSEGV, SIG_DFL);
+    signal(SIGABRT, SIG_DFL);
+    alarm(CHILD_SECONDS);
+}
+
+/* hwloc (2.9 at least) follows wild pointers in some damaged files, so a child reads the text first. */
+static bool child_survives(struct machine *m, const char *text, size_t length, const char *path)
+{
+    struct error e;
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) {
+        be_quiet();
+        _exit(read_topology(m, text, length, path, &e) ? 1 : 0);
+    }
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    return child > 0 && WIFEXITED(status);
+}
+
+/* A child that exits, even with an error, shows that the text is harmless; then the error is told here. */
+static int read_xml(struct machine *m, const char *text, size_t length, const char *path, struct error *e)
+{
+    if (child_survives(m, text, length, path))
+        return read_topology(m, text, length, path, e);
+    return error_set(e, ERROR_USAGE, "%s: is a damaged topology, on which hwloc stumbles: save it again with "
+                     "`lstopo --of xml`", path);
 }
 
 /* -------------------------------------------------------------------- our YAML */
@@ -209,7 +254,7 @@ int machine_file_read(struct machine *m, const char *path, struct error *e)
     m->simulated = true;
     m->name = arena_strdup(&m->arena, path_name(path));
     if (looks_like_xml(text))
-        rc = read_xml(m, path, e);
+        rc = read_xml(m, text, length, path, e);
     else if (!(rc = yaml_parse(&top, text, length, path, &m->arena, e)))
         rc = read_yaml(m, top, e);
     free(text);

@@ -35,19 +35,18 @@ int topology_open(hwloc_topology_t *out, struct error *e)
     return 0;
 }
 
-int topology_open_xml(hwloc_topology_t *out, const char *path, struct error *e)
+int topology_open_xml(hwloc_topology_t *out, const char *text, size_t length, const char *name, struct error *e)
 {
     hwloc_topology_t t = new_topology();
     *out = NULL;
-    if (t && hwloc_topology_set_xml(t, path) == 0 && hwloc_topology_load(t) == 0) {
+    if (t && hwloc_topology_set_xmlbuffer(t, text, (int)length + 1) == 0 && hwloc_topology_load(t) == 0) {
         *out = t;
         return 0;
     }
     if (t)
         hwloc_topology_destroy(t);
-    return error_set(e, ERROR_USAGE,
-                     "%s: is not a topology that hwloc %d.%d reads: save it again with `lstopo --of xml`", path,
-                     HWLOC_API_VERSION >> 16, HWLOC_API_VERSION >> 8 & 255);
+    return error_set(e, ERROR_USAGE, "%s: is no topology in hwloc's XML (version 2), or it is damaged: "
+                     "save it again with `lstopo --of xml`", name);
 }
 
 /* ---------------------------------------------------------------- describing */
