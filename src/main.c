@@ -20,6 +20,7 @@ const struct command *const commands[] = {
     &cmd_convert,
     &cmd_quantize,
     &cmd_docs,
+    &cmd_tokenize,
     NULL,
 };
 

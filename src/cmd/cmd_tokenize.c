@@ -1,0 +1,96 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "cmd/cmd.h"
+#include "text/tokenizer.h"
+
+enum { TEXT_LIMIT = 1 << 30 };
+
+static const struct option_spec options[] = {
+    {"file", 'f', "TEXT", "the text (default: standard input)"},
+    {"special", 0, NULL, "take '<s>' and the like in the text as the special tokens that they name"},
+    {"no-bos", 0, NULL, "add no token that begins or ends a text, even where the vocabulary wants one"},
+    {"pre", 0, "NAME", "cut words as this pre-tokenizer does, whatever the model's metadata say"},
+    {0},
+};
+
+/* What cannot be printed shows as \xNN, a line break as \n. */
+static void print_piece(const char *piece, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)piece[i];
+        if (c == '\n')
+            fputs("\\n", stdout);
+        else if (c < ' ' || c == 0x7F)
+            printf("\\x%02x", c);
+        else
+            putchar(c);
+    }
+}
+
+static void print_tokens(const struct tokenizer *t, const struct tokens *tokens)
+{
+    for (size_t i = 0; i < tokens->count; i++) {
+        size_t length;
+        const char *piece = tokenizer_piece(t, tokens->ids[i], true, &length);
+        printf("%7d  '", tokens->ids[i]);
+        print_piece(piece, length);
+        puts("'");
+    }
+}
+
+static void print_json(const struct tokens *tokens)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < tokens->count; i++)
+        json_array_append_new(list, json_integer(tokens->ids[i]));
+    json_print(stdout, json_pack("{s:o}", "tokens", list), 1);
+}
+
+static int tokenize(const struct args *a, const struct model *m, const char *text, size_t length, struct error *e)
+{
+    struct tokenizer *t;
+    struct tokens tokens = {0};
+    int flags = (args_has(a, "special") ? TOKENIZE_SPECIAL : 0) | (args_has(a, "no-bos") ? 0 : TOKENIZE_BOS);
+    int rc = tokenizer_open(&t, m, args_get(a, "pre"), e);
+    if (rc)
+        return rc;
+    tokenizer_encode(t, text, length, flags, &tokens);
+    if (args_json(a))
+        print_json(&tokens);
+    else
+        print_tokens(t, &tokens);
+    tokens_done(&tokens);
+    tokenizer_free(t);
+    return 0;
+}
+
+static int run(const struct args *a, struct error *e)
+{
+    const char *file = args_get(a, "file");
+    struct model *m;
+    char *text;
+    size_t length;
+    int rc = model_open(&m, args_operand(a, 0), MODEL_HEADER_ONLY, e);
+    if (rc)
+        return rc;
+    if (!(rc = file_read(file ? file : "/dev/stdin", TEXT_LIMIT, &text, &length, e))) {
+        rc = tokenize(a, m, text, length, e);
+        free(text);
+    }
+    model_close(m);
+    return rc;
+}
+
+const struct command cmd_tokenize = {
+    .name = "tokenize",
+    .usage = "MODEL [-f TEXT] [--special] [--no-bos] [--pre NAME] [--json]",
+    .summary = "a text as the model's tokens",
+    .options = options,
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run,
+};
