@@ -37,6 +37,10 @@
     LEAD upper "*" lower "+" contraction "|" LEAD upper "+" lower "*" contraction "|" digits "|" OTHERS              \
          "[\\r\\n/]*|" NEWLINES TAIL
 #define CJK "[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{30FF}]+"
+/* U+0800 to U+9FA5 and Hangul, without white space. */
+#define EAST_ASIAN                                                                                                   \
+    "[\\x{800}-\\x{167F}\\x{1681}-\\x{1FFF}\\x{200B}-\\x{2027}\\x{202A}-\\x{202E}\\x{2030}-\\x{205E}\\x{2060}-\\x{2FFF}"    \
+    "\\x{3001}-\\x{9FA5}\\x{AC00}-\\x{D7FF}]+"
 #define DEEPSEEK3(after)                                                                                             \
     ASCII_SIGN "[A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+" after TAIL
 #define BLOOM " ?[^(" SPACE "|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{964}\\x{6D4}\\x{60C})]+"
@@ -93,9 +97,9 @@ static const struct pretokenizer_traits table[] = {
                CASED("[\\p{L}\\p{M}]", "[\\p{L}\\p{M}]", "(?:" CONTRACTION ")?", "\\p{N}")}, .whole_words = true},
     {"deepseek-llm", {"[\\r\\n]", "[" SPACE "]?[" CASED_LETTERS "]+",
                       "[" SPACE "]?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-\\x{201F}\\x{3001}\\x{3002}]+",
-                      "[" SPACE "]+$", "[\\x{800}-\\x{9FA5}\\x{AC00}-\\x{D7FF}]+", "\\p{N}+"}},
+                      "[" SPACE "]+$", EAST_ASIAN, "\\p{N}+"}},
     {"deepseek-coder", {"[\\r\\n]", "[" SPACE "]?\\p{L}+", "[" SPACE "]?\\p{P}+",
-                        "[\\x{800}-\\x{9FA5}\\x{AC00}-\\x{D7FF}]+", "\\p{N}"}},
+                        EAST_ASIAN, "\\p{N}"}},
     {"deepseek-v3 hunyuan-dense joyai-llm hy_v4", {"\\p{N}{1,3}", CJK, DEEPSEEK3("[\\r\\n]*|" NEWLINES)}},
     {"spark2_5", {"\\p{N}{1,3}", CJK, DEEPSEEK3("|[\\r\\n]"), "\\p{N}"}},
     {"afmoe", {"\\p{N}{1,3}(?=(?:\\p{N}{3})*+(?!\\p{N}))",
