@@ -19,8 +19,8 @@ const struct command *const commands[] = {
     &cmd_inspect,
     &cmd_convert,
     &cmd_quantize,
-    &cmd_docs,
     &cmd_tokenize,
+    &cmd_docs,
     NULL,
 };
 
