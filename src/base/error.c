@@ -39,7 +39,7 @@ int error_context(struct error *e, const char *fmt, ...)
     memcpy(inner, e->text, sizeof inner);
     int n = snprintf(e->text, sizeof e->text, "%s: ", context);
     if (n >= 0 && (size_t)n < sizeof e->text)
-        strncat(e->text, inner, sizeof e->text - n - 1);
+        snprintf(e->text + n, sizeof e->text - n, "%s", inner);
     return e->code;
 }
 
