@@ -313,7 +313,7 @@ static void killed_in_a_child(int wait_at, int stop_at)
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-/* OpenMP does not survive a fork from a process that used its threads: this test comes first. */
+/* OpenMP does not survive a fork from a process that used its threads: these tests come first. */
 static void killed_again_and_again(void **state)
 {
     (void)state;
@@ -330,6 +330,43 @@ static void killed_again_and_again(void **state)
     assert_ok(quantize_to(demo, "Q4_K_M", out, false, NULL), &e);
     assert_same_file(out, resumed, length);
     free(resumed);
+}
+
+/* The source is cut short under our hands: a page of it cannot be read. */
+static bool cutting_tick(struct watch *w, double done, double total, const char *what)
+{
+    struct stopping *s = w->user;
+    (void)done, (void)total, (void)what;
+    if (++s->ticks == s->stop_at && truncate(copy, 1 << 20) != 0)
+        _exit(2);
+    return true;
+}
+
+static void a_source_that_vanishes(void **state)
+{
+    (void)state;
+    size_t length;
+    char *text = contents(demo, &length), said[512] = "";
+    assert_ok(file_write(copy, text, length, &e), &e);
+    free(text);
+    int pipe_ends[2], status;
+    assert_int_equal(pipe(pipe_ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct stopping s = {.watch = {.tick = cutting_tick, .user = &s}, .stop_at = 20};
+        dup2(pipe_ends[1], STDERR_FILENO);
+        file_bus_guard();
+        quantize_to(copy, "Q8_0", out, false, &s.watch);
+        _exit(0);
+    }
+    close(pipe_ends[1]);
+    assert_true(read(pipe_ends[0], said, sizeof said - 1) > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    assert_non_null(strstr(said, copy));
+    assert_non_null(strstr(said, "cut short"));
+    assert_false(file_exists(out));
+    close(pipe_ends[0]);
 }
 
 /* While it is read back everything is written, but nothing has its name. */
@@ -554,6 +591,7 @@ int main(void)
 #define ROW(test) cmocka_unit_test_teardown(test, clean)
     const struct CMUnitTest tests[] = {
         ROW(killed_again_and_again),
+        ROW(a_source_that_vanishes),
         ROW(any_number_of_threads),
         ROW(what_is_told_is_true),
         ROW(same_types_are_copied),

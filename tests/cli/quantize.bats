@@ -1,0 +1,202 @@
+# quantwiz quantize and convert: what they make, what they refuse, and that nothing stops them for good.
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+}
+
+make_model() {
+    "$top_builddir/tests/cli/make_model" "$@"
+}
+
+value() { # of a key in the JSON on stdin
+    sed -n "s/^  \"$1\": \(.*[^,]\),\{0,1\}$/\1/p"
+}
+
+left_behind() {
+    ls | grep -v '^model' || true
+}
+
+@test "a quantized model opens, with the level's types and size" {
+    run "$QUANTWIZ" quantize "$DEMO" "out.gguf" q4_k_m
+    [ "$status" -eq 0 ]
+    [[ $output == *"Q4_K_M: "*"bits per weight"* ]]
+    run "$QUANTWIZ" inspect out.gguf
+    [ "$status" -eq 0 ]
+    [[ $output == *"Q4_K"*"Q6_K"* ]]
+    [ "$(left_behind)" = out.gguf ]
+}
+
+@test "--json has the promised keys" {
+    "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_K_M --json --threads 2 >out.json
+    [ "$(value output <out.json)" = '"out.gguf"' ]
+    [ "$(value bytes <out.json)" -eq "$(stat -c %s out.gguf)" ]
+    [ "$(value threads <out.json)" -eq 2 ]
+    [ "$(value peak_rss_bytes <out.json)" -gt 1000000 ]
+    [ "$(value peak_private_bytes <out.json)" -lt 400000000 ]
+    [ "$(grep -c '"rmse": 0.0[0-9]' out.json)" -gt 40 ]
+    grep -q '"seconds": [0-9.]*' out.json
+    grep -q '"fallbacks": \[\]' out.json
+}
+
+@test "any number of threads makes the same file" {
+    make_model model.gguf 256 640 4 1000
+    for level in Q4_K_M Q6_K Q5_1 IQ4_NL; do
+        for threads in 1 2 3; do
+            "$QUANTWIZ" quantize model.gguf out$threads.gguf $level --threads $threads
+        done
+        cmp out1.gguf out2.gguf
+        cmp out1.gguf out3.gguf
+    done
+}
+
+@test "conversions to wider types and back lose nothing" {
+    "$QUANTWIZ" convert "$DEMO" wide.gguf --type f32
+    "$QUANTWIZ" convert wide.gguf back.gguf
+    "$QUANTWIZ" quantize "$DEMO" copy.gguf F16
+    cmp back.gguf copy.gguf
+    run "$QUANTWIZ" convert "$DEMO" x.gguf --type q4_k_m
+    [ "$status" -eq 2 ]
+    [[ $output == *"expected f16, bf16, f32 or q8_0"* ]]
+}
+
+@test "--dry-run prints the plan and writes nothing" {
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_K_M --dry-run
+    [ "$status" -eq 0 ]
+    [[ $output == *"blk.0.ffn_down.weight"*"F16"*"Q6_K"* ]]
+    [ -z "$(left_behind)" ]
+    planned=$("$QUANTWIZ" quantize "$DEMO" out.gguf Q4_K_M --dry-run --json | value bytes)
+    "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_K_M
+    [ "$planned" -eq "$(stat -c %s out.gguf)" ]
+}
+
+@test "options choose types by name, by role, or for all" {
+    "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_K_M --tensor-type 'blk\.[01]\.attn_q=Q8_0' --tensor-type attn_q=Q5_K \
+        --token-embedding-type F16 --json >out.json
+    type_of() { grep -A2 "\"name\": \"$1\"" out.json | sed -n 's/.*"to": "\(.*\)",/\1/p'; }
+    [ "$(type_of blk.1.attn_q.weight)" = Q8_0 ]
+    [ "$(type_of blk.2.attn_q.weight)" = Q5_K ]
+    [ "$(type_of token_embd.weight)" = F16 ]
+    "$QUANTWIZ" quantize "$DEMO" pure.gguf Q4_K_M --pure --json >out.json
+    [ "$(type_of blk.0.ffn_down.weight)" = Q4_K ]
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_K_M --tensor-type attn_q
+    [ "$status" -eq 2 ]
+    [[ $output == *"expected REGEX=TYPE"* ]]
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_K_M --tensor-type 'attn_q=Q9_Z'
+    [ "$status" -eq 2 ]
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_K_X
+    [ "$status" -eq 2 ]
+    [[ $output == *"Q4_K_M"* ]]
+}
+
+@test "fallbacks are listed, and refused with --strict" {
+    make_model model.gguf 96 160 1 100
+    run "$QUANTWIZ" quantize model.gguf out.gguf Q4_K_M
+    [ "$status" -eq 0 ]
+    [[ $output == *"blk.0.attn_q.weight"*"Q4_K"*"-> Q5_0"* ]]
+    rm out.gguf
+    run "$QUANTWIZ" quantize model.gguf out.gguf Q4_K_M --strict
+    [ "$status" -eq 1 ]
+    [[ $output == *"blk.0.attn_q.weight"* ]]
+    [[ $output == *"--strict allows no others"* ]]
+    [ -z "$(left_behind)" ]
+    "$QUANTWIZ" quantize model.gguf out.gguf Q8_0 --strict
+}
+
+@test "what this version cannot do it says" {
+    for option in --imatrix --calibration; do
+        run "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_K_M $option x
+        [ "$status" -eq 2 ]
+        [[ $output == *"$option is not in this version"* ]]
+    done
+    run "$QUANTWIZ" convert . out.gguf
+    [ "$status" -eq 2 ]
+}
+
+@test "paths with blanks, quotes and other alphabets" {
+    mkdir "mein Ordner" && cp "$DEMO" "mein Ordner/モデル'é.gguf"
+    run "$QUANTWIZ" quantize "mein Ordner/モデル'é.gguf" "mein Ordner/aus gabe.gguf" Q8_0
+    [ "$status" -eq 0 ]
+    [ -s "mein Ordner/aus gabe.gguf" ]
+}
+
+@test "the input is never the output, by any name" {
+    cp "$DEMO" model.gguf
+    ln -s model.gguf model-link.gguf
+    ln model.gguf model-hard.gguf
+    for out in model.gguf ./model.gguf model-link.gguf model-hard.gguf; do
+        run "$QUANTWIZ" quantize model.gguf $out Q8_0
+        [ "$status" -eq 2 ]
+        [[ $output == *"is the input"* ]]
+    done
+    cmp model.gguf "$DEMO"
+}
+
+@test "places that cannot be written are named" {
+    run "$QUANTWIZ" quantize "$DEMO" nowhere/out.gguf Q8_0
+    [ "$status" -eq 1 ]
+    [[ $output == *"there is no folder nowhere"* ]]
+    run "$QUANTWIZ" quantize "$DEMO" . Q8_0
+    [ "$status" -eq 2 ]
+    mkdir locked && chmod 555 locked
+    if [ "$(id -u)" -ne 0 ]; then # root may write anywhere
+        run "$QUANTWIZ" quantize "$DEMO" locked/out.gguf Q8_0
+        [ "$status" -eq 1 ]
+        [[ $output == *"locked cannot be written"* ]]
+    fi
+    chmod 755 locked
+    run "$QUANTWIZ" quantize "$DEMO" /proc/out.gguf Q8_0
+    [ "$status" -eq 1 ]
+    [[ $output == *"/proc/out.gguf"* ]]
+}
+
+@test "a full disk leaves nothing behind" {
+    # A limit on file sizes looks to a program like a disk without room for this file.
+    run bash -c "ulimit -f 1000; exec '$QUANTWIZ' quantize '$DEMO' out.gguf Q8_0"
+    [ "$status" -eq 1 ]
+    [[ $output == *"out.gguf.part"*"File too large"* ]]
+    [ -z "$(left_behind)" ]
+}
+
+@test "damaged inputs are refused before anything is written" {
+    head -c 5000000 "$DEMO" >model-cut.gguf
+    run "$QUANTWIZ" quantize model-cut.gguf out.gguf Q8_0
+    [ "$status" -eq 1 ]
+    [[ $output == *"model-cut.gguf"* ]]
+    echo "no model" >model-text.gguf
+    run "$QUANTWIZ" quantize model-text.gguf out.gguf Q8_0
+    [ "$status" -eq 1 ]
+    run "$QUANTWIZ" quantize model-missing.gguf out.gguf Q8_0
+    [ "$status" -eq 1 ]
+    [ -z "$(left_behind)" ]
+}
+
+@test "killed at any moment, --resume makes the same file" {
+    make_model model.gguf 512 1536 8 4000
+    "$QUANTWIZ" quantize model.gguf whole.gguf Q4_K_M --threads 2
+    for wait in 0.02 0.05 0.08 0.13 0.21 0.34 0.55 0.89 1.4; do
+        "$QUANTWIZ" quantize model.gguf out.gguf Q4_K_M --threads 2 --resume >/dev/null 2>&1 3>&- &
+        sleep $wait
+        kill -9 $! 2>/dev/null || true
+        wait $! || true
+        [ ! -e out.gguf ] || cmp whole.gguf out.gguf
+    done
+    "$QUANTWIZ" quantize model.gguf out.gguf Q4_K_M --threads 2 --resume
+    cmp whole.gguf out.gguf
+    rm whole.gguf out.gguf
+    [ -z "$(left_behind)" ]
+}
+
+@test "Ctrl-C stops cleanly with 130, and says how to go on" {
+    make_model model.gguf 512 1536 8 4000
+    "$QUANTWIZ" quantize model.gguf out.gguf Q2_K --threads 1 >out.txt 2>&1 3>&- &
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        [ -e out.gguf.part ] && break
+        sleep 0.05
+    done
+    kill -TERM $!
+    status=0
+    wait $! || status=$?
+    [ "$status" -eq 130 ]
+    [ ! -e out.gguf ]
+    grep -q interrupted out.txt
+}
