@@ -30,7 +30,8 @@ static void forget_attempt(struct run_state *s)
     s->phase_count = s->fallback_count = s->history_count = s->artefact_count = 0;
     s->rss_bytes = s->cpu_percent = s->written_bytes = s->planned_bytes = s->disk_free_bytes = NAN;
     s->peak_rss_bytes = s->peak_private_bytes = NAN;
-    s->proposal = NULL;
+    s->proposal = s->eval_text = NULL;
+    s->eval_context = 0;
     s->artefact = (struct run_artefact){0};
     s->eval.task_count = s->eval.sample_count = 0;
     s->eval.bytes = s->eval.bytes_base = 0;
@@ -177,6 +178,7 @@ static void on_artefact(struct run_state *s, const json_t *j)
         .bytes = figure_number(j, "bytes"),
         .planned_bytes = figure_number(j, "planned_bytes"),
         .source_bytes = figure_number(j, "source_bytes"),
+        .bits_per_weight = figure_number(j, "bits_per_weight"),
     };
 }
 
@@ -228,6 +230,8 @@ static void on_result(struct run_state *s, const json_t *j)
     s->eval.bytes_base = (uint64_t)json_integer_value(json_object_get(j, "bytes_base"));
     s->eval.activations_q8 = json_is_true(json_object_get(j, "activations_q8"));
     s->proposal = text(s, j, "proposal");
+    s->eval_text = text(s, j, "text");
+    s->eval_context = integer(j, "context");
     s->has_result = true;
 }
 

@@ -22,7 +22,7 @@ struct run_phase {
 struct run_fallback { const char *tensor, *wanted, *type, *why; };
 struct run_artefact {
     const char *path, *sha256;
-    double bytes, planned_bytes, source_bytes;
+    double bytes, planned_bytes, source_bytes, bits_per_weight;
 };
 
 struct run_state {
@@ -46,6 +46,8 @@ struct run_state {
     struct eval_result eval;      /* as far as known; figures = the last chunk's or the result's */
     int task_capacity, sample_capacity;
     bool has_result;
+    const char *eval_text;        /* NULL: the one that comes with the program */
+    int eval_context;
     const char *proposal;         /* what to try next, where the gate rejected; NULL */
     struct run_artefact artefact; /* path NULL: none yet */
     char **log;

@@ -1,0 +1,322 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "run/figures.h"
+#include "run/worker.h"
+
+/* ---------------------------------------------------------------------- check */
+
+/* Rough speeds of one core, to divide the progress bar between the phases and for nothing else. */
+static const double encode_elements_per_s = 40e6, forward_flop_per_s = 30e9;
+/* Tokens of an evaluation whose length nobody said. */
+static const double unknown_tokens = 32 * 512;
+
+static void guess_costs(struct worker *w)
+{
+    const struct plan *p = w->plan;
+    double tokens = p->eval_chunks ? (double)p->eval_chunks * p->eval_context : unknown_tokens;
+    w->quantize_cost = (double)w->source->parameters / encode_elements_per_s;
+    /* Two models, two operations a parameter. */
+    w->evaluate_cost = p->evaluate ? 4 * (double)w->source->parameters * tokens / forward_flop_per_s : 0;
+}
+
+static double quantize_part(const struct worker *w)
+{
+    double all = w->quantize_cost + w->evaluate_cost;
+    return all > 0 ? w->quantize_cost / all : 1;
+}
+
+static int check_unchanged(struct worker *w, struct error *e)
+{
+    char hash[HASH_TEXT];
+    if (!w->plan->source_hash)
+        return 0;
+    int rc = model_fingerprint(w->source, hash, e);
+    if (rc || strcmp(hash, w->plan->source_hash) == 0)
+        return rc;
+    return error_set(e, ERROR_FAILED, "%s is not the checkpoint that %s was made for (its fingerprint is %.12s…, the plan"
+                     " says %.12s…): make a new plan, or take the fingerprint out of this one", w->plan->source,
+                     w->plan->file ? w->plan->file : "the plan", hash, w->plan->source_hash);
+}
+
+static int check_supported(const struct plan *p, struct error *e)
+{
+    const char *what = p->imatrix ? "an importance matrix" : p->calibration ? "a calibration text" : NULL;
+    if (!what)
+        return 0;
+    return error_set(e, ERROR_USAGE, "%s asks for %s, which this version cannot use: take it out of the plan",
+                     p->file ? p->file : "the plan", what);
+}
+
+static void tell_fallbacks(struct worker *w)
+{
+    for (int i = 0; i < w->recipe.count; i++) {
+        const struct tensor_plan *t = &w->recipe.tensors[i];
+        if (t->type == t->wanted)
+            continue;
+        json_t *j = json_object();
+        json_object_set_new(j, "tensor", json_text(t->tensor->name));
+        json_object_set_new(j, "wanted", json_text(t->wanted->name));
+        json_object_set_new(j, "type", json_text(t->type->name));
+        json_object_set_new(j, "why", json_text(t->why));
+        event_send(&w->log, EVENT_FALLBACK, j);
+    }
+    if (w->recipe.fallbacks)
+        event_say(&w->log, "warning", "%d of %d tensors get another type than %s has for them: their rows are no multiple"
+                  " of its block", w->recipe.fallbacks, w->recipe.count, w->recipe.level);
+}
+
+static int refuse_fallbacks(struct worker *w, struct error *e)
+{
+    if (!w->plan->strict || !w->recipe.fallbacks)
+        return 0;
+    return error_set(e, ERROR_FAILED, "%d tensors cannot have the types of %s, and the plan allows no others (strict)",
+                     w->recipe.fallbacks, w->recipe.level);
+}
+
+static int apply_recipe(struct worker *w, struct error *e)
+{
+    const struct plan *p = w->plan;
+    const struct recipe_options options = {
+        .overrides = p->overrides,
+        .override_count = p->override_count,
+        .pure = p->pure,
+        .output_type = p->output_type,
+        .embedding_type = p->embedding_type,
+    };
+    int rc = recipe_apply(&w->recipe, w->source, p->level, &options, e);
+    if (rc)
+        return rc;
+    tell_fallbacks(w);
+    return refuse_fallbacks(w, e);
+}
+
+int phase_check(struct worker *w, struct error *e)
+{
+    worker_phase(w, "check", 0);
+    int rc = check_supported(w->plan, e);
+    if (!rc)
+        rc = model_open(&w->source, w->plan->source, 0, e);
+    if (!rc)
+        rc = check_unchanged(w, e);
+    if (!rc)
+        rc = apply_recipe(w, e);
+    if (rc)
+        return rc;
+    const struct quantize_job job = {.model = w->source, .recipe = &w->recipe, .out = w->plan->out};
+    uint64_t planned = quantize_output_bytes(w->source, &w->recipe);
+    char text[FORMAT_SIZE];
+    guess_costs(w);
+    monitor_plan_bytes(w->monitor, planned);
+    event_say(&w->log, "info", "%s of %s: %d tensors, %s", w->recipe.level, w->source->name, w->recipe.count,
+              format_bytes(text, (double)planned));
+    return quantize_check(&job, e);
+}
+
+/* ----------------------------------------------------------- quantize and verify */
+
+static json_t *tensor_json(const struct quantize_tensor *t, int index, int count)
+{
+    json_t *j = json_object();
+    json_object_set_new(j, "name", json_text(t->name));
+    json_object_set_new(j, "from", json_text(t->from));
+    json_object_set_new(j, "to", json_text(t->to));
+    json_object_set_new(j, "index", json_integer(index));
+    json_object_set_new(j, "count", json_integer(count));
+    return j;
+}
+
+static void on_begin(void *user, const struct quantize_tensor *t, int index, int count)
+{
+    struct worker *w = user;
+    event_send(&w->log, EVENT_TENSOR_BEGIN, tensor_json(t, index, count));
+}
+
+static void on_end(void *user, const struct quantize_tensor *t, int index, int count)
+{
+    struct worker *w = user;
+    json_t *j = tensor_json(t, index, count);
+    json_object_set_new(j, "wanted", json_text(t->wanted));
+    json_object_set_new(j, "rmse", json_value(t->rmse));
+    json_object_set_new(j, "bytes", json_value((double)t->bytes));
+    json_object_set_new(j, "source_bytes", json_value((double)t->source_bytes));
+    json_object_set_new(j, "seconds", json_value(t->seconds));
+    json_object_set_new(j, "reused", json_boolean(t->reused));
+    event_send(&w->log, EVENT_TENSOR, j);
+    monitor_add_written(w->monitor, t->bytes);
+}
+
+/* The engine's progress runs through both stages, so the bar is not divided between them. */
+static void on_stage(void *user, const char *stage)
+{
+    struct worker *w = user;
+    if (strcmp(stage, "verify") == 0) {
+        double from = w->phase_from, share = w->phase_share;
+        worker_phase(w, stage, 0);
+        w->phase_from = from;
+        w->phase_share = share;
+    }
+}
+
+static void on_note(void *user, const char *text)
+{
+    struct worker *w = user;
+    event_say(&w->log, "info", "%s", text);
+}
+
+static int tell_artefact(struct worker *w, struct error *e)
+{
+    char hash[HASH_TEXT];
+    uint64_t bytes;
+    int rc = hash_file(hash, w->plan->out, &bytes, e);
+    if (rc)
+        return rc;
+    json_t *j = json_object();
+    json_object_set_new(j, "path", json_text(w->plan->out));
+    json_object_set_new(j, "bytes", json_value((double)bytes));
+    json_object_set_new(j, "planned_bytes", json_value((double)quantize_output_bytes(w->source, &w->recipe)));
+    json_object_set_new(j, "source_bytes", json_value((double)w->source->file_bytes));
+    json_object_set_new(j, "bits_per_weight", json_value(w->recipe.bits_per_weight));
+    json_object_set_new(j, "sha256", json_text(hash));
+    event_send(&w->log, EVENT_ARTEFACT, j);
+    return 0;
+}
+
+int phase_quantize(struct worker *w, struct error *e)
+{
+    const struct quantize_listener listener = {.begin = on_begin, .end = on_end, .stage = on_stage, .note = on_note,
+                                               .user = w};
+    char *journal = path_join(w->plan->run_folder, "journal");
+    const struct quantize_job job = {
+        .model = w->source,
+        .recipe = &w->recipe,
+        .out = w->plan->out,
+        .journal = journal,
+        .resume = w->options->resume,
+        .listener = &listener,
+        .watch = &w->watch,
+    };
+    worker_phase(w, "quantize", 0.98 * quantize_part(w));
+    int rc = quantize_run(&job, e);
+    free(journal);
+    if (rc)
+        return rc;
+    w->made = true;
+    return tell_artefact(w, e);
+}
+
+/* ------------------------------------------------------------------- evaluate */
+
+static void on_chunk(void *user, const struct eval_figures *f)
+{
+    struct worker *w = user;
+    event_send(&w->log, EVENT_CHUNK, figures_json(f));
+}
+
+static void on_task(void *user, const struct eval_task *t, int done, int total)
+{
+    struct worker *w = user;
+    (void)total;
+    event_send(&w->log, EVENT_TASK, task_json(t, done));
+}
+
+static void on_sample(void *user, const struct eval_sample *s, int done, int total)
+{
+    struct worker *w = user;
+    (void)done;
+    (void)total;
+    event_send(&w->log, EVENT_SAMPLE, sample_json(s));
+}
+
+static void tell_result(struct worker *w, const struct eval_result *r)
+{
+    json_t *j = figures_json(&r->figures), *tasks = json_array();
+    for (int i = 0; i < r->task_count; i++)
+        json_array_append_new(tasks, task_json(&r->tasks[i], r->tasks[i].items));
+    json_object_set_new(j, "tasks", tasks);
+    json_object_set_new(j, "text", json_text(w->plan->eval_text));
+    json_object_set_new(j, "context", json_integer(w->plan->eval_context));
+    json_object_set_new(j, "bytes", json_value((double)r->bytes));
+    json_object_set_new(j, "bytes_base", json_value((double)r->bytes_base));
+    json_object_set_new(j, "base_prefill_tokens_per_s", json_value(r->base_prefill_tokens_per_s));
+    json_object_set_new(j, "base_decode_tokens_per_s", json_value(r->base_decode_tokens_per_s));
+    json_object_set_new(j, "activations_q8", json_boolean(r->activations_q8));
+    json_object_set_new(j, "proposal", json_text(w->proposal.next));
+    event_send(&w->log, EVENT_RESULT, j);
+}
+
+static int judge(struct worker *w, const struct eval_figures *f, struct error *e)
+{
+    const char *verdict = f->verdict ? f->verdict : "undecided";
+    w->rejected = strcmp(verdict, "reject") == 0;
+    int rc = w->rejected ? proposal_after(&w->proposal, w->plan->level, &w->arena, e) : 0;
+    event_say(&w->log, w->rejected ? "warning" : "info", "%s: perplexity %+.2f %% against the original's, the limit is"
+              " %.3g %%", verdict, 100 * expm1(f->delta_ln_ppl), 100 * w->plan->max_loss);
+    if (w->proposal.next)
+        event_say(&w->log, "info", "try %s: %s", w->proposal.next, w->proposal.why);
+    return rc;
+}
+
+static int evaluate(struct worker *w, const struct model *artefact, struct error *e)
+{
+    const struct plan *p = w->plan;
+    const struct eval_listener listener = {on_chunk, on_task, on_sample, w};
+    const struct eval_options options = {
+        .text = p->eval_text,
+        .context = p->eval_context,
+        .chunks = p->eval_chunks,
+        .tasks = p->eval_tasks,
+        .prompts = p->eval_prompts,
+        .prompt_tokens = 32,
+        .activations_q8 = p->activations_q8,
+        .speed = true,
+        .max_loss = p->max_loss,
+        .stop_early = true,
+    };
+    struct eval_result r;
+    int rc = eval_run(&r, artefact, w->source, &options, &listener, &w->watch, e);
+    if (!rc)
+        rc = judge(w, &r.figures, e);
+    if (!rc)
+        tell_result(w, &r);
+    eval_result_done(&r);
+    return rc;
+}
+
+int phase_evaluate(struct worker *w, struct error *e)
+{
+    struct model *artefact;
+    if (!w->plan->evaluate) {
+        event_say(&w->log, "info", "the plan asks for no evaluation");
+        return 0;
+    }
+    if (!w->source->arch || !w->source->arch->evaluated) {
+        event_say(&w->log, "warning", "no evaluation: the architecture %s is not one that can be run here",
+                  w->source->arch_name);
+        return 0;
+    }
+    worker_phase(w, "evaluate", 0.99);
+    int rc = model_open(&artefact, w->plan->out, 0, e);
+    if (rc)
+        return rc;
+    rc = evaluate(w, artefact, e);
+    model_close(artefact);
+    return rc;
+}
+
+/* --------------------------------------------------------------------- report */
+
+int phase_report(struct worker *w, struct error *e)
+{
+    if (!w->options->report)
+        return 0;
+    worker_phase(w, "report", 1);
+    return w->options->report(w->plan, w->plan->run_folder, &w->report, e);
+}

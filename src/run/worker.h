@@ -1,0 +1,43 @@
+/* What the phases of a run share (private to src/run). */
+#ifndef RUN_WORKER_H
+#define RUN_WORKER_H
+
+#include "eval/eval.h"
+#include "run/events.h"
+#include "run/monitor.h"
+#include "run/proposal.h"
+#include "run/quantize.h"
+#include "run/run.h"
+#include "run/run_lock.h"
+
+struct worker {
+    const struct plan *plan;
+    const struct run_options *options;
+    struct run_lock lock;
+    struct event_log log;
+    struct monitor *monitor;
+    struct model *source;
+    struct recipe recipe;
+    struct watch watch;               /* scales a phase's progress to the whole run's, and waits while paused */
+    const char *phase;
+    int phase_index;
+    double phase_from, phase_share;   /* of the bar */
+    double started, told;             /* when the run began, and when progress was last told (monotonic) */
+    double quantize_cost, evaluate_cost; /* guessed seconds, to divide the bar */
+    bool made;                        /* the artefact bears its final name */
+    bool rejected;
+    struct proposal proposal;         /* after a rejection */
+    struct arena arena;               /* its texts */
+    char *report;
+};
+
+/* Tells that a phase begins: one of worker_phases. Its progress goes from where the bar is to `to` (0 to 1). */
+void worker_phase(struct worker *w, const char *name, double to);
+
+/* In this order; each returns 0 or an error. */
+int phase_check(struct worker *w, struct error *e);
+int phase_quantize(struct worker *w, struct error *e); /* and verify */
+int phase_evaluate(struct worker *w, struct error *e);
+int phase_report(struct worker *w, struct error *e);
+
+#endif
