@@ -1,0 +1,77 @@
+/* quantwiz report RUN */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "cmd/args.h"
+#include "report/report.h"
+#include "run/run_state.h"
+
+static const struct option_spec options[] = {
+    {"write", 0, NULL, "write it again from the run's events, first"},
+    {0},
+};
+
+enum { REPORT_LIMIT = 16 << 20 };
+
+static int write_again(const char *folder, struct error *e)
+{
+    struct run_state s;
+    struct plan *p;
+    char *plan_path = path_join(folder, "plan.yaml"), *path = NULL;
+    int rc = plan_load(&p, plan_path, e);
+    free(plan_path);
+    if (rc)
+        return rc;
+    run_state_init(&s, folder);
+    rc = run_state_poll(&s, e);
+    if (rc == 0)
+        rc = error_set(e, ERROR_FAILED, "%s holds no events: no run was started there", folder);
+    rc = rc < 0 ? rc : report_write(p, &s, &path, e);
+    run_state_done(&s);
+    plan_free(p);
+    free(path);
+    return rc;
+}
+
+static int print_report(const char *folder, bool json, struct error *e)
+{
+    char *path = path_join(folder, "report.md"), *text;
+    size_t length;
+    int rc = file_exists(path) ? file_read(path, REPORT_LIMIT, &text, &length, e)
+                               : error_set(e, ERROR_FAILED, "%s has no report yet: let the run finish, or write one of what"
+                                           " is known with --write", folder);
+    if (!rc && json) {
+        json_t *j = json_object();
+        json_object_set_new(j, "report", json_text(path));
+        json_object_set_new(j, "text", json_text(text));
+        json_print(stdout, j, 0);
+    } else if (!rc) {
+        fwrite(text, 1, length, stdout);
+    }
+    if (!rc)
+        free(text);
+    free(path);
+    return rc;
+}
+
+static int run(const struct args *a, struct error *e)
+{
+    const char *folder = args_operand(a, 0);
+    if (!file_is_folder(folder))
+        return error_set(e, ERROR_USAGE, "%s is no run: give the folder of one (NAME.quantwiz)", folder);
+    int rc = args_has(a, "write") ? write_again(folder, e) : 0;
+    return rc ? rc : print_report(folder, args_json(a), e);
+}
+
+const struct command cmd_report = {
+    .name = "report",
+    .usage = "RUN [--write]",
+    .summary = "print the decision document of a run",
+    .options = options,
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run,
+};
