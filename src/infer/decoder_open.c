@@ -1,5 +1,6 @@
-/* What a model must offer before it is evaluated: every weight present, decodable, and of the shape that the
- * hyperparameters ask for. After decoder_bind nothing about the file is trusted any more, because all is checked. */
+/* What a model must offer before it is evaluated: every weight present, decodable, and of the shape that the passes
+ * over it will assume. That heads divide evenly among key-value heads, and that no more than a head is rotated, has
+ * been seen to when the model was opened (model/roles.c). */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -95,47 +96,28 @@ static int bind_weight(struct decoder *d, struct weight *w, enum tensor_role rol
     return bind_bias(d, w, e);
 }
 
-/* A norm of `length` numbers, or of `other` where that is not 0. */
+/* Leaves the norm without a weight where the model has none of this role. */
 static int bind_norm(struct decoder *d, struct norm *n, enum tensor_role role, int layer, int64_t length,
-                     int64_t other, struct error *e)
+                     struct error *e)
 {
     const struct tensor *t = model_role(d->model, role, layer);
     if (!t)
         return 0;
-    n->length = other && t->shape[0] == other ? other : length;
-    if (check_shape(d, t, n->length, 1, e))
+    if (check_shape(d, t, length, 1, e))
         return e->code;
-    n->weight = decoded(d, t, n->length);
+    *n = (struct norm){.weight = decoded(d, t, length), .length = length};
     return 0;
 }
 
 static int require_norm(struct decoder *d, struct norm *n, enum tensor_role role, int layer, int64_t length,
                         struct error *e)
 {
-    if (bind_norm(d, n, role, layer, length, 0, e))
+    if (bind_norm(d, n, role, layer, length, e))
         return e->code;
     return n->weight ? 0 : missing(d, role, layer, e);
 }
 
 /* -------------------------------------------------------------------- layers */
-
-static int check_heads(const struct decoder *d, int i, struct error *e)
-{
-    const struct layer_shape *s = &d->model->hp.layer[i];
-    if (s->heads < 1 || s->kv_heads < 1)
-        return refuse(d, e, "layer %d has %d attention heads with %d for keys and values; layers without attention"
-                      " are not evaluated", i, s->heads, s->kv_heads);
-    if (s->heads % s->kv_heads != 0)
-        return refuse(d, e, "layer %d shares %d key-value heads among %d heads, which does not come out even", i,
-                      s->kv_heads, s->heads);
-    if (s->key_length < 1 || s->value_length < 1 || s->ffn < 1)
-        return refuse(d, e, "layer %d has heads of %d and %d numbers and a feed-forward width of %d", i, s->key_length,
-                      s->value_length, s->ffn);
-    if (d->model->hp.rope_dims > s->key_length)
-        return refuse(d, e, "rope.dimension_count is %d, but the heads of layer %d have %d numbers",
-                      d->model->hp.rope_dims, i, s->key_length);
-    return 0;
-}
 
 /* Query, key and value rows one below the other in one tensor. */
 static int bind_fused(struct decoder *d, struct layer *l, int i, int64_t q, int64_t k, int64_t v, struct error *e)
@@ -169,9 +151,9 @@ static int bind_attention(struct decoder *d, struct layer *l, int i, struct erro
     } else if (bind_weight(d, &l->q, ROLE_ATTN_Q, i, embd, q, e) || bind_weight(d, &l->k, ROLE_ATTN_K, i, embd, k, e) ||
                bind_weight(d, &l->v, ROLE_ATTN_V, i, embd, v, e))
         return e->code;
-    if (bind_norm(d, &l->q_norm, ROLE_ATTN_Q_NORM, i, s->key_length, q, e) ||
-        bind_norm(d, &l->k_norm, ROLE_ATTN_K_NORM, i, s->key_length, k, e) ||
-        bind_norm(d, &l->attn_post_norm, ROLE_ATTN_POST_NORM, i, embd, 0, e))
+    if (bind_norm(d, &l->q_norm, ROLE_ATTN_Q_NORM, i, s->key_length, e) ||
+        bind_norm(d, &l->k_norm, ROLE_ATTN_K_NORM, i, s->key_length, e) ||
+        bind_norm(d, &l->attn_post_norm, ROLE_ATTN_POST_NORM, i, embd, e))
         return e->code;
     return bind_weight(d, &l->attn_output, ROLE_ATTN_OUTPUT, i, mixed, embd, e);
 }
@@ -182,7 +164,7 @@ static int bind_feed_forward(struct decoder *d, struct layer *l, int i, struct e
     if (model_role(d->model, ROLE_FFN_GATE_INP, i) || model_role(d->model, ROLE_FFN_GATE_EXPS, i))
         return refuse(d, e, "layer %d is a mixture of experts, which is not evaluated yet", i);
     if (require_norm(d, &l->ffn_norm, ROLE_FFN_NORM, i, embd, e) ||
-        bind_norm(d, &l->ffn_post_norm, ROLE_FFN_POST_NORM, i, embd, 0, e))
+        bind_norm(d, &l->ffn_post_norm, ROLE_FFN_POST_NORM, i, embd, e))
         return e->code;
     if (bind_weight(d, &l->gate, ROLE_FFN_GATE, i, embd, ffn, e) ||
         bind_weight(d, &l->up, ROLE_FFN_UP, i, embd, ffn, e))
@@ -195,7 +177,7 @@ static int bind_layer(struct decoder *d, int i, struct error *e)
     struct layer *l = &d->layers[i];
     l->shape = &d->model->hp.layer[i];
     l->rope = l->shape->window && d->model->hp.rope_base_local != d->model->hp.rope_base ? &d->rope_local : &d->rope;
-    if (check_heads(d, i, e) || bind_attention(d, l, i, e))
+    if (bind_attention(d, l, i, e))
         return e->code;
     return bind_feed_forward(d, l, i, e);
 }
@@ -224,8 +206,6 @@ static int check_rope(const struct decoder *d, struct error *e)
     const struct hparams *hp = &d->model->hp;
     if (!rope_knows(hp->rope_scaling))
         return refuse(d, e, "rotary scaling of the kind %s is not evaluated yet", hp->rope_scaling);
-    if (hp->rope_dims % 2 != 0 || hp->rope_dims < 0)
-        return refuse(d, e, "rope.dimension_count is %d; expected an even number", hp->rope_dims);
     if (!(hp->rope_base > 1) || !(hp->rope_base_local > 1) || !(hp->rope_factor > 0))
         return refuse(d, e, "the rotary base is %g (%g in windowed layers), scaled by %g; expected a base over 1 and a"
                       " factor over 0", hp->rope_base, hp->rope_base_local, hp->rope_factor);
@@ -240,7 +220,7 @@ static int bind_rope(struct decoder *d, struct error *e)
         return e->code;
     enum tensor_role role = ROLE_ROPE_FREQS;
     int layer = model_role(d->model, role, -1) ? -1 : 0; /* some files repeat it in every layer */
-    if (bind_norm(d, &factors, role, layer, hp->rope_dims / 2, 0, e))
+    if (bind_norm(d, &factors, role, layer, hp->rope_dims / 2, e))
         return e->code;
     for (int64_t i = 0; factors.weight && i < factors.length; i++)
         if (!(factors.weight[i] > 0) || !isfinite(factors.weight[i]))

@@ -103,7 +103,7 @@ static void add_head_norms(struct gguf_writer *w, const struct gguf_shape *s)
     int64_t head = s->head_length ? s->head_length : s->embd / s->heads;
     for (int i = 0; i < s->layers; i++) {
         add_vector(w, "attn_q_norm.weight", i, head);
-        add_vector(w, "attn_k_norm.weight", i, head * s->kv_heads); /* of the whole row */
+        add_vector(w, "attn_k_norm.weight", i, head);
     }
 }
 
@@ -224,7 +224,7 @@ static void plain_attention(const struct model *m, int layer, struct past *past,
     times(m, layer, "attn_k", n, hp->embd, k, s->kv_heads * d);
     times(m, layer, "attn_v", n, hp->embd, v, s->kv_heads * s->value_length);
     norm(m, layer, "attn_q_norm.weight", q, q, s->heads * d, d);
-    norm(m, layer, "attn_k_norm.weight", k, k, s->kv_heads * d, s->kv_heads * d);
+    norm(m, layer, "attn_k_norm.weight", k, k, s->kv_heads * d, d);
     turn(m, q, s->heads, d, position);
     turn(m, k, s->kv_heads, d, position);
     for (int h = 0; h < s->heads; h++) {
@@ -442,47 +442,87 @@ static void tap_sees_inputs(void **state)
 
 /* -------------------------------------------------------------------- refusals */
 
-/* Builds the file with one thing wrong; the error must say so. */
-static void refuses(const struct gguf_shape *s, adder *spoil, const char *part)
+static void refuses_model(const struct model *m, const char *part)
 {
-    struct model *m = make_model(s, QUANT_F32, spoil);
     struct decoder_options o = {.context = 16, .sequences = 1};
     struct decoder *d;
     struct error e = {0};
     assert_int_not_equal(decoder_open(&d, m, &o, &e), 0);
     assert_null(d);
     assert_says(&e, part);
+}
+
+/* Builds the file with one thing wrong; the error must say so. */
+static void refuses(adder *spoil, const char *part)
+{
+    struct model *m = make_model(&small, QUANT_F32, spoil);
+    refuses_model(m, part);
     model_close(m);
 }
 
-static void wide_rope(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_u32(w, "llama.rope.dimension_count", 18); }
-static void odd_rope(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_u32(w, "llama.rope.dimension_count", 7); }
-static void uneven_heads(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_u32(w, "llama.attention.head_count_kv", 4); }
-static void more_heads(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_u32(w, "llama.attention.head_count", 8); }
-static void no_heads(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_u32(w, "llama.attention.head_count", 0); }
-static void wide_ffn(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_u32(w, "llama.feed_forward_length", 81); }
-static void deeper(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_u32(w, "llama.block_count", 3); }
-static void no_epsilon(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_remove(w, "llama.attention.layer_norm_rms_epsilon"); }
-static void odd_scaling(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_text(w, "llama.rope.scaling.type", "longrope"); }
-static void other_arch(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; gguf_writer_text(w, "general.architecture", "mamba"); }
-static void long_bias(struct gguf_writer *w, const struct gguf_shape *s) { add_vector(w, "attn_q.bias", 0, s->heads * s->head_length + 1); }
-static void long_factors(struct gguf_writer *w, const struct gguf_shape *s) { (void)s; add_vector(w, "rope_freqs.weight", -1, 9); }
+static void put_deeper(struct gguf_writer *w, const struct gguf_shape *s)
+{
+    (void)s;
+    gguf_writer_u32(w, "llama.block_count", 3);
+}
+
+static void put_no_epsilon(struct gguf_writer *w, const struct gguf_shape *s)
+{
+    (void)s;
+    gguf_writer_remove(w, "llama.attention.layer_norm_rms_epsilon");
+}
+
+static void put_longrope(struct gguf_writer *w, const struct gguf_shape *s)
+{
+    (void)s;
+    gguf_writer_text(w, "llama.rope.scaling.type", "longrope");
+}
+
+static void put_negative_factor(struct gguf_writer *w, const struct gguf_shape *s)
+{
+    (void)s;
+    gguf_writer_text(w, "llama.rope.scaling.type", "linear");
+    gguf_writer_f32(w, "llama.rope.scaling.factor", -2);
+}
+
+static void put_mamba(struct gguf_writer *w, const struct gguf_shape *s)
+{
+    (void)s;
+    gguf_writer_text(w, "general.architecture", "mamba");
+}
 
 static void refusals(void **state)
 {
     (void)state;
-    refuses(&small, wide_rope, "rope.dimension_count is 18");
-    refuses(&small, odd_rope, "expected an even number");
-    refuses(&small, uneven_heads, "does not come out even");
-    refuses(&small, more_heads, "tensor blk.0.attn_q.weight is 48 x 96");
-    refuses(&small, no_heads, "layer 0 has 0 attention heads");
-    refuses(&small, wide_ffn, "tensor blk.0.ffn_gate.weight is 48 x 80");
-    refuses(&small, deeper, "tensor blk.2.attn_norm.weight is missing");
-    refuses(&small, no_epsilon, "epsilon");
-    refuses(&small, odd_scaling, "longrope");
-    refuses(&small, other_arch, "architecture mamba");
-    refuses(&small, long_bias, "tensor blk.0.attn_q.bias is 97");
-    refuses(&small, long_factors, "tensor rope_freqs.weight is 9");
+    refuses(put_deeper, "tensor blk.2.attn_norm.weight is missing");
+    refuses(put_no_epsilon, "epsilon");
+    refuses(put_longrope, "longrope");
+    refuses(put_negative_factor, "factor over 0");
+    refuses(put_mamba, "architecture mamba");
+}
+
+/* A shape that the model's reader should have refused, and data that is not there. */
+static void refused_tensors(void **state)
+{
+    (void)state;
+    struct model *m = make_model(&small, QUANT_F32, NULL);
+    struct tensor *t = (struct tensor *)model_tensor(m, "blk.1.ffn_up.weight"), good = *t;
+    t->shape[1]--;
+    refuses_model(m, "tensor blk.1.ffn_up.weight is 48 x 79 of type F32, the hyperparameters want 48 x 80");
+    *t = good;
+    t->data = NULL;
+    refuses_model(m, "the data of tensor blk.1.ffn_up.weight is missing");
+    model_close(m);
+}
+
+static void undecodable(void **state)
+{
+    (void)state;
+    struct model *m = make_model(&blocks, QUANT_Q4_K, NULL);
+    struct tensor *t = (struct tensor *)model_tensor(m, "blk.0.attn_k.weight");
+    t->type = quant_type(QUANT_IQ2_S);
+    refuses_model(m, "tensor blk.0.attn_k.weight has the type IQ2_S");
+    model_close(m);
 }
 
 static void bad_tokens(void **state)
@@ -509,7 +549,7 @@ int main(void)
         cmocka_unit_test(grouped_queries), cmocka_unit_test(tied_f16), cmocka_unit_test(tied_q8), cmocka_unit_test(k_quants),
         cmocka_unit_test(rotary_factors), cmocka_unit_test(biases), cmocka_unit_test(head_norms), cmocka_unit_test(post_norms),
         cmocka_unit_test(scales_and_caps), cmocka_unit_test(any_number_of_threads), cmocka_unit_test(tap_sees_inputs),
-        cmocka_unit_test(refusals), cmocka_unit_test(bad_tokens),
+        cmocka_unit_test(refusals), cmocka_unit_test(refused_tensors), cmocka_unit_test(undecodable), cmocka_unit_test(bad_tokens),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
