@@ -543,13 +543,42 @@ static void bad_tokens(void **state)
 
 /* ------------------------------------------------------------------ demo model */
 
+/* Logits from transformers 5.23 in float32, of the same weights as a Hugging Face checkpoint; the tokens are the
+ * beginning of a text about an actor. */
+static void demo_logits(void **state)
+{
+    (void)state;
+    static const int32_t tokens[] = {222, 30, 572, 80, 740, 85, 400, 273, 77, 390, 222, 30,
+                                     222, 200, 572, 80, 740, 85, 400, 273, 77, 390, 327, 375};
+    static const struct { int row, token; float logit; } wanted[] = {
+        {0, 0, -3.302359f}, {0, 17, 2.174377f}, {0, 300, -0.7482226f}, {0, 4095, -1.362962f}, {0, 30, 7.091044f},
+        {5, 0, -7.558083f}, {5, 17, 0.1661703f}, {5, 300, 1.877597f}, {5, 4095, -5.40462f}, {5, 13, 5.310847f},
+        {23, 0, -8.845965f}, {23, 17, -0.05951105f}, {23, 300, -1.425165f}, {23, 4095, -4.250371f}, {23, 3043, 5.505745f},
+    };
+    struct model *m;
+    struct error e;
+    char *demo = unit_source("demo/quantwiz-demo-f16.gguf");
+    assert_ok(model_open(&m, demo, 0, &e), &e);
+    struct decoder *d = open_decoder(m, ARRAY_LENGTH(tokens), 1);
+    float *logits = xmalloc(m->hp.vocab * sizeof *logits);
+    assert_ok(decoder_chunks(d, tokens, 1, ARRAY_LENGTH(tokens), NULL, &e), &e);
+    for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++) {
+        decoder_logits(d, wanted[i].row, 1, logits);
+        assert_float_equal(logits[wanted[i].token], wanted[i].logit, 3e-5);
+    }
+    free(logits);
+    free(demo);
+    decoder_free(d);
+    model_close(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grouped_queries), cmocka_unit_test(tied_f16), cmocka_unit_test(tied_q8), cmocka_unit_test(k_quants),
         cmocka_unit_test(rotary_factors), cmocka_unit_test(biases), cmocka_unit_test(head_norms), cmocka_unit_test(post_norms),
         cmocka_unit_test(scales_and_caps), cmocka_unit_test(any_number_of_threads), cmocka_unit_test(tap_sees_inputs),
-        cmocka_unit_test(refusals), cmocka_unit_test(refused_tensors), cmocka_unit_test(undecodable), cmocka_unit_test(bad_tokens),
+        cmocka_unit_test(refusals), cmocka_unit_test(refused_tensors), cmocka_unit_test(undecodable), cmocka_unit_test(bad_tokens), cmocka_unit_test(demo_logits),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
