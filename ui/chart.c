@@ -58,11 +58,11 @@ static void set_dot(int y, int x, int h, int w, unsigned char *cells)
         cells[y / 4 * w + x / 2] |= braille[x % 2][y % 4];
 }
 
+/* Values outside of the range come to lie just outside of the canvas. */
 static int dot_row(double value, double low, double high, int h)
 {
-    double share = high > low ? (value - low) / (high - low) : 0.5;
-    share = share < 0 ? 0 : share > 1 ? 1 : share;
-    return (int)lround((1 - share) * (h * 4 - 1));
+    double row = high > low ? (high - value) / (high - low) * (h * 4 - 1) : (h * 4 - 1) / 2.0;
+    return row < -1 ? -1 : row > h * 4 ? h * 4 : (int)lround(row);
 }
 
 /* The curve's value at dot column x, between its neighbours. */
@@ -78,14 +78,15 @@ static double value_at(const struct curve *c, int planned, int x, int dots)
 
 void chart_trace(const struct curve *c, int planned, double low, double high, int h, int w, unsigned char *cells)
 {
-    int before = -1;
+    enum { NOTHING = -2 };
+    int before = NOTHING;
     for (int x = 0; x < w * 2; x++) {
         double value = value_at(c, planned, x, w * 2);
         if (isnan(value)) {
-            before = -1;
+            before = NOTHING;
             continue;
         }
-        int y = dot_row(value, low, high, h), from = before < 0 ? y : before, step = from < y ? 1 : -1;
+        int y = dot_row(value, low, high, h), from = before == NOTHING ? y : before, step = from < y ? 1 : -1;
         for (int at = from; at != y + step; at += step)
             if (!c->dotted || (x + at) % 2 == 0)
                 set_dot(at, x, h, w, cells);

@@ -9,7 +9,8 @@
  * NaN leaves a gap. More values than columns are averaged. */
 void chart_bars(struct rect r, enum style s, const double *values, int count);
 
-/* A curve: values at equal distances over the whole width; NaN interrupts. Dotted curves set every other dot,
+/* A curve: values at equal distances over the whole width; NaN interrupts, and what lies outside of low to high is
+ * not drawn. Dotted curves set every other dot,
  * so that two can be told apart without colour. */
 struct curve {
     const double *values;

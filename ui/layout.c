@@ -29,6 +29,11 @@ struct rect rect_inside(struct rect r)
     return (struct rect){r.y + 1, r.x + 1, clamp(r.h - 2, 0, r.h), clamp(r.w - 2, 0, r.w)};
 }
 
+struct rect rect_padded(struct rect r)
+{
+    return (struct rect){r.y, r.x + 1, r.h, clamp(r.w - 2, 0, r.w)};
+}
+
 bool rect_holds(struct rect r, int y, int x)
 {
     return y >= r.y && y < r.y + r.h && x >= r.x && x < r.x + r.w;

@@ -23,6 +23,8 @@ struct screen_layout layout_screen(int rows, int cols, bool wide);
 
 /* The inside of a border one cell thick. */
 struct rect rect_inside(struct rect r);
+/* Without the first and the last column: for text beside a border. */
+struct rect rect_padded(struct rect r);
 bool rect_holds(struct rect r, int y, int x);
 /* Cut a piece of `size` rows or columns off *rest, leaving `gap` between; both keep at least one cell where
  * *rest has room for two and the gap. */

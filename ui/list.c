@@ -62,15 +62,23 @@ static void scroll_to_cursor(struct list *l, int rows)
         l->top = 0;
 }
 
+/* Where the cells stand; the cursor's bar goes from edge to edge. */
+static struct rect cells_in(const struct list *l, struct rect pane)
+{
+    return l->tight ? pane : rect_padded(pane);
+}
+
 static void paint_heading(const struct list *l, struct rect r, const int *width)
 {
+    r = cells_in(l, r);
     for (int c = 0, x = 0; c < l->column_count; x += width[c] ? width[c] + GAP : 0, c++)
         if (width[c])
             paint_field(r, 0, x, width[c], l->columns[c].align, STYLE_DIM, l->columns[c].title);
 }
 
-static void paint_row(const struct list *l, struct rect r, int y, int row, const int *width)
+static void paint_row(const struct list *l, struct rect pane, int y, int row, const int *width)
 {
+    struct rect r = cells_in(l, pane);
     for (int c = 0, x = 0; c < l->column_count; x += width[c] ? width[c] + GAP : 0, c++) {
         struct list_cell cell = {{0}};
         if (!width[c])
@@ -80,7 +88,7 @@ static void paint_row(const struct list *l, struct rect r, int y, int row, const
             paint_field(r, y, x, width[c], l->columns[c].align, cell.style, cell.text);
     }
     if (row == l->cursor && !l->no_cursor)
-        paint_restyle(r, y, 0, r.w, STYLE_SELECTED);
+        paint_restyle(pane, y, 0, pane.w, STYLE_SELECTED);
     for (int c = 0, x = 0; l->paint && c < l->column_count; x += width[c] ? width[c] + GAP : 0, c++)
         if (width[c])
             l->paint(l->user, row, c, (struct rect){r.y + y, r.x + x, 1, width[c]});
@@ -93,7 +101,7 @@ void list_paint(struct list *l, struct rect r)
     l->at = r;
     for (int c = 0; c < l->column_count; c++)
         want[c] = l->columns[c].want;
-    layout_columns(want, l->column_count, r.w, GAP, width);
+    layout_columns(want, l->column_count, cells_in(l, r).w, GAP, width);
     scroll_to_cursor(l, rows);
     if (head)
         paint_heading(l, r, width);
@@ -185,4 +193,9 @@ void list_resize(struct list *l, int count)
     if (l->cursor >= count || (l->cursor < 0 && count))
         l->cursor = count ? (l->cursor < 0 ? 0 : count - 1) : -1;
     refilter(l);
+}
+
+int list_row(const struct list *l)
+{
+    return l->cursor < l->count ? l->cursor : -1;
 }

@@ -24,7 +24,7 @@ struct list {
     void (*cell)(void *user, int row, int column, struct list_cell *c);
     void (*paint)(void *user, int row, int column, struct rect at); /* NULL: no painted cells */
     void *user;
-    bool no_heading, no_cursor;
+    bool no_heading, no_cursor, tight; /* tight: no blank column at the edges */
     int count;                 /* rows */
     int cursor;                /* a row number; -1: none matches */
     int top;                   /* first visible among the matching ones */
@@ -39,6 +39,8 @@ bool list_key(struct list *l, int key);
 bool list_click(struct list *l, int y, int x);
 /* Shown on the border while a filter is on: "filter: q4_". "" otherwise. */
 const char *list_filter_note(const struct list *l, char out[static LIST_FILTER + 16]);
+/* The row under the cursor; -1 where there is none. */
+int list_row(const struct list *l);
 /* Keeps the cursor within the rows after their number changed. */
 void list_resize(struct list *l, int count);
 

@@ -195,9 +195,9 @@ static void draw(struct wizard *w, struct rect page)
         snprintf(title, sizeof title, "sample %d of %d", state(w)->at + 1, state(w)->samples.count);
     frame_paint((struct pane[]){{in[CALIBRATE_NEED], "Calibrate", NULL}, {in[CALIBRATE_LENGTHS], "lengths in tokens", NULL},
                                 {in[CALIBRATE_SAMPLES], title, NULL}}, CALIBRATE_PANES);
-    draw_need(w, in[CALIBRATE_NEED]);
-    draw_lengths(w, in[CALIBRATE_LENGTHS]);
-    draw_sample(w, in[CALIBRATE_SAMPLES]);
+    draw_need(w, rect_padded(in[CALIBRATE_NEED]));
+    draw_lengths(w, rect_padded(in[CALIBRATE_LENGTHS]));
+    draw_sample(w, rect_padded(in[CALIBRATE_SAMPLES]));
 }
 
 /* --------------------------------------------------------------------- keys */

@@ -205,7 +205,7 @@ static void add_losers(struct text *t, int width, const struct estimates *s)
 static void build_reasons(struct estimates_page *p, const struct wizard *w, int width)
 {
     const struct estimates *s = w->estimates;
-    const struct estimate *r = p->list.cursor >= 0 ? &s->rows[p->list.cursor] : NULL;
+    const struct estimate *r = list_row(&p->list) >= 0 ? &s->rows[p->list.cursor] : NULL;
     struct text *t = &p->reasons;
     text_clear(t);
     if (!r)
@@ -241,7 +241,7 @@ static void place_cursor(struct estimates_page *p, const struct wizard *w)
 static void remember_cursor(struct estimates_page *p, const struct wizard *w)
 {
     p->reasons.top = 0;
-    if (p->list.cursor >= 0)
+    if (list_row(&p->list) >= 0)
         snprintf(p->cursor_level, sizeof p->cursor_level, "%s", w->estimates->rows[p->list.cursor].level->name);
 }
 
@@ -255,7 +255,7 @@ static void settings(const struct wizard *w, char *out, size_t size)
 
 static void reasons_title(const struct estimates_page *p, const struct estimates *s, char *out, size_t size)
 {
-    const struct estimate *r = p->list.cursor >= 0 ? &s->rows[p->list.cursor] : NULL;
+    const struct estimate *r = list_row(&p->list) >= 0 ? &s->rows[p->list.cursor] : NULL;
     snprintf(out, size, "%s%s", r ? r->level->name : "", !r ? "" : r->recommended ? ": recommended" : r->forbidden ? ": ruled out" : "");
 }
 
@@ -286,6 +286,7 @@ static void draw(struct wizard *w, struct rect page)
     choose_columns(p, w);
     p->list.columns = p->columns;
     p->list.column_count = COLUMN_COUNT;
+    p->list.tight = true;
     p->list.cell = fill_cell;
     p->list.paint = paint_bar;
     p->list.user = w;
@@ -293,8 +294,9 @@ static void draw(struct wizard *w, struct rect page)
     reasons_title(p, w->estimates, title, sizeof title);
     frame_paint((struct pane[]){{in[ESTIMATES_TABLE], "Estimates", note}, {in[ESTIMATES_REASONS], title, NULL}}, ESTIMATES_PANES);
     list_paint(&p->list, in[ESTIMATES_TABLE]);
-    build_reasons(p, w, in[ESTIMATES_REASONS].w);
-    text_paint(&p->reasons, in[ESTIMATES_REASONS]);
+    struct rect reasons = rect_padded(in[ESTIMATES_REASONS]);
+    build_reasons(p, w, reasons.w);
+    text_paint(&p->reasons, reasons);
 }
 
 /* --------------------------------------------------------------------- keys */
@@ -302,7 +304,7 @@ static void draw(struct wizard *w, struct rect page)
 static int key_choose(struct wizard *w)
 {
     struct estimates_page *p = state(w);
-    if (!w->estimates || p->list.cursor < 0)
+    if (!w->estimates || list_row(&p->list) < 0)
         return PAGE_HANDLED;
     const struct estimate *r = &w->estimates->rows[p->list.cursor];
     if (r->verdict == VERDICT_TOO_BIG)
@@ -356,7 +358,7 @@ static int key_explain(struct wizard *w)
     struct estimates_page *p = state(w);
     struct str body = {0};
     int count = 0;
-    if (!w->estimates || p->list.cursor < 0)
+    if (!w->estimates || list_row(&p->list) < 0)
         return PAGE_HANDLED;
     const char **lines = estimate_explain(w->estimates, p->list.cursor, w->machine, w->model, &w->wishes, w->rules, &count);
     for (int i = 0; i < count; i++)

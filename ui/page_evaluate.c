@@ -14,6 +14,7 @@
 
 struct evaluate_page {
     int sample;
+    bool loss;               /* a small screen shows the loss instead of the perplexities */
     struct text answers, tasks;
 };
 
@@ -32,9 +33,10 @@ static const struct eval_figures *figures(const struct wizard *w)
 
 /* --------------------------------------------------------------- perplexity */
 
+/* The first chunks wander far: where there are enough, they do not set the scale. */
 static void bounds(const double *values, int count, double *low, double *high)
 {
-    for (int i = 0; i < count; i++)
+    for (int i = count > 8 ? count / 4 : 0; i < count; i++)
         if (!isnan(values[i])) {
             *low = isnan(*low) || values[i] < *low ? values[i] : *low;
             *high = isnan(*high) || values[i] > *high ? values[i] : *high;
@@ -63,9 +65,10 @@ static void draw_axes(struct rect in, double low, double high)
         paint_over(in, y, LABEL, STYLE_BORDER, STYLE_NORMAL, y == 0 || y == in.h - 1 ? theme_line(7) : theme_line(3));
 }
 
-static void draw_curves(const struct run_state *r, struct rect in, int planned)
+enum { AXIS = 8 };
+
+static void draw_perplexity(const struct run_state *r, struct rect in, int planned)
 {
-    enum { AXIS = 8 };
     double *quantized = xcalloc(r->history_count, sizeof *quantized), *base = xcalloc(r->history_count, sizeof *base);
     double low = NAN, high = NAN;
     for (int i = 0; i < r->history_count; i++) {
@@ -83,6 +86,64 @@ static void draw_curves(const struct run_state *r, struct rect in, int planned)
     free(base);
 }
 
+/* The loss in percent with its 95 % band, and the limit as a line where it is not far off. */
+static void draw_loss(const struct wizard *w, struct rect in, int planned)
+{
+    const struct run_state *r = &w->run;
+    int n = r->history_count, span = planned > n ? planned : n;
+    double *value = xcalloc(n, 3 * sizeof *value), *band_low = value + n, *band_high = band_low + n;
+    double *limit = xcalloc(span, sizeof *limit), low = 0, high = NAN;
+    for (int i = 0; i < n; i++) {
+        value[i] = expm1(r->history[i].delta_ln_ppl) * 100;
+        band_low[i] = expm1(r->history[i].delta_low) * 100;
+        band_high[i] = expm1(r->history[i].delta_high) * 100;
+    }
+    for (int i = 0; i < span; i++)
+        limit[i] = w->run_plan->max_loss * 100;
+    bounds(band_low, n, &low, &high);
+    bounds(band_high, n, &low, &high);
+    if (limit[0] < 3 * high)
+        bounds(limit, 1, &low, &high);
+    if (!(high > low))
+        high = low + 1;
+    draw_axes(in, low, high);
+    struct curve curves[] = {{limit, span, true, STYLE_BAD}, {band_low, n, true, STYLE_DIM}, {band_high, n, true, STYLE_DIM},
+                             {value, n, false, STYLE_USED}};
+    chart_curves((struct rect){in.y, in.x + AXIS, in.h, in.w - AXIS}, curves, ARRAY_LENGTH(curves), span, low, high);
+    free(value);
+    free(limit);
+}
+
+static void draw_perplexity_legend(const struct eval_figures *f, struct rect in, int y)
+{
+    int x = paintf(in, y, AXIS, STYLE_USED, "%s quantized %.3f", theme_ascii() ? "..." : "···", f->ppl);
+    if (f->has_base)
+        paintf(in, y, AXIS + x + 3, STYLE_WEIGHTS, "%s base %.3f", theme_ascii() ? "***" : "───", f->ppl_base);
+}
+
+static void draw_loss_legend(struct rect in, int y)
+{
+    int x = paintf(in, y, AXIS, STYLE_USED, "%s loss %%", theme_ascii() ? "***" : "───");
+    paintf(in, y, AXIS + x + 3, STYLE_DIM, "%s 95 %% band and limit", theme_ascii() ? "..." : "···");
+}
+
+/* Both plots where there is room, else the one that was asked for. */
+static void draw_plots(const struct wizard *w, struct rect in, int planned)
+{
+    enum { BOTH_FROM = 16 };
+    const struct eval_figures *f = figures(w);
+    bool both = f->has_base && in.h >= BOTH_FROM, loss = f->has_base && (both || state(w)->loss);
+    struct rect upper = both ? rect_cut_top(&in, in.h / 2, 0) : in;
+    if (both || !loss) {
+        draw_perplexity(&w->run, (struct rect){upper.y, upper.x, upper.h - 1, upper.w}, planned);
+        draw_perplexity_legend(f, upper, upper.h - 1);
+    }
+    if (loss) {
+        draw_loss(w, (struct rect){in.y, in.x, in.h - 1, in.w}, planned);
+        draw_loss_legend(in, in.h - 1);
+    }
+}
+
 static void draw_plot(const struct wizard *w, struct rect in)
 {
     const struct run_state *r = &w->run;
@@ -95,10 +156,7 @@ static void draw_plot(const struct wizard *w, struct rect in)
     int planned = f->chunks_planned > r->history_count ? f->chunks_planned : r->history_count;
     show_loss(f, loss, sizeof loss);
     if (r->history_count)
-        draw_curves(r, (struct rect){in.y, in.x, in.h - 2, in.w}, planned);
-    int x = paintf(in, in.h - 2, 8, STYLE_USED, "%s quantized %.3f", theme_ascii() ? "..." : "···", f->ppl);
-    if (f->has_base)
-        paintf(in, in.h - 2, 8 + x + 3, STYLE_WEIGHTS, "%s base %.3f", theme_ascii() ? "***" : "───", f->ppl_base);
+        draw_plots(w, (struct rect){in.y, in.x, in.h - 1, in.w}, planned);
     paintf(in, in.h - 1, 0, STYLE_STRONG, "%s", loss);
     paintf(in, in.h - 1, paint_width(loss) + 3, STYLE_NORMAL, "%d of %d chunks%s", f->chunks, planned,
            r->has_result && f->chunks < planned ? ", decided" : "");
@@ -277,12 +335,12 @@ static void draw(struct wizard *w, struct rect page)
     frame_paint((struct pane[]){{in[EVALUATE_PLOT], plot, NULL}, {in[EVALUATE_DIVERGENCE], "divergence from base", NULL},
                                 {in[EVALUATE_TASKS], "tasks", NULL}, {in[EVALUATE_SPEED], "speed", NULL},
                                 {in[EVALUATE_SAMPLE], sample, NULL}, {in[EVALUATE_VERDICT], "verdict", NULL}}, EVALUATE_PANES);
-    draw_plot(w, in[EVALUATE_PLOT]);
-    draw_divergence(w, in[EVALUATE_DIVERGENCE]);
-    draw_tasks(w, in[EVALUATE_TASKS]);
-    draw_speed(w, in[EVALUATE_SPEED]);
-    draw_sample(w, in[EVALUATE_SAMPLE]);
-    draw_verdict(w, in[EVALUATE_VERDICT]);
+    draw_plot(w, rect_padded(in[EVALUATE_PLOT]));
+    draw_divergence(w, rect_padded(in[EVALUATE_DIVERGENCE]));
+    draw_tasks(w, rect_padded(in[EVALUATE_TASKS]));
+    draw_speed(w, rect_padded(in[EVALUATE_SPEED]));
+    draw_sample(w, rect_padded(in[EVALUATE_SAMPLE]));
+    draw_verdict(w, rect_padded(in[EVALUATE_VERDICT]));
 }
 
 /* --------------------------------------------------------------------- keys */
@@ -297,6 +355,12 @@ static int key_try(struct wizard *w)
 {
     wizard_choose_level(w, next_level(w)->level->name);
     wizard_ask_page(w, PAGE_REVIEW);
+    return PAGE_HANDLED;
+}
+
+static int key_view(struct wizard *w)
+{
+    state(w)->loss = !state(w)->loss;
     return PAGE_HANDLED;
 }
 
@@ -336,6 +400,7 @@ static void close_page(struct wizard *w)
 static const struct page_key keys[] = {
     {K_ENTER, 'r', "Report", "goes on to the report", key_report},
     {K_LEFT, K_RIGHT, "Sample", "the sample before, or the next one", NULL, has_samples},
+    {'v', 0, "View", "perplexities, or the loss with its band; a larger screen shows both", key_view},
     {'n', 0, "Try next", "plans the next level: a larger one after a rejection, a smaller one after an acceptance", key_try, can_try},
     {K_DOWN, K_UP, NULL, "scrolls the sample", NULL},
     {0},

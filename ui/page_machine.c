@@ -146,7 +146,7 @@ static void add_memory(struct machine_page *p, struct machine_memory *m)
     set_fact(r, &m->total_bytes, UNIT_BYTES);
     set_use(r, m->total_bytes, m->available_bytes);
     if (fact_known(m->limit_bytes))
-        set_fact(add_row(p, "container limit", why_limit), &m->limit_bytes, UNIT_BYTES);
+        set_fact(add_row(p, "memory limit", why_limit), &m->limit_bytes, UNIT_BYTES);
     set_fact(add_row(p, "RAM bandwidth", why_bandwidth), &m->bandwidth, UNIT_RATE);
 }
 
@@ -222,9 +222,9 @@ static void build_rows(struct machine_page *p, struct machine *m)
 
 enum column { COLUMN_LABEL, COLUMN_VALUE, COLUMN_BAR, COLUMN_SOURCE };
 static const struct list_column columns[] = {
-    [COLUMN_LABEL] = {"fact", ALIGN_LEFT, {15, 0, 0}},
-    [COLUMN_VALUE] = {"value", ALIGN_LEFT, {26, 4, 0}},
-    [COLUMN_BAR] = {"", ALIGN_LEFT, {9, 1, 1}},
+    [COLUMN_LABEL] = {"fact", ALIGN_LEFT, {14, 0, 0}},
+    [COLUMN_VALUE] = {"value", ALIGN_LEFT, {25, 4, 0}},
+    [COLUMN_BAR] = {"", ALIGN_LEFT, {8, 1, 1}},
     [COLUMN_SOURCE] = {"source", ALIGN_LEFT, {14, 0, 2}},
 };
 
@@ -268,10 +268,9 @@ static void draw_why(struct machine_page *p, struct rect in, const struct wizard
     text_clear(&p->why);
     if (w->machine_error.code)
         text_add(&p->why, in.w, STYLE_BAD, w->machine_error.text, NULL);
-    else if (p->list.cursor >= 0) {
+    else if (list_row(&p->list) >= 0) {
         const struct row *r = &p->rows[p->list.cursor];
-        if (is_note(r))
-            text_addf(&p->why, in.w, STYLE_WARN, "%s", r->value);
+        text_addf(&p->why, in.w, is_note(r) ? STYLE_WARN : STYLE_STRONG, "%s", r->value);
         text_add(&p->why, in.w, STYLE_NORMAL, r->why, NULL);
     }
     text_paint(&p->why, in);
@@ -294,8 +293,8 @@ static void draw(struct wizard *w, struct rect page)
     if (w->machine)
         list_paint(&p->list, in[MACHINE_FACTS]);
     else if (!w->machine_error.code)
-        paintf(in[MACHINE_FACTS], 1, 1, STYLE_DIM, "looking at this machine%s", theme_ascii() ? "..." : "…");
-    draw_why(p, in[MACHINE_WHY], w);
+        paintf(in[MACHINE_FACTS], 1, 2, STYLE_DIM, "looking at this machine%s", theme_ascii() ? "..." : "…");
+    draw_why(p, rect_padded(in[MACHINE_WHY]), w);
 }
 
 /* --------------------------------------------------------------------- keys */
@@ -335,7 +334,7 @@ static int answer_fact(struct wizard *w, int choice, const char *typed, struct e
 static int key_enter_fact(struct wizard *w)
 {
     struct machine_page *p = wizard_state(w, &page_machine);
-    const struct row *r = p->list.cursor >= 0 ? &p->rows[p->list.cursor] : NULL;
+    const struct row *r = list_row(&p->list) >= 0 ? &p->rows[p->list.cursor] : NULL;
     if (!w->machine || !r || !r->fact) {
         wizard_say(w, "this fact is not one to enter: choose RAM, VRAM or a bandwidth");
         return PAGE_HANDLED;

@@ -62,7 +62,7 @@ static void build_rows(struct model_page *p, const struct wizard *w)
 static struct opened_model *under_cursor(struct wizard *w)
 {
     struct model_page *p = state(w);
-    return p->list.cursor >= 0 && p->list.cursor < p->count ? wizard_open(w, p->rows[p->list.cursor].path) : NULL;
+    return list_row(&p->list) >= 0 ? wizard_open(w, p->rows[p->list.cursor].path) : NULL;
 }
 
 /* ------------------------------------------------------------------ drawing */
@@ -199,7 +199,7 @@ static void draw(struct wizard *w, struct rect page)
     frame_paint((struct pane[]){{in[MODEL_LIST], "Model", *list_filter_note(&p->list, filter) ? filter : note},
                                 {in[MODEL_DETAILS], o && o->model ? o->model->name : "details", NULL}}, MODEL_PANES);
     list_paint(&p->list, in[MODEL_LIST]);
-    draw_details(w, in[MODEL_DETAILS]);
+    draw_details(w, rect_padded(in[MODEL_DETAILS]));
 }
 
 /* --------------------------------------------------------------------- keys */

@@ -87,9 +87,9 @@ static void draw(struct wizard *w, struct rect page)
     snprintf(title, sizeof title, "start it in %s", wishes_choice(&w->run_plan->wishes, WISH_RUNTIME));
     frame_paint((struct pane[]){{in[REPORT_FILES], "Report", w->run.status}, {in[REPORT_START], title, NULL},
                                 {in[REPORT_TEXT], "report.md", NULL}}, REPORT_PANES);
-    draw_files(w, in[REPORT_FILES]);
-    draw_start(w, in[REPORT_START]);
-    draw_document(w, in[REPORT_TEXT]);
+    draw_files(w, rect_padded(in[REPORT_FILES]));
+    draw_start(w, rect_padded(in[REPORT_START]));
+    draw_document(w, rect_padded(in[REPORT_TEXT]));
 }
 
 /* --------------------------------------------------------------------- keys */

@@ -169,9 +169,9 @@ static void draw(struct wizard *w, struct rect page)
     layout_review(page, in);
     frame_paint((struct pane[]){{in[REVIEW_SUMMARY], "Review", "nothing has been written yet"}, {in[REVIEW_PLAN], "plan.yaml", NULL},
                                 {in[REVIEW_COMMAND], "the same without a screen", NULL}}, REVIEW_PANES);
-    draw_summary(w, in[REVIEW_SUMMARY], plan);
-    draw_plan(w, in[REVIEW_PLAN], plan);
-    draw_command(w, in[REVIEW_COMMAND], plan);
+    draw_summary(w, rect_padded(in[REVIEW_SUMMARY]), plan);
+    draw_plan(w, rect_padded(in[REVIEW_PLAN]), plan);
+    draw_command(w, rect_padded(in[REVIEW_COMMAND]), plan);
 }
 
 /* --------------------------------------------------------------------- keys */

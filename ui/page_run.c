@@ -35,8 +35,9 @@ static const char *condition(const struct wizard *w, enum style *style)
     const struct run_state *r = &w->run;
     *style = STYLE_GOOD;
     if (r->over) {
-        *style = r->status && strcmp(r->status, "done") == 0 ? STYLE_GOOD : STYLE_BAD;
-        return r->status ? r->status : "over";
+        bool died = r->status && strcmp(r->status, "died") == 0;
+        *style = r->exit == 0 && !died ? STYLE_GOOD : STYLE_BAD;
+        return died ? "interrupted" : r->status ? r->status : "over";
     }
     if (r->paused) {
         *style = STYLE_WARN;
@@ -45,7 +46,17 @@ static const char *condition(const struct wizard *w, enum style *style)
     if (wizard_run_alive(w))
         return r->phase ? r->phase : "starting";
     *style = STYLE_BAD;
-    return r->started > 0 ? "interrupted: r resumes it" : "starting";
+    return r->started > 0 ? "interrupted" : "starting";
+}
+
+/* "check ✓  quantize ✓  verify ▸": what was done, and where it is. */
+static void draw_phases(const struct run_state *r, struct rect in, int y, int x)
+{
+    for (int i = 0; i < r->phase_count; i++) {
+        bool done = !isnan(r->phases[i].ended);
+        x += paintf(in, y, x, done ? STYLE_GOOD : STYLE_ACCENT, "%s ", theme_glyph(done ? GLYPH_DONE : GLYPH_HERE));
+        x += paintf(in, y, x, STYLE_NORMAL, "%s", r->phases[i].name) + 2;
+    }
 }
 
 static void draw_progress(const struct wizard *w, struct rect in)
@@ -58,14 +69,12 @@ static void draw_progress(const struct wizard *w, struct rect in)
     paint_repeat(in, 0, 0, in.w, STYLE_BORDER, theme_glyph(GLYPH_TRACK));
     gauge_paint(in, 0, 0, in.w, &g);
     int x = paint_text(in, 1, 0, style, word) + 3;
-    if (r->tensors_total)
-        x += paintf(in, 1, x, STYLE_NORMAL, "%d of %d tensors", r->tensors_done, r->tensors_total) + 3;
     if (r->now > r->started)
         x += paintf(in, 1, x, STYLE_NORMAL, "%s so far", format_duration(elapsed, r->now - r->started)) + 3;
-    if (r->error)
+    if (r->error && r->over)
         paint_field(in, 1, x, in.w - x, ALIGN_LEFT, STYLE_BAD, r->error);
-    else if (r->host)
-        paintf(in, 1, x, STYLE_DIM, "on %s, process %d", r->host, r->pid);
+    else
+        draw_phases(r, in, 1, x);
 }
 
 enum column { COLUMN_NAME, COLUMN_FROM, COLUMN_TO, COLUMN_ERROR, COLUMN_SPEED };
@@ -134,7 +143,7 @@ static void draw_resources(const struct wizard *w, struct rect in)
     if (!layers || in.h < 6)
         return;
     paint_text(in, 4, 0, STYLE_DIM, "error by layer");
-    int height = in.h - 5 < 8 ? in.h - 5 : 8;
+    int height = in.h - 5 < 4 ? in.h - 5 : 4;
     chart_bars((struct rect){in.y + 5, in.x, height, in.w}, STYLE_KV, errors, layers);
 }
 
@@ -150,10 +159,13 @@ static void draw_log(struct wizard *w, struct rect in)
     text_paint(&p->log, in);
 }
 
-static void notes(const struct wizard *w, char *title, size_t title_size, char *note, size_t note_size)
+static void notes(const struct wizard *w, char *title, size_t title_size, char *note, size_t note_size, char *tensors,
+                  size_t tensors_size)
 {
     const struct run_state *r = &w->run;
     char eta[FORMAT_SIZE];
+    if (r->tensors_total)
+        snprintf(tensors, tensors_size, "%d of %d", r->tensors_done, r->tensors_total);
     snprintf(title, title_size, "%s of %s", r->level ? r->level : w->run_plan->level, path_name(r->source ? r->source : w->run_plan->source));
     note[0] = 0;
     if (r->over || isnan(r->progress))
@@ -167,9 +179,9 @@ static void draw(struct wizard *w, struct rect page)
 {
     struct run_page *p = state(w);
     struct rect in[PANES_MAX];
-    char title[96], note[48];
+    char title[96], note[48], tensors[32] = "";
     layout_run(page, in);
-    notes(w, title, sizeof title, note, sizeof note);
+    notes(w, title, sizeof title, note, sizeof note, tensors, sizeof tensors);
     p->tensors.columns = columns;
     p->tensors.column_count = ARRAY_LENGTH(columns);
     p->tensors.cell = fill_cell;
@@ -178,12 +190,12 @@ static void draw(struct wizard *w, struct rect page)
     if (!p->browsing)
         p->tensors.cursor = w->run.tensor_count - 1;
     p->tensors.no_cursor = !p->browsing;
-    frame_paint((struct pane[]){{in[RUN_PROGRESS], title, note}, {in[RUN_TENSORS], "tensors", NULL},
+    frame_paint((struct pane[]){{in[RUN_PROGRESS], title, note}, {in[RUN_TENSORS], "tensors", tensors},
                                 {in[RUN_RESOURCES], "resources", NULL}, {in[RUN_LOG], "log", w->run.folder}}, RUN_PANES);
-    draw_progress(w, in[RUN_PROGRESS]);
+    draw_progress(w, rect_padded(in[RUN_PROGRESS]));
     list_paint(&p->tensors, in[RUN_TENSORS]);
-    draw_resources(w, in[RUN_RESOURCES]);
-    draw_log(w, in[RUN_LOG]);
+    draw_resources(w, rect_padded(in[RUN_RESOURCES]));
+    draw_log(w, rect_padded(in[RUN_LOG]));
 }
 
 /* --------------------------------------------------------------------- keys */

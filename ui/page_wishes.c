@@ -138,8 +138,8 @@ static void draw(struct wizard *w, struct rect page)
                                 {in[WISHES_HELP], wish_specs[current(w)].prompt, NULL},
                                 {in[WISHES_STRIP], "what follows", NULL}}, WISHES_PANES);
     list_paint(&p->list, in[WISHES_FORM]);
-    draw_help(w, in[WISHES_HELP]);
-    draw_strip(w, in[WISHES_STRIP]);
+    draw_help(w, rect_padded(in[WISHES_HELP]));
+    draw_strip(w, rect_padded(in[WISHES_STRIP]));
 }
 
 /* --------------------------------------------------------------------- keys */

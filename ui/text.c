@@ -143,7 +143,7 @@ void text_paint(struct text *t, struct rect r)
         if (line->right)
             paint_right(r, y, 0, STYLE_DIM, line->right);
     }
-    text_scrollbar(r, t->top, t->count);
+    text_scrollbar((struct rect){r.y, r.x, r.h, r.w + 1}, t->top, t->count);
 }
 
 bool text_key(struct text *t, int key)

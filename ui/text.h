@@ -23,6 +23,7 @@ void text_done(struct text *t);
 void text_add(struct text *t, int width, enum style s, const char *paragraph, const char *right);
 void text_addf(struct text *t, int width, enum style s, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* `r` is a padded pane: the scroll bar goes on the border beyond the blank column. */
 void text_paint(struct text *t, struct rect r);
 /* Scrolls; true when the key was one for scrolling. */
 bool text_key(struct text *t, int key);

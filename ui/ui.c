@@ -132,11 +132,10 @@ void ui_print_keys(void)
 
 /* -------------------------------------------------------------------- drawing */
 
-/* "RTX 4070  VRAM 1.1 of 12.0 GiB", or the RAM where there is no GPU. */
+/* "RTX 4070  VRAM 1.1/12.0 GiB", or the RAM where there is no GPU. */
 static void machine_in_use(const struct wizard *w, char *out, size_t size)
 {
     const struct machine *m = w->machine;
-    char used[FORMAT_SIZE], all[FORMAT_SIZE];
     out[0] = 0;
     if (!m)
         return;
@@ -145,8 +144,8 @@ static void machine_in_use(const struct wizard *w, char *out, size_t size)
     int n = snprintf(out, size, "%s%.24s%s", m->simulated ? "SIM  " : "", m->gpu_count ? m->gpus[0].name : "",
                      m->gpu_count > 1 ? " ..  " : m->gpu_count ? "  " : "");
     if (fact_known(total) && fact_known(left))
-        snprintf(out + n, size - n, "%s %s of %s", m->gpu_count ? "VRAM" : "RAM",
-                 format_bytes(used, total.value - left.value), format_bytes(all, total.value));
+        snprintf(out + n, size - n, "%s %.1f/%.1f GiB", m->gpu_count ? "VRAM" : "RAM", (total.value - left.value) / 0x1p30,
+                 total.value / 0x1p30);
     else
         snprintf(out + n, size - n, "%s in use: unknown", m->gpu_count ? "VRAM" : "RAM");
 }
