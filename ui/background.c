@@ -1,8 +1,10 @@
 /* The wizard's slow work: each kind is a job with its input and output; what it found is put in place by its
  * `done`, on the screen's thread. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "run/run.h"
 #include "ui/wizard.h"
 
@@ -186,19 +188,36 @@ struct opened_model *wizard_open(struct wizard *w, const char *path)
 struct runs_job {
     struct job job;
     char *folder, **runs;
+    char *label[DIALOG_CHOICES_MAX]; /* of the first runs; owned */
 };
+
+/* "mistral-Q4_K_M.quantwiz: 41 %, interrupted" */
+static char *describe_run(const char *folder)
+{
+    struct run_state s;
+    struct error e = {0};
+    run_state_init(&s, folder);
+    run_state_poll(&s, &e);
+    const char *condition = run_state_alive(&s) ? s.paused ? "paused" : "going on" : "interrupted";
+    char *label = isnan(s.progress) ? xasprintf("%s: %s", path_name(folder), condition)
+                                    : xasprintf("%s: %.0f %%, %s", path_name(folder), s.progress * 100, condition);
+    run_state_done(&s);
+    return label;
+}
 
 static void runs_work(struct job *j)
 {
     struct runs_job *r = (struct runs_job *)j;
     r->runs = run_find(r->folder);
+    for (int i = 0; i < DIALOG_CHOICES_MAX - 1 && r->runs && r->runs[i]; i++)
+        r->label[i] = describe_run(r->runs[i]);
 }
 
 static int answer_runs(struct wizard *w, int choice, const char *typed, struct error *e)
 {
     int count = 0;
     (void)typed;
-    while (w->runs[count])
+    while (count < DIALOG_CHOICES_MAX - 1 && w->runs[count])
         count++;
     if (choice >= count)
         return 0;
@@ -208,13 +227,13 @@ static int answer_runs(struct wizard *w, int choice, const char *typed, struct e
     return 0;
 }
 
-static void offer_runs(struct wizard *w)
+static void offer_runs(struct wizard *w, char *const *label)
 {
     struct dialog *d = dialog_open(w, "Runs that are not over",
                                    "Work was begun here earlier and is going on, or was interrupted. "
                                    "Choose one to watch it (or to resume it), or begin something new.");
-    for (int i = 0; w->runs[i] && i < DIALOG_CHOICES_MAX - 1; i++)
-        dialog_choice(d, 0, w->runs[i]);
+    for (int i = 0; i < DIALOG_CHOICES_MAX - 1 && label[i]; i++)
+        dialog_choice(d, 0, label[i]);
     dialog_choice(d, 'n', "Begin something new");
     d->answer = answer_runs;
 }
@@ -225,7 +244,9 @@ static void runs_done(struct job *j, void *owner)
     struct wizard *w = owner;
     w->runs = r->runs;
     if (w->runs && w->runs[0])
-        offer_runs(w);
+        offer_runs(w, r->label);
+    for (int i = 0; i < DIALOG_CHOICES_MAX; i++)
+        free(r->label[i]);
     free(r->folder);
     free(r);
 }

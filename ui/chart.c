@@ -34,17 +34,18 @@ static void paint_bar(struct rect r, int x, int width, enum style s, double shar
             paint_over(r, r.h - 1 - row, x + i, s, STYLE_NORMAL, theme_eighth_up(eighths - row * 8));
 }
 
-void chart_bars(struct rect r, enum style s, const double *values, int count)
+int chart_bars(struct rect r, enum style s, const double *values, int count)
 {
     if (count < 1 || r.w < 1)
-        return;
+        return 0;
     int step = r.w / count > 4 ? 4 : r.w / count, columns = step ? count : r.w;
     double *cells = xcalloc(columns, sizeof *cells), largest = chart_resample(values, count, cells, columns);
-    step = step ? step : 1;
+    int pitch = step ? step : 1;
     for (int c = 0; c < columns && largest > 0; c++)
         if (!isnan(cells[c]))
-            paint_bar(r, c * step, step > 2 ? step - 1 : step, s, cells[c] / largest);
+            paint_bar(r, c * pitch, pitch > 2 ? pitch - 1 : pitch, s, cells[c] / largest);
     free(cells);
+    return step;
 }
 
 /* ------------------------------------------------------------------- curves */

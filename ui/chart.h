@@ -6,8 +6,8 @@
 #include "ui/paint.h"
 
 /* Bars from the bottom of `r`, a column each (`step` columns where there is room), scaled to the largest;
- * NaN leaves a gap. More values than columns are averaged. */
-void chart_bars(struct rect r, enum style s, const double *values, int count);
+ * NaN leaves a gap. More values than columns are averaged. Returns the step, 0 where values were averaged. */
+int chart_bars(struct rect r, enum style s, const double *values, int count);
 
 /* A curve: values at equal distances over the whole width; NaN interrupts, and what lies outside of low to high is
  * not drawn. Dotted curves set every other dot,

@@ -61,9 +61,18 @@ void dialog_free(struct dialog *d)
 
 /* ------------------------------------------------------------------ drawing */
 
+/* "[ label ]" and two blanks each. */
+static int buttons_width(const struct dialog *d)
+{
+    int total = 0;
+    for (int i = 0; i < d->choices; i++)
+        total += paint_width(d->choice[i].label) + 6;
+    return total;
+}
+
 static bool is_list(const struct dialog *d)
 {
-    return d->choices > BUTTONS_IN_A_ROW;
+    return d->choices > BUTTONS_IN_A_ROW || buttons_width(d) > WIDTH_MAX - 2 * MARGIN;
 }
 
 static int choice_rows(const struct dialog *d)
@@ -103,10 +112,7 @@ static struct rect place(struct dialog *d, struct rect screen)
 
 static void paint_buttons(const struct dialog *d, struct rect r)
 {
-    int total = 0, x;
-    for (int i = 0; i < d->choices; i++)
-        total += paint_width(d->choice[i].label) + 6;
-    x = (r.w - total) / 2;
+    int x = (r.w - buttons_width(d)) / 2;
     for (int i = 0; i < d->choices; i++) {
         enum style s = i == d->at ? STYLE_SELECTED : STYLE_NORMAL;
         x += paintf(r, 0, x, s, "[ %s ]", d->choice[i].label) + 2;
@@ -136,7 +142,9 @@ void dialog_paint(struct dialog *d, struct rect screen)
     frame_box(box, d->title, d->field.complete ? "Tab completes" : NULL);
     in.x += MARGIN;
     in.w -= 2 * MARGIN;
-    text_paint(&d->text, rect_cut_top(&in, in.h - rows_below(d), 0));
+    struct rect body = rect_cut_top(&in, in.h - rows_below(d), 0);
+    body.w++; /* the margin is two columns wide: see text_paint */
+    text_paint(&d->text, body);
     if (d->has_field) {
         in.y++;
         paint_field_rows(d, in);
@@ -219,10 +227,7 @@ bool dialog_click(struct wizard *w, struct dialog *d, struct rect screen, int y,
         return false;
     if (is_list(d))
         return finish(w, d, y - first);
-    int total = 0, at;
-    for (int i = 0; i < d->choices; i++)
-        total += paint_width(d->choice[i].label) + 6;
-    at = box.x + MARGIN + (box.w - 2 * MARGIN - total) / 2;
+    int at = box.x + MARGIN + (box.w - 2 * MARGIN - buttons_width(d)) / 2;
     for (int i = 0; i < d->choices; i++) {
         int width = paint_width(d->choice[i].label) + 4;
         if (x >= at && x < at + width)

@@ -164,6 +164,16 @@ static void draw_plot(const struct wizard *w, struct rect in)
 
 /* --------------------------------------------------------------- divergence */
 
+/* Share of positions by their divergence, on a logarithmic scale whose decades are four bins wide. */
+static void draw_histogram(struct rect in, const double *share)
+{
+    static const struct { int bin; const char *label; } tick[] = {{0, "1e-6"}, {8, "1e-4"}, {16, "0.01"}};
+    int step = chart_bars((struct rect){in.y, in.x, in.h - 1, in.w}, STYLE_BUFFERS, share, EVAL_HISTOGRAM);
+    for (size_t i = 0; i < ARRAY_LENGTH(tick); i++)
+        paint_text(in, in.h - 1, tick[i].bin * step, STYLE_DIM, tick[i].label);
+    paint_text(in, in.h - 1, EVAL_HISTOGRAM * step - 1, STYLE_DIM, "1");
+}
+
 static void draw_divergence(const struct wizard *w, struct rect in)
 {
     const struct eval_figures *f = figures(w);
@@ -177,8 +187,8 @@ static void draw_divergence(const struct wizard *w, struct rect in)
             paintf(in, y, 0, STYLE_NORMAL, "%-10s%8.4f", row[i].label, row[i].value);
     if (!isnan(f->same_top))
         paintf(in, y++, 0, STYLE_NORMAL, "same top  %6.2f %%", f->same_top * 100);
-    if (y < in.h)
-        chart_bars((struct rect){in.y + y, in.x, in.h - y, in.w}, STYLE_BUFFERS, f->kld_histogram, EVAL_HISTOGRAM);
+    if (y < in.h - 1)
+        draw_histogram((struct rect){in.y + y, in.x, in.h - y, in.w}, f->kld_histogram);
 }
 
 /* ------------------------------------------------------------ tasks and speed */

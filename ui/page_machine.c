@@ -72,6 +72,12 @@ static struct row *add_row(struct machine_page *p, const char *label, const char
     return r;
 }
 
+static void set_unknown(struct row *r)
+{
+    snprintf(r->value, sizeof r->value, "unknown");
+    r->source = FACT_UNKNOWN;
+}
+
 static void set_fact(struct row *r, struct fact *f, enum unit unit)
 {
     char number[FORMAT_SIZE];
@@ -89,23 +95,29 @@ static void set_fact(struct row *r, struct fact *f, enum unit unit)
 /* "3.1 of 15.6 GiB in use", with a bar. */
 static void set_use(struct row *r, struct fact total, struct fact left)
 {
-    char used[FORMAT_SIZE], all[FORMAT_SIZE];
     if (!fact_known(total) || !fact_known(left))
         return;
     r->used = fmax(0, total.value - left.value);
     r->whole = total.value;
-    snprintf(r->value, sizeof r->value, "%s of %s in use", format_bytes(used, r->used), format_bytes(all, total.value));
+    snprintf(r->value, sizeof r->value, "%.1f of %.1f GiB in use", r->used / 0x1p30, total.value / 0x1p30);
     r->source = left.source;
 }
 
 static void add_cpu(struct machine_page *p, const struct machine_cpu *c)
 {
     struct row *r = add_row(p, "CPU", why_cpu);
-    snprintf(r->value, sizeof r->value, "%s", c->model ? c->model : "unknown");
-    r->source = c->model ? FACT_FOUND : FACT_UNKNOWN;
+    snprintf(r->value, sizeof r->value, "%s", c->model ? c->model : "");
+    if (!c->model)
+        set_unknown(r);
     r = add_row(p, "cores", why_cpu);
-    int n = snprintf(r->value, sizeof r->value, "%d core%s, %d thread%s, %d package%s", c->cores, c->cores == 1 ? "" : "s",
-                     c->threads, c->threads == 1 ? "" : "s", c->packages, c->packages == 1 ? "" : "s");
+    if (c->cores <= 0) {
+        set_unknown(r);
+        return;
+    }
+    int n = snprintf(r->value, sizeof r->value, "%d core%s, %d thread%s", c->cores, c->cores == 1 ? "" : "s", c->threads,
+                     c->threads == 1 ? "" : "s");
+    if (c->packages > 1)
+        n += snprintf(r->value + n, sizeof r->value - n, ", %d packages", c->packages);
     if (c->performance_cores || c->efficiency_cores)
         snprintf(r->value + n, sizeof r->value - n, " (%d fast, %d small)", c->performance_cores, c->efficiency_cores);
 }
@@ -116,10 +128,8 @@ static void add_features(struct machine_page *p, const struct machine_cpu *c)
     size_t n = 0;
     for (int i = 0; c->features && c->features[i] && n < sizeof r->value - 1; i++)
         n += (size_t)snprintf(r->value + n, sizeof r->value - n, "%s%s", i ? " " : "", c->features[i]);
-    if (!n) {
-        snprintf(r->value, sizeof r->value, "unknown");
-        r->source = FACT_UNKNOWN;
-    }
+    if (!n)
+        set_unknown(r);
 }
 
 static void add_caches(struct machine_page *p, const struct machine_cpu *c)
@@ -129,15 +139,13 @@ static void add_caches(struct machine_page *p, const struct machine_cpu *c)
     struct row *r = add_row(p, "caches", why_caches);
     size_t n = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(level); i++) {
-        char size[FORMAT_SIZE];
+        double kib = level[i].size.value / 1024;
         if (fact_known(level[i].size))
-            n += (size_t)snprintf(r->value + n, sizeof r->value - n, "%s%s %s", n ? "  " : "", level[i].name,
-                                  format_bytes(size, level[i].size.value));
+            n += (size_t)snprintf(r->value + n, sizeof r->value - n, "%s%s %.4g%c", n ? "  " : "", level[i].name,
+                                  kib < 1024 ? kib : kib / 1024, kib < 1024 ? 'K' : 'M');
     }
-    if (!n) {
-        snprintf(r->value, sizeof r->value, "unknown");
-        r->source = FACT_UNKNOWN;
-    }
+    if (!n)
+        set_unknown(r);
 }
 
 static void add_memory(struct machine_page *p, struct machine_memory *m)
@@ -270,7 +278,7 @@ static void draw_why(struct machine_page *p, struct rect in, const struct wizard
         text_add(&p->why, in.w, STYLE_BAD, w->machine_error.text, NULL);
     else if (list_row(&p->list) >= 0) {
         const struct row *r = &p->rows[p->list.cursor];
-        text_addf(&p->why, in.w, is_note(r) ? STYLE_WARN : STYLE_STRONG, "%s", r->value);
+        text_addf(&p->why, in.w, is_note(r) ? STYLE_WARN : STYLE_STRONG, "%s: %s", r->label + strspn(r->label, " "), r->value);
         text_add(&p->why, in.w, STYLE_NORMAL, r->why, NULL);
     }
     text_paint(&p->why, in);

@@ -47,7 +47,9 @@ static void draw_files(struct wizard *w, struct rect in)
     if (r->report)
         text_addf(t, in.w, STYLE_NORMAL, "report\t%s", r->report);
     text_addf(t, in.w, STYLE_NORMAL, "protocol\t%s", r->folder);
-    text_addf(t, in.w, STYLE_NORMAL, "again with\tquantwiz run %s/plan.yaml", r->folder);
+    bool resumable = r->over && !r->artefact_count;
+    text_addf(t, in.w, STYLE_NORMAL, "%s with\tquantwiz run %s/plan.yaml%s", resumable ? "goes on" : "again", r->folder,
+              resumable ? " --resume" : "");
     text_paint(t, in);
 }
 

@@ -65,7 +65,7 @@ static int hanging_indent(const char *line)
 /* "label<Tab>meaning": the meaning starts at a column of its own. */
 static char *spread_label(const char *line, int *indent)
 {
-    enum { LABEL_COLUMNS = 14 };
+    enum { LABEL_COLUMNS = 15 };
     const char *tab = strchr(line, '\t');
     char *label = xstrndup(line, tab - line);
     int pad = LABEL_COLUMNS - paint_width(label);

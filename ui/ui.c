@@ -86,7 +86,7 @@ static bool can_go_back(const struct wizard *w)
     return w->page > 0 && !locked(w, w->page - 1);
 }
 
-static const struct page_key global_keys[] = {
+const struct page_key ui_global_keys[] = {
     {K_F(1), '?', "Help", "this help: the page, its keys, and the words on it", key_help},
     {K_ESC, K_F(7), "Back", "the step before; nothing is lost", key_back, can_go_back},
     {K_F(8), 0, NULL, "the next step", key_next},
@@ -111,7 +111,7 @@ static int key_help(struct wizard *w)
     struct str out = {0};
     str_addf(&out, "%s\n\n# Keys\n", p->about);
     add_keys(&out, w, p->keys);
-    add_keys(&out, w, global_keys);
+    add_keys(&out, w, ui_global_keys);
     if (p->terms && p->terms[0])
         str_add(&out, "\n# Words\n");
     for (int i = 0; p->terms && p->terms[i]; i++)
@@ -121,16 +121,17 @@ static int key_help(struct wizard *w)
     return PAGE_HANDLED;
 }
 
-void ui_print_keys(void)
-{
-    for (const struct page_key *k = global_keys; k->help; k++)
-        printf("every page\t%s\t%s\t%s\n", key_name(k->key), k->also ? key_name(k->also) : "", k->help);
-    for (int i = 0; i < PAGE_COUNT; i++)
-        for (const struct page_key *k = pages[i]->keys; k->help; k++)
-            printf("%s\t%s\t%s\t%s\n", pages[i]->name, key_name(k->key), k->also ? key_name(k->also) : "", k->help);
-}
-
 /* -------------------------------------------------------------------- drawing */
+
+/* "RTX 4070" of "NVIDIA GeForce RTX 4070". */
+static const char *short_gpu_name(const char *name)
+{
+    static const char *const prefix[] = {"NVIDIA ", "GeForce ", "AMD ", "Radeon ", "Intel(R) ", "Intel "};
+    for (size_t i = 0; i < ARRAY_LENGTH(prefix); i++)
+        if (str_starts(name, prefix[i]))
+            name += strlen(prefix[i]);
+    return name;
+}
 
 /* "RTX 4070  VRAM 1.1/12.0 GiB", or the RAM where there is no GPU. */
 static void machine_in_use(const struct wizard *w, char *out, size_t size)
@@ -141,8 +142,11 @@ static void machine_in_use(const struct wizard *w, char *out, size_t size)
         return;
     struct fact total = m->gpu_count ? machine_vram_total(m) : machine_ram_total(m);
     struct fact left = m->gpu_count ? machine_vram_free(m) : m->memory.available_bytes;
-    int n = snprintf(out, size, "%s%.24s%s", m->simulated ? "SIM  " : "", m->gpu_count ? m->gpus[0].name : "",
-                     m->gpu_count > 1 ? " ..  " : m->gpu_count ? "  " : "");
+    int n = snprintf(out, size, "%s", m->simulated ? "SIM  " : "");
+    if (m->gpu_count > 1)
+        n += snprintf(out + n, size - n, "%d x ", m->gpu_count);
+    if (m->gpu_count)
+        n += snprintf(out + n, size - n, "%.20s  ", short_gpu_name(m->gpus[0].name ? m->gpus[0].name : "GPU"));
     if (fact_known(total) && fact_known(left))
         snprintf(out + n, size - n, "%s %.1f/%.1f GiB", m->gpu_count ? "VRAM" : "RAM", (total.value - left.value) / 0x1p30,
                  total.value / 0x1p30);
@@ -223,7 +227,7 @@ static void draw_page(struct ui *u)
         draw_steps(u);
     p->draw(w, u->layout.page);
     draw_message(u);
-    u->bar_count = keybar_place(u->bar, w, global_keys, p->keys, u->layout.bar.w);
+    u->bar_count = keybar_place(u->bar, w, ui_global_keys, p->keys, u->layout.bar.w);
     keybar_paint(u->layout.bar, u->bar, u->bar_count);
     for (int i = 0; i < w->dialog_count; i++)
         dialog_paint(w->dialogs[i], (struct rect){0, 0, u->rows, u->cols});
@@ -276,7 +280,7 @@ static int global_key(struct ui *u, int key)
     else if (key == K_CTRL('c'))
         return key_quit(u->w);
     else
-        return run_table(u->w, global_keys, key);
+        return run_table(u->w, ui_global_keys, key);
     return PAGE_REDRAW;
 }
 

@@ -25,7 +25,7 @@ int ui_run(struct wizard *w, const struct ui_options *o, struct error *e);
 void ui_draw(struct ui *u);
 void ui_tick(struct ui *u);
 
-/* Every page's keys and the global ones, as rows for the manual: page, key, what it does. */
-void ui_print_keys(void);
+/* The keys that work on every page; each page lists its own. */
+extern const struct page_key ui_global_keys[];
 
 #endif

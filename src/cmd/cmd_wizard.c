@@ -9,10 +9,6 @@ static int run(const struct args *a, struct error *e)
     struct wishes wishes = {0};
     struct wizard w = {0};
     const char *script = args_get(a, "script");
-    if (args_has(a, "keys")) {
-        ui_print_keys();
-        return 0;
-    }
     const struct wizard_options options = {
         .model = args_operand(a, 0),
         .machine_file = args_get(a, "machine"),
@@ -33,7 +29,6 @@ static const struct option_spec options[] = {
     {"out", 'o', "DIR", "where artefacts and the run folder go (default: the current folder)"},
     {"script", 0, "FILE", "keys and commands from a file instead of a terminal; quantwiz-hacking(7) lists them"},
     {"no-mouse", 0, NULL, "leave the mouse to the terminal"},
-    {"keys", 0, NULL, "print every page's keys and end"},
     {0},
 };
 
