@@ -243,7 +243,7 @@ static void test_wrapping(void **state)
     expect_lines("- one two three", 9, (const char *[]){"- one two", "  three"}, 2);
     expect_lines("unbreakable", 4, (const char *[]){"unbr", "eaka", "ble"}, 3);
     expect_lines("", 4, (const char *[]){""}, 1);
-    expect_lines("a\tmeaning of it all", 31, (const char *[]){"a              meaning of it", "               all"}, 2);
+    expect_lines("a\tmeaning of it wholly", 32, (const char *[]){"a              meaning of it", "               wholly"}, 2);
 }
 
 static void test_wide_characters_take_two_columns(void **state)
