@@ -1,11 +1,61 @@
-/* Scales of sub-blocks: the values of one, x[0..n), become whole numbers times a scale, and for the affine formats
- * minus a minimum. */
+/* The search for a block's scale, sixteen blocks side by side.
+ *
+ * A block of values x[0..n) is stored as codes q, whole numbers within low..high, with
+ *
+ *     x ≈ scale × q                     (fit_scale)
+ *     x ≈ scale × q + minimum           (fit_line)
+ *     x ≈ scale × level[q]              (fit_levels)
+ *
+ * so that the weighted error Σ weight × (x - approximation)² is small. The best codes for a given scale are the nearest
+ * ones; the best scale for given codes is a least-squares fit. Neither alone finds the best pair, because the error as
+ * a function of the scale has a dent wherever a code changes. So each search tries a few steps around the scale that
+ * just spans the block, fits each one's codes, and goes on from the best: nearest codes, fit, again.
+ *
+ * What counts as error: a weight that is small hardly matters, and pulling the largest ones in (what a uniform weight
+ * does, to lower the error of all the others) costs more in a model's output than it saves. Without importance from
+ * calibration each format therefore weights by magnitude, see enum weighting. */
 #ifndef QUANT_FIT_H
 #define QUANT_FIT_H
 
 #include <math.h>
 
 #include "quant/kernel.h"
+
+enum { TILE = 16 };
+
+/* Up to sixteen blocks, transposed: a row holds one element of each. Missing blocks are zeros. */
+struct tile {
+    int size;  /* elements of a block: 16 or 32 */
+    int count; /* blocks present */
+    float x[32][TILE] __attribute__((aligned(64)));
+    float weight[32][TILE] __attribute__((aligned(64)));
+};
+
+enum weighting {
+    WEIGH_MIXED,  /* sqrt(mean x²) + |x| */
+    WEIGH_SQUARE, /* x² */
+};
+
+/* `count` blocks of `size` values from x. `importance` as in quant_type.encode, or NULL. */
+#define tile_load KERNEL(tile_load)
+void tile_load(struct tile *t, const float *x, const float *importance, int size, int count, enum weighting weighting);
+
+#define fit_scale KERNEL(fit_scale)
+void fit_scale(const struct tile *t, int low, int high, float scale[TILE]);
+
+/* `high`: codes are 0..high. Where not `free` the minimum is at most 0. */
+#define fit_line KERNEL(fit_line)
+void fit_line(const struct tile *t, int high, bool free, float scale[TILE], float minimum[TILE]);
+
+/* The levels of iq4.h. */
+#define fit_levels KERNEL(fit_levels)
+void fit_levels(const struct tile *t, float scale[TILE]);
+
+/* How many of the blocks that hold the next `n` values go into a tile. */
+static inline int tile_count(int64_t n, int size)
+{
+    return n < TILE * size ? n / size : TILE;
+}
 
 /* Nearest whole number within low..high; not-a-number gives `low`. */
 static inline int fit_code(float v, int low, int high)
@@ -20,25 +70,14 @@ static inline float fit_inverse(float scale)
     return scale != 0 ? 1 / scale : 0;
 }
 
-/* The scale that maps the value of the largest magnitude to `low` (negative: the longer end of the code's range). */
-static inline float fit_signed(const float *x, int n, int low)
+
+/* The value of the largest magnitude. */
+static inline float fit_largest(const float *v, int n)
 {
     float most = 0;
     for (int i = 0; i < n; i++)
-        most = fabsf(x[i]) > fabsf(most) ? x[i] : most;
-    return most / low;
-}
-
-/* Scale and minimum (<= 0) so that codes 0..high span the values. */
-static inline float fit_span(const float *x, int n, int high, float *minimum)
-{
-    float low = 0, top = x[0];
-    for (int i = 0; i < n; i++) {
-        low = x[i] < low ? x[i] : low;
-        top = x[i] > top ? x[i] : top;
-    }
-    *minimum = low;
-    return (top - low) / high;
+        most = fabsf(v[i]) > fabsf(most) ? v[i] : most;
+    return most;
 }
 
 #endif

@@ -33,12 +33,9 @@ static void decode(const void *blocks, float *x, int64_t n)
     }
 }
 
-static void encode_block(const float *x, struct block_iq4_xs *b)
+static void encode_block(const float *x, const float *scale, struct block_iq4_xs *b)
 {
-    float scale[8];
-    for (int s = 0; s < 8; s++)
-        scale[s] = fit_signed(x + s * 32, 32, iq4_levels[0]);
-    b->d = half_scale(fit_signed(scale, 8, -32));
+    b->d = half_scale(fit_largest(scale, 8) / -32);
     b->scales_h = 0;
     memset(b->scales_l, 0, sizeof b->scales_l);
     float d = half_to_float(b->d);
@@ -54,10 +51,15 @@ static void encode_block(const float *x, struct block_iq4_xs *b)
 
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
-    (void)weight;
     struct block_iq4_xs *b = blocks;
-    for (; n > 0; n -= QUANT_SUPER, x += QUANT_SUPER, b++)
-        encode_block(x, b);
+    struct tile t;
+    float scale[TILE];
+    for (int64_t i = 0; i < n; i += t.count * 32) {
+        tile_load(&t, x + i, weight ? weight + i : NULL, 32, tile_count(n - i, 32), WEIGH_MIXED);
+        fit_levels(&t, scale);
+        for (int k = 0; k < t.count; k += QUANT_SUPER / 32)
+            encode_block(x + i + k * 32, scale + k, b++);
+    }
 }
 
 const struct quant_type KERNEL(iq4_xs) = {

@@ -7,6 +7,7 @@
 #define QUANT_KERNEL_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "quant/half.h"

@@ -39,19 +39,14 @@ static void pack(struct block_q2_k *b, const uint8_t code[QUANT_SUPER])
     }
 }
 
-static void encode_block(const float *x, struct block_q2_k *b)
+static void encode_block(const float *x, const float *scale, const float *minimum, struct block_q2_k *b)
 {
-    float scale[16], minimum[16];
     uint8_t code[QUANT_SUPER];
-    for (int s = 0; s < 16; s++) {
-        scale[s] = fit_span(x + s * 16, 16, 3, &minimum[s]);
-        minimum[s] = -minimum[s];
-    }
-    b->d = half_scale(fit_signed(scale, 16, 15));
-    b->dmin = half_scale(fit_signed(minimum, 16, 15));
+    b->d = half_scale(fit_largest(scale, 16) / 15);
+    b->dmin = half_scale(-fit_largest(minimum, 16) / 15);
     float d = half_to_float(b->d), dmin = half_to_float(b->dmin);
     for (int s = 0; s < 16; s++) {
-        int sc = fit_code(scale[s] * fit_inverse(d), 0, 15), m = fit_code(minimum[s] * fit_inverse(dmin), 0, 15);
+        int sc = fit_code(scale[s] * fit_inverse(d), 0, 15), m = fit_code(-minimum[s] * fit_inverse(dmin), 0, 15);
         float inverse = fit_inverse(d * sc);
         b->scales[s] = sc | m << 4;
         for (int j = 0; j < 16; j++)
@@ -62,10 +57,15 @@ static void encode_block(const float *x, struct block_q2_k *b)
 
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
-    (void)weight;
     struct block_q2_k *b = blocks;
-    for (; n > 0; n -= QUANT_SUPER, x += QUANT_SUPER, b++)
-        encode_block(x, b);
+    struct tile t;
+    float scale[TILE], minimum[TILE];
+    for (int64_t i = 0; i < n; i += t.count * 16) {
+        tile_load(&t, x + i, weight ? weight + i : NULL, 16, tile_count(n - i, 16), WEIGH_MIXED);
+        fit_line(&t, 3, false, scale, minimum);
+        for (int k = 0; k < t.count; k += QUANT_SUPER / 16)
+            encode_block(x + i + k * 16, scale + k, minimum + k, b++);
+    }
 }
 
 const struct quant_type KERNEL(q2_k) = {

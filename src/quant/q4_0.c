@@ -28,15 +28,24 @@ static void decode(const void *blocks, float *x, int64_t n)
     }
 }
 
+static void pack(const float *x, float scale, struct block_q4_0 *b)
+{
+    b->d = half_scale(scale);
+    float inverse = fit_inverse(half_to_float(b->d));
+    for (int j = 0; j < 16; j++)
+        b->qs[j] = (fit_code(x[j] * inverse, -8, 7) + 8) | (fit_code(x[j + 16] * inverse, -8, 7) + 8) << 4;
+}
+
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
     struct block_q4_0 *b = blocks;
-    (void)weight;
-    for (; n > 0; n -= QUANT_BLOCK, x += QUANT_BLOCK, b++) {
-        b->d = half_scale(fit_signed(x, QUANT_BLOCK, -8));
-        float inverse = fit_inverse(half_to_float(b->d));
-        for (int j = 0; j < 16; j++)
-            b->qs[j] = fit_code(x[j] * inverse + 8, 0, 15) | fit_code(x[j + 16] * inverse + 8, 0, 15) << 4;
+    struct tile t;
+    float scale[TILE];
+    for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
+        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK), WEIGH_MIXED);
+        fit_scale(&t, -8, 7, scale);
+        for (int k = 0; k < t.count; k++)
+            pack(x + i + k * QUANT_BLOCK, scale[k], b++);
     }
 }
 

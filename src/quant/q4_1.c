@@ -24,17 +24,25 @@ static void decode(const void *blocks, float *x, int64_t n)
     }
 }
 
+static void pack(const float *x, float scale, float minimum, struct block_q4_1 *b)
+{
+    b->d = half_scale(scale);
+    b->m = half_scale(minimum);
+    float inverse = fit_inverse(half_to_float(b->d)), m = half_to_float(b->m);
+    for (int j = 0; j < 16; j++)
+        b->qs[j] = fit_code((x[j] - m) * inverse, 0, 15) | fit_code((x[j + 16] - m) * inverse, 0, 15) << 4;
+}
+
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
     struct block_q4_1 *b = blocks;
-    (void)weight;
-    for (; n > 0; n -= QUANT_BLOCK, x += QUANT_BLOCK, b++) {
-        float minimum;
-        b->d = half_scale(fit_span(x, QUANT_BLOCK, 15, &minimum));
-        b->m = half_scale(minimum);
-        float inverse = fit_inverse(half_to_float(b->d)), m = half_to_float(b->m);
-        for (int j = 0; j < 16; j++)
-            b->qs[j] = fit_code((x[j] - m) * inverse, 0, 15) | fit_code((x[j + 16] - m) * inverse, 0, 15) << 4;
+    struct tile t;
+    float scale[TILE], minimum[TILE];
+    for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
+        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK), WEIGH_MIXED);
+        fit_line(&t, 15, true, scale, minimum);
+        for (int k = 0; k < t.count; k++)
+            pack(x + i + k * QUANT_BLOCK, scale[k], minimum[k], b++);
     }
 }
 

@@ -38,20 +38,15 @@ static void pack(struct block_q4_k *b, const uint8_t code[QUANT_SUPER])
     }
 }
 
-static void encode_block(const float *x, struct block_q4_k *b)
+static void encode_block(const float *x, const float *scale, const float *minimum, struct block_q4_k *b)
 {
-    float scale[8], minimum[8];
     uint8_t sc[8], m[8], code[QUANT_SUPER];
-    for (int s = 0; s < 8; s++) {
-        scale[s] = fit_span(x + s * 32, 32, 15, &minimum[s]);
-        minimum[s] = -minimum[s];
-    }
-    b->d = half_scale(fit_signed(scale, 8, 63));
-    b->dmin = half_scale(fit_signed(minimum, 8, 63));
+    b->d = half_scale(fit_largest(scale, 8) / 63);
+    b->dmin = half_scale(-fit_largest(minimum, 8) / 63);
     float d = half_to_float(b->d), dmin = half_to_float(b->dmin);
     for (int s = 0; s < 8; s++) {
         sc[s] = fit_code(scale[s] * fit_inverse(d), 0, 63);
-        m[s] = fit_code(minimum[s] * fit_inverse(dmin), 0, 63);
+        m[s] = fit_code(-minimum[s] * fit_inverse(dmin), 0, 63);
         float inverse = fit_inverse(d * sc[s]);
         for (int j = 0; j < 32; j++)
             code[s * 32 + j] = fit_code((x[s * 32 + j] + dmin * m[s]) * inverse, 0, 15);
@@ -62,10 +57,15 @@ static void encode_block(const float *x, struct block_q4_k *b)
 
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
-    (void)weight;
     struct block_q4_k *b = blocks;
-    for (; n > 0; n -= QUANT_SUPER, x += QUANT_SUPER, b++)
-        encode_block(x, b);
+    struct tile t;
+    float scale[TILE], minimum[TILE];
+    for (int64_t i = 0; i < n; i += t.count * 32) {
+        tile_load(&t, x + i, weight ? weight + i : NULL, 32, tile_count(n - i, 32), WEIGH_MIXED);
+        fit_line(&t, 15, false, scale, minimum);
+        for (int k = 0; k < t.count; k += QUANT_SUPER / 32)
+            encode_block(x + i + k * 32, scale + k, minimum + k, b++);
+    }
 }
 
 const struct quant_type KERNEL(q4_k) = {

@@ -27,20 +27,29 @@ static void decode(const void *blocks, float *x, int64_t n)
     }
 }
 
+static void pack(const float *x, float scale, struct block_q5_0 *b)
+{
+    b->d = half_scale(scale);
+    float inverse = fit_inverse(half_to_float(b->d));
+    uint32_t high = 0;
+    for (int j = 0; j < 16; j++) {
+        unsigned lower = fit_code(x[j] * inverse, -16, 15) + 16, upper = fit_code(x[j + 16] * inverse, -16, 15) + 16;
+        b->qs[j] = (lower & 15) | (upper & 15) << 4;
+        high |= lower >> 4 << j | upper >> 4 << (j + 16);
+    }
+    memcpy(b->qh, &high, sizeof high);
+}
+
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
     struct block_q5_0 *b = blocks;
-    (void)weight;
-    for (; n > 0; n -= QUANT_BLOCK, x += QUANT_BLOCK, b++) {
-        b->d = half_scale(fit_signed(x, QUANT_BLOCK, -16));
-        float inverse = fit_inverse(half_to_float(b->d));
-        uint32_t high = 0;
-        for (int j = 0; j < 16; j++) {
-            unsigned a = fit_code(x[j] * inverse + 16, 0, 31), c = fit_code(x[j + 16] * inverse + 16, 0, 31);
-            b->qs[j] = (a & 15) | (c & 15) << 4;
-            high |= a >> 4 << j | c >> 4 << (j + 16);
-        }
-        memcpy(b->qh, &high, sizeof high);
+    struct tile t;
+    float scale[TILE];
+    for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
+        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK), WEIGH_MIXED);
+        fit_scale(&t, -16, 15, scale);
+        for (int k = 0; k < t.count; k++)
+            pack(x + i + k * QUANT_BLOCK, scale[k], b++);
     }
 }
 

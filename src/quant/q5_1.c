@@ -27,22 +27,30 @@ static void decode(const void *blocks, float *x, int64_t n)
     }
 }
 
+static void pack(const float *x, float scale, float minimum, struct block_q5_1 *b)
+{
+    b->d = half_scale(scale);
+    b->m = half_scale(minimum);
+    float inverse = fit_inverse(half_to_float(b->d)), m = half_to_float(b->m);
+    uint32_t high = 0;
+    for (int j = 0; j < 16; j++) {
+        unsigned lower = fit_code((x[j] - m) * inverse, 0, 31), upper = fit_code((x[j + 16] - m) * inverse, 0, 31);
+        b->qs[j] = (lower & 15) | (upper & 15) << 4;
+        high |= lower >> 4 << j | upper >> 4 << (j + 16);
+    }
+    memcpy(b->qh, &high, sizeof high);
+}
+
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
     struct block_q5_1 *b = blocks;
-    (void)weight;
-    for (; n > 0; n -= QUANT_BLOCK, x += QUANT_BLOCK, b++) {
-        float minimum;
-        b->d = half_scale(fit_span(x, QUANT_BLOCK, 31, &minimum));
-        b->m = half_scale(minimum);
-        float inverse = fit_inverse(half_to_float(b->d)), m = half_to_float(b->m);
-        uint32_t high = 0;
-        for (int j = 0; j < 16; j++) {
-            unsigned a = fit_code((x[j] - m) * inverse, 0, 31), c = fit_code((x[j + 16] - m) * inverse, 0, 31);
-            b->qs[j] = (a & 15) | (c & 15) << 4;
-            high |= a >> 4 << j | c >> 4 << (j + 16);
-        }
-        memcpy(b->qh, &high, sizeof high);
+    struct tile t;
+    float scale[TILE], minimum[TILE];
+    for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
+        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK), WEIGH_MIXED);
+        fit_line(&t, 31, true, scale, minimum);
+        for (int k = 0; k < t.count; k++)
+            pack(x + i + k * QUANT_BLOCK, scale[k], minimum[k], b++);
     }
 }
 

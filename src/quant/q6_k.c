@@ -44,13 +44,10 @@ static void pack(struct block_q6_k *b, const uint8_t code[QUANT_SUPER])
     }
 }
 
-static void encode_block(const float *x, struct block_q6_k *b)
+static void encode_block(const float *x, const float *scale, struct block_q6_k *b)
 {
-    float scale[16];
     uint8_t code[QUANT_SUPER];
-    for (int s = 0; s < 16; s++)
-        scale[s] = fit_signed(x + s * 16, 16, -32);
-    b->d = half_scale(fit_signed(scale, 16, -128));
+    b->d = half_scale(fit_largest(scale, 16) / -128);
     float d = half_to_float(b->d);
     for (int s = 0; s < 16; s++) {
         b->scales[s] = fit_code(scale[s] * fit_inverse(d), -128, 127);
@@ -62,10 +59,15 @@ static void encode_block(const float *x, struct block_q6_k *b)
 
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
-    (void)weight;
     struct block_q6_k *b = blocks;
-    for (; n > 0; n -= QUANT_SUPER, x += QUANT_SUPER, b++)
-        encode_block(x, b);
+    struct tile t;
+    float scale[TILE];
+    for (int64_t i = 0; i < n; i += t.count * 16) {
+        tile_load(&t, x + i, weight ? weight + i : NULL, 16, tile_count(n - i, 16), WEIGH_SQUARE);
+        fit_scale(&t, -32, 31, scale);
+        for (int k = 0; k < t.count; k += QUANT_SUPER / 16)
+            encode_block(x + i + k * 16, scale + k, b++);
+    }
 }
 
 const struct quant_type KERNEL(q6_k) = {

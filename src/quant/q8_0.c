@@ -25,9 +25,12 @@ static void decode(const void *blocks, float *x, int64_t n)
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
     struct block_q8_0 *b = blocks;
-    (void)weight;
+    (void)weight; /* at 8 bits a search gains nothing: the largest value decides */
     for (; n > 0; n -= QUANT_BLOCK, x += QUANT_BLOCK, b++) {
-        b->d = half_scale(fabsf(fit_signed(x, QUANT_BLOCK, -127)));
+        float most = 0;
+        for (int j = 0; j < QUANT_BLOCK; j++)
+            most = fabsf(x[j]) > most ? fabsf(x[j]) : most;
+        b->d = half_scale(most / 127);
         float inverse = fit_inverse(half_to_float(b->d));
         for (int j = 0; j < QUANT_BLOCK; j++)
             b->qs[j] = fit_code(x[j] * inverse, -127, 127);
