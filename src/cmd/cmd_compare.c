@@ -18,8 +18,9 @@ static const struct option_spec options[] = {{0}};
 static bool alike(const struct run_state *a, const struct run_state *b)
 {
     const char *x = a->eval_text ? a->eval_text : "", *y = b->eval_text ? b->eval_text : "";
-    return strcmp(x, y) == 0 && a->eval_context == b->eval_context && a->eval.figures.chunks == b->eval.figures.chunks &&
-           a->eval.figures.tokens == b->eval.figures.tokens && a->eval.activations_q8 == b->eval.activations_q8;
+    const struct eval_figures *f = &a->eval.figures, *g = &b->eval.figures;
+    return strcmp(x, y) == 0 && a->eval_context == b->eval_context && f->chunks == g->chunks &&
+           f->tokens == g->tokens && a->eval.activations_q8 == b->eval.activations_q8;
 }
 
 static bool all_alike(const struct run_state *runs, int count)
@@ -90,8 +91,8 @@ static void print_table(const struct run_state *runs, int count)
     table_print(&t, stdout, 1);
     table_done(&t);
     if (!all_alike(runs, count))
-        puts("\nThe runs were not measured on the same chunks of the same text: their perplexities and divergences do not"
-             " compare.");
+        puts("\nThe runs were not measured on the same chunks of the same text: their perplexities and divergences do"
+             " not compare.");
 }
 
 static void print_json(const struct run_state *runs, int count)

@@ -19,8 +19,8 @@ static int check_type(const char *type, struct error *e)
     for (size_t i = 0; i < ARRAY_LENGTH(types); i++)
         if (strcasecmp(types[i], type) == 0)
             return 0;
-    return error_set(e, ERROR_USAGE, "--type: expected f16, bf16, f32 or q8_0, found '%s' (quantwiz quantize makes the rest)",
-                     type);
+    return error_set(e, ERROR_USAGE, "--type: expected f16, bf16, f32 or q8_0, found '%s' (quantwiz quantize makes"
+                     " the rest)", type);
 }
 
 static int run(const struct args *a, struct error *e)
@@ -34,7 +34,8 @@ static int run(const struct args *a, struct error *e)
         .json = args_json(a),
     };
     if (file_is_folder(m.in))
-        return error_set(e, ERROR_USAGE, "cannot convert %s: it is a folder; this version converts GGUF files only", m.in);
+        return error_set(e, ERROR_USAGE, "cannot convert %s: it is a folder; this version converts GGUF files only",
+                         m.in);
     int rc = check_type(m.level, e);
     return rc ? rc : making_run(&m, e);
 }

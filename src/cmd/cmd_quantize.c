@@ -24,7 +24,8 @@ static int read_type(const char *name, const char *option, const struct quant_ty
     *type = quant_type_named(name);
     if (*type && (*type)->encode)
         return 0;
-    return error_set(e, ERROR_USAGE, "--%s: '%s' is no tensor type that can be made; try Q4_K, Q6_K, Q8_0 or F16", option, name);
+    return error_set(e, ERROR_USAGE, "--%s: '%s' is no tensor type that can be made; try Q4_K, Q6_K, Q8_0 or F16",
+                     option, name);
 }
 
 static int read_type_option(const struct args *a, const char *option, const struct quant_type **type, struct error *e)
@@ -38,7 +39,8 @@ static int read_override(const char *text, struct recipe_override *o, struct are
 {
     const char *equals = strrchr(text, '=');
     if (!equals || equals == text)
-        return error_set(e, ERROR_USAGE, "--tensor-type: expected REGEX=TYPE, for example 'ffn_down=Q6_K', found '%s'", text);
+        return error_set(e, ERROR_USAGE, "--tensor-type: expected REGEX=TYPE, for example 'ffn_down=Q6_K', found '%s'",
+                         text);
     o->pattern = arena_strndup(arena, text, equals - text);
     return read_type(equals + 1, "tensor-type", &o->type, e);
 }

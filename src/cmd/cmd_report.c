@@ -36,13 +36,17 @@ static int write_again(const char *folder, struct error *e)
     return rc;
 }
 
+static int no_report(const char *folder, struct error *e)
+{
+    return error_set(e, ERROR_FAILED, "%s has no report yet: let the run finish, or write one of what is known with"
+                     " --write", folder);
+}
+
 static int print_report(const char *folder, bool json, struct error *e)
 {
     char *path = path_join(folder, "report.md"), *text;
     size_t length;
-    int rc = file_exists(path) ? file_read(path, REPORT_LIMIT, &text, &length, e)
-                               : error_set(e, ERROR_FAILED, "%s has no report yet: let the run finish, or write one of what"
-                                           " is known with --write", folder);
+    int rc = file_exists(path) ? file_read(path, REPORT_LIMIT, &text, &length, e) : no_report(folder, e);
     if (!rc && json) {
         json_t *j = json_object();
         json_object_set_new(j, "report", json_text(path));

@@ -37,8 +37,8 @@ static void print_result(const struct run_state *s)
         printf("size      %s of %s, %.2f bits per weight\n", format_bytes(size, s->artefact.bytes),
                format_bytes(of, s->artefact.source_bytes), s->artefact.bits_per_weight);
     if (s->has_result && f->has_base)
-        printf("quality   perplexity %.3f, original %.3f; divergence %.4f; same top token %.1f %%: %s\n", f->ppl, f->ppl_base,
-               f->kld_mean, 100 * f->same_top, f->verdict ? f->verdict : "undecided");
+        printf("quality   perplexity %.3f, original %.3f; divergence %.4f; same top token %.1f %%: %s\n", f->ppl,
+               f->ppl_base, f->kld_mean, 100 * f->same_top, f->verdict ? f->verdict : "undecided");
     if (s->proposal)
         printf("try next  %s\n", s->proposal);
     if (s->report)

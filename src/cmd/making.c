@@ -116,7 +116,8 @@ static void print_fallbacks(const struct recipe *r, FILE *out)
     struct table t;
     if (!r->fallbacks)
         return;
-    fprintf(out, "%d of %d tensors get another type than the level's, because of their row length:\n", r->fallbacks, r->count);
+    fprintf(out, "%d of %d tensors get another type than the level's, because of their row length:\n", r->fallbacks,
+            r->count);
     table_init(&t, "llll");
     for (int i = 0; i < r->count; i++) {
         const struct tensor_plan *p = &r->tensors[i];
@@ -176,8 +177,8 @@ static int refuse_fallbacks(const struct account *a, struct error *e)
     if (!a->making->options.strict || !a->recipe.fallbacks)
         return 0;
     print_fallbacks(&a->recipe, stderr);
-    return error_set(e, ERROR_FAILED, "%s: %d tensors cannot have the types of %s, and --strict allows no others: choose a"
-                     " level whose blocks divide their rows (Q8_0, Q5_0, Q4_0, IQ4_NL), or leave --strict out",
+    return error_set(e, ERROR_FAILED, "%s: %d tensors cannot have the types of %s, and --strict allows no others:"
+                     " choose a level whose blocks divide their rows (Q8_0, Q5_0, Q4_0, IQ4_NL), or leave it out",
                      a->making->in, a->recipe.fallbacks, a->recipe.level);
 }
 

@@ -37,11 +37,12 @@ static void tell_resources(struct monitor *m)
     uint64_t disk = 0;
     double now = clock_monotonic();
     usage_read(&u);
+    double busy = u.cpu_seconds - m->told_cpu;
     file_free_bytes(m->out, &disk, &e);
     json_t *j = json_object();
     json_object_set_new(j, "rss_bytes", bytes_or_null(u.rss_bytes));
     json_object_set_new(j, "private_bytes", bytes_or_null(u.private_bytes));
-    json_object_set_new(j, "cpu_percent", json_value(round(100 * (u.cpu_seconds - m->told_cpu) / fmax(now - m->told, 1e-3))));
+    json_object_set_new(j, "cpu_percent", json_value(round(100 * busy / fmax(now - m->told, 1e-3))));
     json_object_set_new(j, "written_bytes", json_value((double)atomic_load(&m->written)));
     json_object_set_new(j, "planned_bytes", bytes_or_null(atomic_load(&m->planned)));
     json_object_set_new(j, "disk_free_bytes", bytes_or_null(disk));

@@ -15,18 +15,19 @@ static const uint64_t disk_margin = 32 << 20;
 static int check_source(const struct layout *l, struct error *e)
 {
     if (!l->model->complete)
-        return error_set(e, ERROR_FAILED, "cannot quantize %s: it ends before its tensors do; get the whole file again",
-                         l->model->path);
+        return error_set(e, ERROR_FAILED, "cannot quantize %s: it ends before its tensors do; get the whole file"
+                         " again", l->model->path);
     for (int i = 0; i < l->count; i++) {
         const struct tensor_plan *p = &l->recipe->tensors[i];
         if (p->type == p->tensor->type)
             continue;
         if (!p->tensor->type->decode)
-            return error_set(e, ERROR_FAILED, "cannot quantize %s: the tensor %s is %s, which cannot be decoded; start from"
-                             " an F16, BF16 or F32 file", l->model->path, p->tensor->name, p->tensor->type->name);
+            return error_set(e, ERROR_FAILED, "cannot quantize %s: the tensor %s is %s, which cannot be decoded;"
+                             " start from an F16, BF16 or F32 file", l->model->path,
+                             p->tensor->name, p->tensor->type->name);
         if (!p->type->encode)
-            return error_set(e, ERROR_USAGE, "the tensor %s cannot be made %s: that type can only be copied", p->tensor->name,
-                             p->type->name);
+            return error_set(e, ERROR_USAGE, "the tensor %s cannot be made %s: that type can only be copied",
+                             p->tensor->name, p->type->name);
     }
     return 0;
 }
@@ -69,9 +70,9 @@ static int check_space(uint64_t planned, const char *out, const char *part, stru
     if (rc || have >= needed)
         return rc;
     char need[FORMAT_SIZE], is[FORMAT_SIZE];
-    return error_set(e, ERROR_FAILED, "cannot write %s: it needs %s (%llu bytes), the disk has %s (%llu bytes) free; free"
-                     " some space or choose another folder", out, format_bytes(need, needed), (unsigned long long)needed,
-                     format_bytes(is, have), (unsigned long long)have);
+    return error_set(e, ERROR_FAILED, "cannot write %s: it needs %s (%llu bytes), the disk has %s (%llu bytes)"
+                     " free; free some space or choose another folder", out, format_bytes(need, needed),
+                     (unsigned long long)needed, format_bytes(is, have), (unsigned long long)have);
 }
 
 int output_check(const struct layout *l, const char *out, struct error *e)

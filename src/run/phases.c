@@ -9,22 +9,24 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "run/figures.h"
+#include "run/forecast.h"
 #include "run/worker.h"
 
 /* ---------------------------------------------------------------------- check */
 
-/* Rough speeds of one core, to divide the progress bar between the phases and for nothing else. */
-static const double encode_elements_per_s = 40e6, forward_flop_per_s = 30e9;
+/* A rough speed of one core, to divide the progress bar between the phases and for nothing else. */
+static const double forward_flop_per_s = 30e9;
 /* Tokens of an evaluation whose length nobody said. */
 static const double unknown_tokens = 32 * 512;
 
-static void guess_costs(struct worker *w)
+static int guess_costs(struct worker *w, struct error *e)
 {
     const struct plan *p = w->plan;
     double tokens = p->eval_chunks ? (double)p->eval_chunks * p->eval_context : unknown_tokens;
-    w->quantize_cost = (double)w->source->parameters / encode_elements_per_s;
     /* Two models, two operations a parameter. */
-    w->evaluate_cost = p->evaluate ? 4 * (double)w->source->parameters * tokens / forward_flop_per_s : 0;
+    double operations = p->evaluate ? 4 * (double)w->source->parameters * tokens : 0;
+    w->evaluate_cost = operations / (forward_flop_per_s * threads_count());
+    return forecast_quantize(w->source, p->level, &w->quantize_cost, e);
 }
 
 static double quantize_part(const struct worker *w)
@@ -41,9 +43,9 @@ static int check_unchanged(struct worker *w, struct error *e)
     int rc = model_fingerprint(w->source, hash, e);
     if (rc || strcmp(hash, w->plan->source_hash) == 0)
         return rc;
-    return error_set(e, ERROR_FAILED, "%s is not the checkpoint that %s was made for (its fingerprint is %.12s…, the plan"
-                     " says %.12s…): make a new plan, or take the fingerprint out of this one", w->plan->source,
-                     w->plan->file ? w->plan->file : "the plan", hash, w->plan->source_hash);
+    return error_set(e, ERROR_FAILED, "%s is not the checkpoint that %s was made for (its fingerprint is %.12s…,"
+                     " the plan says %.12s…): make a new plan, or take the fingerprint out of this one",
+                     w->plan->source, w->plan->file ? w->plan->file : "the plan", hash, w->plan->source_hash);
 }
 
 static int check_supported(const struct plan *p, struct error *e)
@@ -69,16 +71,16 @@ static void tell_fallbacks(struct worker *w)
         event_send(&w->log, EVENT_FALLBACK, j);
     }
     if (w->recipe.fallbacks)
-        event_say(&w->log, "warning", "%d of %d tensors get another type than %s has for them: their rows are no multiple"
-                  " of its block", w->recipe.fallbacks, w->recipe.count, w->recipe.level);
+        event_say(&w->log, "warning", "%d of %d tensors get another type than %s has for them: their rows are"
+                  " no multiple of its block", w->recipe.fallbacks, w->recipe.count, w->recipe.level);
 }
 
 static int refuse_fallbacks(struct worker *w, struct error *e)
 {
     if (!w->plan->strict || !w->recipe.fallbacks)
         return 0;
-    return error_set(e, ERROR_FAILED, "%d tensors cannot have the types of %s, and the plan allows no others (strict)",
-                     w->recipe.fallbacks, w->recipe.level);
+    return error_set(e, ERROR_FAILED, "%d tensors cannot have the types of %s, and the plan allows no others"
+                     " (strict)", w->recipe.fallbacks, w->recipe.level);
 }
 
 static int apply_recipe(struct worker *w, struct error *e)
@@ -113,11 +115,11 @@ int phase_check(struct worker *w, struct error *e)
     const struct quantize_job job = {.model = w->source, .recipe = &w->recipe, .out = w->plan->out};
     uint64_t planned = quantize_output_bytes(w->source, &w->recipe);
     char text[FORMAT_SIZE];
-    guess_costs(w);
     monitor_plan_bytes(w->monitor, planned);
     event_say(&w->log, "info", "%s of %s: %d tensors, %s", w->recipe.level, w->source->name, w->recipe.count,
               format_bytes(text, (double)planned));
-    return quantize_check(&job, e);
+    rc = quantize_check(&job, e);
+    return rc ? rc : guess_costs(w, e);
 }
 
 /* ----------------------------------------------------------- quantize and verify */
@@ -257,8 +259,8 @@ static int judge(struct worker *w, const struct eval_figures *f, struct error *e
     const char *verdict = f->verdict ? f->verdict : "undecided";
     w->rejected = strcmp(verdict, "reject") == 0;
     int rc = w->rejected ? proposal_after(&w->proposal, w->plan->level, &w->arena, e) : 0;
-    event_say(&w->log, w->rejected ? "warning" : "info", "%s: perplexity %+.2f %% against the original's, the limit is"
-              " %.3g %%", verdict, 100 * expm1(f->delta_ln_ppl), 100 * w->plan->max_loss);
+    event_say(&w->log, w->rejected ? "warning" : "info", "%s: perplexity %+.2f %% against the original's, the limit"
+              " is %.3g %%", verdict, 100 * expm1(f->delta_ln_ppl), 100 * w->plan->max_loss);
     if (w->proposal.next)
         event_say(&w->log, "info", "try %s: %s", w->proposal.next, w->proposal.why);
     return rc;

@@ -116,12 +116,13 @@ static void add_squares(const float *x, const float *y, int64_t n, double *power
 static int too_large_error(const struct quantizer *q, const struct tensor_plan *p, struct error *e)
 {
     return error_set(e, ERROR_FAILED, "%s: the tensor %s holds numbers too large for %s: give it another type"
-                     " (--tensor-type '%s=BF16')", q->layout.model->path, p->tensor->name, p->type->name, p->tensor->name);
+                     " (--tensor-type '%s=BF16')", q->layout.model->path, p->tensor->name, p->type->name,
+                     p->tensor->name);
 }
 
 /* Encodes a slice's numbers into b->blocks and measures what that lost. */
-static int encode_slice(struct quantizer *q, const struct tensor_plan *p, const struct slice *s, struct slice_buffers *b,
-                        struct slice_result *r, struct error *e)
+static int encode_slice(struct quantizer *q, const struct tensor_plan *p, const struct slice *s,
+                        struct slice_buffers *b, struct slice_result *r, struct error *e)
 {
     p->type->encode(b->x, NULL, b->blocks, s->count);
     p->type->decode(b->blocks, b->y, s->count);
@@ -152,7 +153,8 @@ static void read_ahead(const struct tensor *t, uint64_t at, uint64_t bytes)
         file_map_ahead(t->data + from, from + bytes < t->bytes ? bytes : t->bytes - from);
 }
 
-static int make_slice(void *user, const struct slice *s, struct slice_buffers *b, struct slice_result *r, struct error *e)
+static int make_slice(void *user, const struct slice *s, struct slice_buffers *b, struct slice_result *r,
+                      struct error *e)
 {
     struct quantizer *q = user;
     const struct tensor_plan *p = &q->layout.recipe->tensors[s->tensor];
@@ -171,9 +173,9 @@ static int make_slice(void *user, const struct slice *s, struct slice_buffers *b
     }
     if (rc)
         return rc;
-    uint64_t size = quant_bytes(p->type, s->count);
+    uint64_t size = quant_bytes(p->type, s->count), to = layout_offset(&q->layout, s->tensor);
     hash_bytes(r->hash, blocks, size);
-    rc = file_out_pwrite(&q->out, blocks, size, layout_offset(&q->layout, s->tensor) + quant_bytes(p->type, s->first), e);
+    rc = file_out_pwrite(&q->out, blocks, size, to + quant_bytes(p->type, s->first), e);
     file_map_forget(t->data + at, bytes);
     return rc;
 }

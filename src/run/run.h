@@ -19,7 +19,7 @@ struct run_options {
 };
 /* Does the plan in this process: check, quantize, verify, evaluate, report. 0, ERROR_REJECTED or another error.
  * `resume` goes on where an earlier attempt was cut off; where that has finished, nothing is done, *e says so, and the
- * earlier outcome is returned. Catches SIGINT and SIGTERM (what is finished is kept) and ignores SIGHUP from here on. */
+ * earlier outcome is returned. Catches SIGINT and SIGTERM (what is finished is kept), ignores SIGHUP from here on. */
 int run_plan(const struct plan *p, const struct run_options *o, struct error *e);
 
 /* Starts `quantwiz run PLAN` in a session of its own (it survives this process and the terminal); the plan must

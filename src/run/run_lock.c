@@ -27,8 +27,8 @@ static int held_error(int fd, const char *folder, struct error *e)
     char holder[128] = "";
     ssize_t n = pread(fd, holder, sizeof holder - 1, 0);
     holder[n > 0 ? strcspn(holder, "\n") : 0] = 0;
-    return error_set(e, ERROR_FAILED, "%s: another worker runs there (%s): watch it with 'quantwiz attach %s', or stop it"
-                     " there first", folder, *holder ? holder : "unknown process", folder);
+    return error_set(e, ERROR_FAILED, "%s: another worker runs there (%s): watch it with 'quantwiz attach %s', or"
+                     " stop it there first", folder, *holder ? holder : "unknown process", folder);
 }
 
 static int sign(int fd, const char *path, struct error *e)

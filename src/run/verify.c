@@ -15,7 +15,8 @@ struct reading {
     char (*hashes)[HASH_TEXT];
 };
 
-static int read_slice(void *user, const struct slice *s, struct slice_buffers *b, struct slice_result *r, struct error *e)
+static int read_slice(void *user, const struct slice *s, struct slice_buffers *b, struct slice_result *r,
+                      struct error *e)
 {
     struct reading *v = user;
     const struct tensor_plan *p = &v->layout->recipe->tensors[s->tensor];
@@ -54,8 +55,8 @@ static int read_tensors(struct reading *v, const struct slice_tensor *tensors, s
     return slices_run(&work, e);
 }
 
-int verify_hashes(const struct layout *l, const char *path, const bool *skip, char (*hashes)[HASH_TEXT], struct watch *w,
-                  struct error *e)
+int verify_hashes(const struct layout *l, const char *path, const bool *skip, char (*hashes)[HASH_TEXT],
+                  struct watch *w, struct error *e)
 {
     struct file_map map;
     int rc = file_map_open(&map, path, e);
@@ -80,8 +81,8 @@ int verify_hashes(const struct layout *l, const char *path, const bool *skip, ch
 
 static int differs(const char *path, struct error *e, const char *tensor, const char *what)
 {
-    return error_set(e, ERROR_FAILED, "%s is not what was written: %s%s%s; the disk or the memory may be failing, so check"
-                     " both before trying again", path, tensor ? tensor : "", tensor ? ": " : "", what);
+    return error_set(e, ERROR_FAILED, "%s is not what was written: %s%s%s; the disk or the memory may be failing,"
+                     " so check both before trying again", path, tensor ? tensor : "", tensor ? ": " : "", what);
 }
 
 static int check_table(const struct layout *l, const struct model *m, const char *path, struct error *e)

@@ -100,15 +100,25 @@ static int last_words_fd = -1;
 static void say_last_words(void)
 {
     char line[160];
-    int n = snprintf(line, sizeof line, "\n{\"t\":%lld,\"kind\":\"done\",\"status\":\"failed\",\"exit\":1,\"artefacts\":[],"
-                     "\"error\":\"the worker broke off: see 'log' in the run folder\"}\n", (long long)time(NULL));
+    int n = snprintf(line, sizeof line, "\n{\"t\":%lld,\"kind\":\"done\",\"status\":\"failed\",\"exit\":1,"
+                     "\"artefacts\":[],\"error\":\"the worker broke off: see 'log' in the run folder\"}\n",
+                     (long long)time(NULL));
     if (last_words_fd >= 0 && write(last_words_fd, line, n) != n)
         return;
 }
 
 /* ------------------------------------------------------------------- the story */
 
-static int (*const phases[])(struct worker *w, struct error *e) = {phase_check, phase_quantize, phase_evaluate, phase_report};
+static int (*const phases[])(struct worker *w, struct error *e) = {
+    phase_check, phase_quantize, phase_evaluate, phase_report,
+};
+
+static int rejected_error(const struct worker *w, struct error *e)
+{
+    const char *next = w->proposal.next;
+    return error_set(e, ERROR_REJECTED, "the quality gate rejected %s: it loses more than %.3g %%%s%s", w->plan->level,
+                     100 * w->plan->max_loss, next ? "; try " : "", next ? next : "");
+}
 
 static int work(struct worker *w, struct error *e)
 {
@@ -119,8 +129,7 @@ static int work(struct worker *w, struct error *e)
         rc = interrupt_pending() ? interrupt_error(e) : phases[i](w, e);
     monitor_stop(w->monitor);
     if (!rc && w->rejected)
-        rc = error_set(e, ERROR_REJECTED, "the quality gate rejected %s: it loses more than %.3g %%%s%s", w->plan->level,
-                       100 * w->plan->max_loss, w->proposal.next ? "; try " : "", w->proposal.next ? w->proposal.next : "");
+        rc = rejected_error(w, e);
     if (rc == ERROR_INTERRUPTED)
         error_set(e, rc, "interrupted: what is finished is kept, 'quantwiz run %s --resume' goes on", w->plan->file);
     if (rc)
