@@ -7,6 +7,7 @@
 
 #include "machine/gpu_table.h"
 #include "machine/machine_priv.h"
+#include "machine/pci_ids.h"
 
 static const struct gpu_backend *const backends[GPU_BACKENDS] = {
     &gpu_nvml, &gpu_rocm, &gpu_amdgpu, &gpu_sysfs, &gpu_hwloc,
@@ -122,12 +123,16 @@ static void warn_unknown(struct gpu_scan *s, const struct machine_gpu *g)
                      "install the vendor's driver, or enter it", g->name, why);
 }
 
-static const char *unnamed(struct gpu_scan *s, const struct gpu_device *d)
+/* A name for a device whose driver gave none: from the system's list (of this machine only), else its numbers. */
+static const char *other_name(struct gpu_scan *s, const struct gpu_device *d)
 {
-    const char *vendor = d->gpu.vendor ? d->gpu.vendor : "unknown";
+    struct arena *a = &s->m->arena;
+    const char *vendor = d->gpu.vendor ? d->gpu.vendor : "unknown", *listed = NULL;
     if (!d->pci_device)
-        return arena_printf(&s->m->arena, "%s GPU", vendor);
-    return arena_printf(&s->m->arena, "%s GPU %04x:%04x", vendor, d->pci_vendor, d->pci_device);
+        return arena_printf(a, "%s GPU", vendor);
+    if (!s->m->simulated)
+        listed = pci_device_name(s->m->root, d->pci_vendor, d->pci_device, a);
+    return listed ? listed : arena_printf(a, "%s GPU %04x:%04x", vendor, d->pci_vendor, d->pci_device);
 }
 
 void gpu_finish(struct gpu_scan *s)
@@ -143,7 +148,7 @@ void gpu_finish(struct gpu_scan *s)
         if (d->host_memory)
             take_host_memory(m, &d->gpu);
         if (!d->gpu.name)
-            d->gpu.name = unnamed(s, d);
+            d->gpu.name = other_name(s, d);
         gpu_table_complete(table, &d->gpu, d->whole_bytes, &m->arena);
         scale_slice(d);
         warn_unknown(s, &d->gpu);

@@ -5,6 +5,7 @@
 
 #include "machine/gpu.h"
 #include "machine/machine_priv.h"
+#include "machine/pci_ids.h"
 #include "machine/topology.h"
 
 /* Memory as the runtimes under hwloc publish it, in KiB. */
@@ -14,13 +15,6 @@ static const char *const memory_infos[] = {"CUDAGlobalMemorySize", "RSMIVRAMSize
 static bool is_gpu_class(unsigned class)
 {
     return class >> 8 == 0x03 || class == 0x1200; /* display controllers; processing accelerators */
-}
-
-/* pci.ids writes "GP107M [GeForce GTX 1050 Ti Mobile]": the part that people know stands in brackets. */
-static const char *market_name(struct arena *a, const char *name)
-{
-    const char *open = name ? strrchr(name, '[') : NULL, *close = open ? strchr(open, ']') : NULL;
-    return close ? arena_strndup(a, open + 1, close - open - 1) : name && *name ? arena_strdup(a, name) : NULL;
 }
 
 static void read_osdev(struct machine_gpu *g, hwloc_obj_t o, struct arena *a)
@@ -59,8 +53,8 @@ static void add_pci(struct gpu_scan *s, hwloc_obj_t o)
         if (child->type == HWLOC_OBJ_OS_DEVICE)
             read_osdev(&d.gpu, child, a);
     const char *device = topology_info(o, "PCIDevice");
-    if (!d.gpu.name)
-        d.gpu.name = market_name(a, device ? device : o->name);
+    if (!d.gpu.name && device)
+        d.gpu.name = pci_market_name(device, a);
     gpu_add(s, &d);
 }
 

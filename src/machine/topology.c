@@ -12,6 +12,9 @@ static hwloc_topology_t new_topology(void)
     hwloc_topology_t t;
     /* hwloc prints to stderr what it does not like; that is no way to talk to a person in a full-screen program. */
     setenv("HWLOC_HIDE_ERRORS", "2", 0);
+    /* These load whole graphics stacks, may wait for a display, and know less than our own back ends. */
+    setenv("HWLOC_PLUGINS_BLACKLIST", "hwloc_cuda.so,hwloc_gl.so,hwloc_levelzero.so,hwloc_nvml.so,hwloc_opencl.so,"
+                                      "hwloc_pci.so,hwloc_rsmi.so", 0);
     if (hwloc_topology_init(&t) != 0)
         return NULL;
     hwloc_topology_set_io_types_filter(t, HWLOC_TYPE_FILTER_KEEP_IMPORTANT);
@@ -24,9 +27,6 @@ int topology_open(hwloc_topology_t *out, struct error *e)
     *out = NULL;
     if (!t)
         return error_set(e, ERROR_FAILED, "reading this machine's topology: hwloc does not start");
-    /* These two load whole graphics stacks and may wait for a display; what they add, our own back ends know. */
-    hwloc_topology_set_components(t, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "opencl");
-    hwloc_topology_set_components(t, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "gl");
     if (hwloc_topology_load(t) != 0) {
         hwloc_topology_destroy(t);
         return error_errno(e, "reading this machine's topology");

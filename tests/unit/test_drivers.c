@@ -210,11 +210,10 @@ static void rocm_is_asked(void **state)
 static void start_with_fakes(char **argv)
 {
     const char *top = getenv("top_builddir");
-    char *fakes = xasprintf("%s/tests/unit/fakes", top ? top : ".");
     if (getenv("QUANTWIZ_FAKES"))
         return;
     setenv("QUANTWIZ_FAKES", "1", 1);
-    setenv("LD_LIBRARY_PATH", fakes, 1);
+    setenv("LD_LIBRARY_PATH", xasprintf("%s/tests/unit/fakes", top ? top : "."), 1);
     execv("/proc/self/exe", argv);
     die("cannot start again");
 }

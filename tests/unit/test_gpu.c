@@ -325,14 +325,36 @@ static void a_card_without_figures_is_shown(void **state)
     (void)state;
     static const struct tree_file files[] = {
         CARD("0", "ast", "0000:02:00.0", "0x1a03", "0x2000"),
-        CARD("1", "nouveau", "0000:01:00.0", "0x10de", "0x2684"),
+        CARD("1", "nouveau", "0000:01:00.0", "0x10de", "0x3fff"),
         {0}};
     struct scanned s;
     scan_tree(&s, files);
     assert_int_equal(s.m.gpu_count, 1);
-    assert_string_equal(s.m.gpus[0].name, "NVIDIA GPU 10de:2684");
+    assert_string_equal(s.m.gpus[0].name, "NVIDIA GPU 10de:3fff");
     assert_int_equal(s.m.warning_count, 1);
     assert_non_null(strstr(s.m.warnings[0], "no driver answers"));
+    scan_done(&s);
+}
+
+/* With a name the table knows the rest. */
+static void the_systems_list_names_cards(void **state)
+{
+    (void)state;
+    static const struct tree_file files[] = {
+        CARD("0", "nouveau", "0000:01:00.0", "0x10de", "0x2684"),
+        CARD("1", "xe", "0000:03:00.0", "0x8086", "0xe20b"),
+        {"usr/share/misc/pci.ids", "# a comment\n10dd  Other\n\t2684  Wrong maker\n10de  NVIDIA Corporation\n"
+                                   "\t2680  Another\n\t\t2684 0001  A board\n\t2684  AD102 [GeForce RTX 4090]\n"
+                                   "8086  Intel Corporation\n\te20b  Battlemage G21 [Arc B580]\n"},
+        {0}};
+    struct scanned s;
+    scan_tree(&s, files);
+    assert_int_equal(s.m.gpu_count, 2);
+    assert_string_equal(s.m.gpus[0].name, "GeForce RTX 4090");
+    assert_fact(s.m.gpus[0].vram_total_bytes, 24 * GIB, FACT_TABLED);
+    assert_string_equal(s.m.gpus[1].name, "Arc B580");
+    assert_fact(s.m.gpus[1].bandwidth, 456e9, FACT_TABLED);
+    assert_int_equal(s.m.warning_count, 0);
     scan_done(&s);
 }
 
@@ -425,6 +447,7 @@ int main(void)
         cmocka_unit_test(a_built_in_amd_chip_borrows_memory),
         cmocka_unit_test(intel_cards_are_read),
         cmocka_unit_test(a_card_without_figures_is_shown),
+        cmocka_unit_test(the_systems_list_names_cards),
         cmocka_unit_test(a_jetson_is_known_by_its_device_tree),
         cmocka_unit_test(no_gpu_is_no_news),
         cmocka_unit_test(what_two_tell_of_one_card_is_merged),
