@@ -11,6 +11,7 @@
 #include "base/table.h"
 #include "base/watch.h"
 #include "cmd/args.h"
+#include "machine/machine.h"
 
 /* In the order of the help. Without a command the wizard opens. */
 const struct command *const commands[] = {
@@ -74,6 +75,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(2) like a full disk */
     file_bus_guard();
+    machine_prepare();
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)) {
         print_help();
         return 0;

@@ -189,7 +189,8 @@ void gpu_detect_saved(struct machine *m, hwloc_topology_t t)
 
 void gpu_refresh(struct machine *m)
 {
-    for (int i = 0; m->live && i < m->live->count; i++) {
+    /* A person may have added GPUs behind those that were found. */
+    for (int i = 0; m->live && i < m->live->count && i < m->gpu_count; i++) {
         const struct gpu_device *d = &m->live->devices[i];
         if (d->host_memory)
             m->gpus[i].vram_free_bytes = m->memory.available_bytes;

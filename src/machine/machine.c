@@ -108,6 +108,11 @@ static void detect_here(struct machine *m, const struct machine_options *o)
     detect_bandwidth(m, o->skip_bandwidth);
 }
 
+void machine_prepare(void)
+{
+    topology_prepare();
+}
+
 int machine_detect(struct machine **out, const struct machine_options *o, struct error *e)
 {
     static const char *const no_features[] = {NULL};
@@ -148,8 +153,10 @@ void machine_refresh(struct machine *m)
 
 int machine_measure_bandwidth(const struct machine *m, struct fact *bandwidth, const char **note, struct error *e)
 {
+    struct machine_memory now; /* m->memory may be refreshed meanwhile, by another thread */
+    memory_read(&now, m->root);
     double caches = fact_or(m->cpu.l3_bytes, 0) * m->cpu.l3_count;
-    size_t bytes = bandwidth_buffer(caches, fact_or(m->memory.available_bytes, 0x1p31));
+    size_t bytes = bandwidth_buffer(caches, fact_or(now.available_bytes, 0x1p31));
     char *key = bandwidth_key(m->root, m->cpu.threads);
     double measured = bandwidth_measure(&bytes, m->cpu.threads, 0.5);
     *note = bytes < 2 * caches ? "memory bandwidth was measured over less memory than twice the caches, which may "

@@ -78,6 +78,8 @@ struct machine_options {
     bool skip_bandwidth;     /* do not measure (a cached figure of this boot is still used) */
     const char *root;        /* goes before /proc and /sys, for tests; NULL: $QUANTWIZ_FSROOT, or nothing */
 };
+/* Sets the environment that hwloc reads. Once, before there are threads that read the environment too. */
+void machine_prepare(void);
 int machine_detect(struct machine **out, const struct machine_options *o, struct error *e);
 void machine_free(struct machine *m);
 /* Free RAM and VRAM as of now; does nothing for a simulated machine. Under 2 ms: made to be called each second. */

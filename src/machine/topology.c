@@ -7,14 +7,19 @@
 
 /* ------------------------------------------------------------------- opening */
 
-static hwloc_topology_t new_topology(void)
+void topology_prepare(void)
 {
-    hwloc_topology_t t;
     /* hwloc prints to stderr what it does not like; that is no way to talk to a person in a full-screen program. */
     setenv("HWLOC_HIDE_ERRORS", "2", 0);
     /* These load whole graphics stacks, may wait for a display, and know less than our own back ends. */
     setenv("HWLOC_PLUGINS_BLACKLIST", "hwloc_cuda.so,hwloc_gl.so,hwloc_levelzero.so,hwloc_nvml.so,hwloc_opencl.so,"
                                       "hwloc_pci.so,hwloc_rsmi.so", 0);
+}
+
+static hwloc_topology_t new_topology(void)
+{
+    hwloc_topology_t t;
+    topology_prepare();
     if (hwloc_topology_init(&t) != 0)
         return NULL;
     hwloc_topology_set_io_types_filter(t, HWLOC_TYPE_FILTER_KEEP_IMPORTANT);

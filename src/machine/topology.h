@@ -6,6 +6,8 @@
 
 #include "machine/machine.h"
 
+/* Sets what hwloc reads from the environment, unless it is set. */
+void topology_prepare(void);
 /* Of this machine. hwloc_topology_destroy() it. */
 int topology_open(hwloc_topology_t *out, struct error *e);
 /* Of the machine that hwloc's XML (version 2) describes; `name` is what errors call it. A damaged text can crash
