@@ -16,7 +16,10 @@
 
 #include "infer/decoder_priv.h"
 
-enum { APPEND_ROWS = 512 }; /* of a long prompt at a time */
+enum {
+    APPEND_ROWS = 512, /* of a long prompt at a time */
+    SERIAL_ROWS = 8,   /* fewer are sooner done than given to threads */
+};
 
 /* ------------------------------------------------------------------- buffers */
 
@@ -135,13 +138,18 @@ struct pass {
     int64_t rows; /* sequences × length */
 };
 
+static int threads_for(const struct decoder *d, int64_t rows)
+{
+    return rows < SERIAL_ROWS ? 1 : d->threads;
+}
+
 /* Pieces of n->length of each of x's rows; to = from is allowed. */
 static void normalize(const struct decoder *d, const struct norm *n, const float *from, float *to, int64_t rows,
                       int64_t width)
 {
     if (!n->weight)
         return;
-#pragma omp parallel for num_threads(d->threads)
+#pragma omp parallel for num_threads(threads_for(d, rows))
     for (int64_t r = 0; r < rows; r++)
         for (int64_t at = 0; at < width; at += n->length)
             d->kernels->rms_norm(from + r * width + at, n->weight, to + r * width + at, n->length,
@@ -153,7 +161,7 @@ static void embed(const struct decoder *d, const int32_t *tokens, int64_t rows)
     int64_t width = d->model->hp.embd;
     uint64_t bytes = quant_bytes(d->embd->type, width);
     double scale = d->model->hp.embedding_scale;
-#pragma omp parallel for num_threads(d->threads)
+#pragma omp parallel for num_threads(threads_for(d, rows))
     for (int64_t r = 0; r < rows; r++) {
         float *x = d->x + r * width;
         d->embd->type->decode(d->embd->data + tokens[r] * bytes, x, width);
@@ -165,7 +173,7 @@ static void embed(const struct decoder *d, const int32_t *tokens, int64_t rows)
 static void rotate(const struct decoder *d, const struct layer *l, const struct pass *p, float *x, int heads)
 {
     int length = l->shape->key_length;
-#pragma omp parallel for num_threads(d->threads)
+#pragma omp parallel for num_threads(threads_for(d, p->rows))
     for (int64_t r = 0; r < p->rows; r++)
         rope_apply(l->rope, x + r * heads * length, heads, length, p->past + (int)(r % p->length));
 }
@@ -175,7 +183,7 @@ static void add_branch(const struct decoder *d, const struct norm *post, int64_t
 {
     const struct hparams *hp = &d->model->hp;
     normalize(d, post, d->branch, d->branch, rows, hp->embd);
-#pragma omp parallel for num_threads(d->threads)
+#pragma omp parallel for num_threads(threads_for(d, rows))
     for (int64_t r = 0; r < rows; r++)
         d->kernels->add(d->x + r * hp->embd, d->branch + r * hp->embd,
                         hp->residual_scale != 0 ? (float)hp->residual_scale : 1, hp->embd);
@@ -214,7 +222,7 @@ static void feed_forward_block(struct decoder *d, const struct layer *l, const s
     product_input(&d->product, d->branch, p->rows, embd);
     product(&d->product, &l->gate, d->gate, ffn);
     product(&d->product, &l->up, d->up, ffn);
-#pragma omp parallel for num_threads(d->threads)
+#pragma omp parallel for num_threads(threads_for(d, p->rows))
     for (int64_t r = 0; r < p->rows; r++)
         act(d->gate + r * ffn, d->up + r * ffn, ffn);
     product_input(&d->product, d->gate, p->rows, ffn);
@@ -294,7 +302,7 @@ void decoder_logits(struct decoder *d, int first, int count, float *out)
     product(&d->product, &d->output, out, hp->vocab);
     if (hp->logit_scale == 0 && hp->final_softcap == 0)
         return;
-#pragma omp parallel for num_threads(d->threads)
+#pragma omp parallel for num_threads(threads_for(d, count))
     for (int r = 0; r < count; r++) {
         float *row = out + (int64_t)r * hp->vocab;
         for (int64_t i = 0; hp->logit_scale != 0 && i < hp->vocab; i++)

@@ -93,8 +93,8 @@ static inline void cut(const float *x, int64_t count, __m512i part[static PARTS]
 
 static void pack_inputs(const float *x, int64_t rows, int64_t k, void *block)
 {
-    for (int64_t r = 0; r < ENGINE_BLOCK; r++)
-        for (int64_t g = 0; g < groups(k); g++) {
+    for (int64_t g = 0; g < groups(k); g++)
+        for (int64_t r = 0; r < ENGINE_BLOCK; r++) {
             __m512i part[PARTS] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
             if (r < rows)
                 cut(x + r * k + g * DEPTH, k - g * DEPTH, part);
