@@ -10,7 +10,6 @@
  * instead of a wild read. The tables grow with the entries really read, never with the counts claimed. */
 #include "model/gguf.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,13 +26,6 @@ enum {
     ALIGNMENT_DEFAULT = 32,    /* gguf.md: general.alignment */
     ALIGNMENT_MAX = 1 << 20,   /* this and the next bound what a lie can cost; real files have 32, */
     ENTRIES_MAX = 1 << 20,     /* under a hundred values and at most some ten thousand tensors */
-};
-
-static const struct { const char *name; unsigned bytes; } kinds[] = { /* 0 bytes: not of a fixed size */
-    [GGUF_U8] = {"uint8", 1},   [GGUF_I8] = {"int8", 1},      [GGUF_U16] = {"uint16", 2}, [GGUF_I16] = {"int16", 2},
-    [GGUF_U32] = {"uint32", 4}, [GGUF_I32] = {"int32", 4},    [GGUF_F32] = {"float32", 4}, [GGUF_BOOL] = {"bool", 1},
-    [GGUF_STRING] = {"text", 0}, [GGUF_ARRAY] = {"array", 0}, [GGUF_U64] = {"uint64", 8}, [GGUF_I64] = {"int64", 8},
-    [GGUF_F64] = {"float64", 8},
 };
 
 struct cursor {
@@ -149,8 +141,8 @@ static int take_kind(struct cursor *c, const char *field, enum gguf_kind *kind)
     uint64_t start = c->at;
     if (take_u32(c, field, &stored))
         return ERROR_FAILED;
-    if (stored >= ARRAY_LENGTH(kinds))
-        return damaged(c, start, "the %s is %u, known are 0 to %zu", field, stored, ARRAY_LENGTH(kinds) - 1);
+    if (stored >= GGUF_KINDS)
+        return damaged(c, start, "the %s is %u, known are 0 to %d", field, stored, GGUF_KINDS - 1);
     *kind = stored;
     return 0;
 }
@@ -178,7 +170,7 @@ static int skip_items(struct cursor *c, enum gguf_kind kind, uint64_t count)
     uint64_t bytes;
     if (kind == GGUF_STRING)
         return skip_texts(c, count);
-    if (__builtin_mul_overflow(count, (uint64_t)kinds[kind].bytes, &bytes))
+    if (__builtin_mul_overflow(count, (uint64_t)gguf_kind_bytes(kind), &bytes))
         return damaged(c, c->at, "an array of %llu items cannot be", (unsigned long long)count);
     const unsigned char *p = take(c, bytes, "value");
     if (!p)
@@ -240,7 +232,7 @@ static int read_alignment(struct cursor *c)
     snprintf(c->entry, sizeof c->entry, "general.alignment");
     /* gguf.md: a multiple of 8; ggml: a power of two. */
     if (v->kind != GGUF_U32 || !gguf_integer(g, v->key, &a))
-        return damaged(c, v->offset, "it is of kind %s, not uint32", kinds[v->kind].name);
+        return damaged(c, v->offset, "it is of kind %s, not uint32", gguf_kind_name(v->kind));
     if (a < 8 || a > ALIGNMENT_MAX || (a & (a - 1)))
         return damaged(c, v->offset, "%lld is not a power of two from 8 to %d", (long long)a, ALIGNMENT_MAX);
     g->alignment = (uint32_t)a;
@@ -492,109 +484,4 @@ void gguf_close(struct gguf *g)
     free(g->values);
     free(g->tensors);
     *g = (struct gguf){0};
-}
-
-/* ------------------------------------------------------------------ metadata */
-
-const char *gguf_kind_name(enum gguf_kind kind)
-{
-    return kinds[kind].name;
-}
-
-unsigned gguf_kind_bytes(enum gguf_kind kind)
-{
-    return kinds[kind].bytes;
-}
-
-const struct gguf_value *gguf_find(const struct gguf *g, const char *key)
-{
-    for (uint64_t i = 0; i < g->value_count; i++)
-        if (strcmp(g->values[i].key, key) == 0)
-            return &g->values[i];
-    return NULL;
-}
-
-/* One number of a fixed-size kind: as a double, and as an integer where it is one. */
-static bool number_at(enum gguf_kind kind, const unsigned char *p, double *value, int64_t *whole)
-{
-    union {
-        uint8_t u8; int8_t i8; uint16_t u16; int16_t i16; uint32_t u32; int32_t i32;
-        uint64_t u64; int64_t i64; float f32; double f64;
-    } x;
-    memcpy(&x, p, kinds[kind].bytes);
-    switch (kind) {
-    case GGUF_BOOL:
-    case GGUF_U8: *value = *whole = x.u8; return true;
-    case GGUF_I8: *value = *whole = x.i8; return true;
-    case GGUF_U16: *value = *whole = x.u16; return true;
-    case GGUF_I16: *value = *whole = x.i16; return true;
-    case GGUF_U32: *value = *whole = x.u32; return true;
-    case GGUF_I32: *value = *whole = x.i32; return true;
-    case GGUF_I64: *value = *whole = x.i64; return true;
-    case GGUF_U64: *value = x.u64; *whole = (int64_t)x.u64; return x.u64 <= INT64_MAX;
-    case GGUF_F32: *value = x.f32; break;
-    default: *value = x.f64; break;
-    }
-    if (!(fabs(*value) < 0x1p63) || *value != floor(*value))
-        return false;
-    *whole = (int64_t)*value;
-    return true;
-}
-
-static const struct gguf_value *find_scalar(const struct gguf *g, const char *key)
-{
-    const struct gguf_value *v = gguf_find(g, key);
-    return v && kinds[v->kind].bytes ? v : NULL;
-}
-
-bool gguf_number(const struct gguf *g, const char *key, double *value)
-{
-    const struct gguf_value *v = find_scalar(g, key);
-    int64_t whole;
-    if (v)
-        number_at(v->kind, v->data, value, &whole);
-    return v != NULL;
-}
-
-bool gguf_integer(const struct gguf *g, const char *key, int64_t *value)
-{
-    const struct gguf_value *v = find_scalar(g, key);
-    double number;
-    int64_t whole;
-    if (!v || !number_at(v->kind, v->data, &number, &whole))
-        return false;
-    *value = whole;
-    return true;
-}
-
-double gguf_item(const struct gguf_value *v, uint64_t i)
-{
-    unsigned bytes = kinds[v->item_kind].bytes;
-    double value;
-    int64_t whole;
-    if (v->kind != GGUF_ARRAY)
-        i = 0;
-    if (!bytes || i >= v->count)
-        return NAN;
-    number_at(v->item_kind, v->data + i * bytes, &value, &whole);
-    return value;
-}
-
-const char *gguf_next_string(const unsigned char **at, uint64_t *length)
-{
-    memcpy(length, *at, sizeof *length);
-    const char *text = (const char *)*at + sizeof *length;
-    *at += sizeof *length + *length;
-    return text;
-}
-
-const char *gguf_text(struct gguf *g, const char *key)
-{
-    const struct gguf_value *v = gguf_find(g, key);
-    uint64_t length;
-    if (!v || v->kind != GGUF_STRING)
-        return NULL;
-    const unsigned char *at = v->data;
-    const char *text = gguf_next_string(&at, &length);
-    return arena_strndup(&g->arena, text, length);
 }
