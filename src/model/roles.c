@@ -116,6 +116,17 @@ static int check_shape(const struct model *m, const struct tensor *t, struct err
     return 0;
 }
 
+static int check_required(const struct model *m, struct error *e)
+{
+    static const char *const suffixes[] = {"block_count", "embedding_length", "feed_forward_length",
+                                           "attention.head_count"};
+    for (size_t i = 0; i < ARRAY_LENGTH(suffixes); i++)
+        if (!hparams_value(m, suffixes[i]))
+            return error_set(e, ERROR_FAILED, "cannot read %s: its metadata lacks %s.%s, which a %s model needs; convert the"
+                             " original checkpoint again", m->path, m->arch_name, suffixes[i], m->arch->title);
+    return 0;
+}
+
 /* The decoder shares keys and values among groups of heads, and rotates the first rope_dims numbers of each. */
 static int check_heads(const struct model *m, int layer, struct error *e)
 {
@@ -132,6 +143,8 @@ int shapes_check(const struct model *m, struct error *e)
 {
     if (!m->arch || !m->arch->evaluated || m->tensor_count == 0)
         return 0;
+    if (check_required(m, e))
+        return e->code;
     for (int i = 0; i < m->hp.layers; i++)
         if (check_heads(m, i, e))
             return e->code;

@@ -394,6 +394,9 @@ static void lying_heads(void **state)
     w = gguf_build_llama(&tiny, quant_type(QUANT_F16));
     gguf_writer_u32(w, "llama.attention.head_count_kv", 3);
     assert_refused(w, "layer 0 has 4 heads, 3 heads for keys and values");
+    w = gguf_build_llama(&tiny, quant_type(QUANT_F16));
+    gguf_writer_remove(w, "llama.feed_forward_length");
+    assert_refused(w, "its metadata lacks llama.feed_forward_length, which a Llama model needs");
 }
 
 /* Of an architecture that is not evaluated, weights are taken as they come; layers are good as indices anyway. */
