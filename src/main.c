@@ -20,6 +20,8 @@ const struct command *const commands[] = {
     &cmd_inspect,
     &cmd_convert,
     &cmd_quantize,
+    &cmd_eval,
+    &cmd_generate,
     &cmd_tokenize,
     &cmd_docs,
     NULL,

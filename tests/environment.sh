@@ -4,10 +4,11 @@ top_srcdir=$(cd "${srcdir:-.}" && pwd)
 top_builddir=$(pwd)
 QUANTWIZ=$top_builddir/quantwiz
 DEMO=$top_srcdir/demo/quantwiz-demo-f16.gguf
+QUANTWIZ_DATA=$top_srcdir
 HOME=$top_builddir/tests/home
 XDG_CACHE_HOME=$HOME/.cache
 XDG_CONFIG_HOME=$HOME/.config
 LC_ALL=C.UTF-8
 TZ=UTC
 mkdir -p "$XDG_CACHE_HOME" "$XDG_CONFIG_HOME"
-export top_srcdir top_builddir QUANTWIZ DEMO HOME XDG_CACHE_HOME XDG_CONFIG_HOME LC_ALL TZ
+export top_srcdir top_builddir QUANTWIZ QUANTWIZ_DATA DEMO HOME XDG_CACHE_HOME XDG_CONFIG_HOME LC_ALL TZ

@@ -358,6 +358,29 @@ int file_make_folder(const char *path, struct error *e)
     return error_errno(e, "cannot make the folder %s", path);
 }
 
+static char *existing(const char *folder, const char *name)
+{
+    char *path = folder ? path_join(folder, name) : NULL;
+    if (path && file_exists(path))
+        return path;
+    free(path);
+    return NULL;
+}
+
+char *file_data(const char *name)
+{
+    char program[4096];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[n > 0 ? n : 0] = 0;
+    char *beside = path_folder(program), *above = path_join(beside, "..");
+    char *path = existing(getenv("QUANTWIZ_DATA"), name);
+    if (!path && n > 0 && !(path = existing(beside, name)))
+        path = existing(above, name);
+    free(beside);
+    free(above);
+    return path ? path : existing(PKGDATADIR, name);
+}
+
 char *path_join(const char *folder, const char *name)
 {
     if (name[0] == '/' || strcmp(folder, ".") == 0)

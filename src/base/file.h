@@ -63,6 +63,10 @@ int file_free_bytes(const char *path, uint64_t *bytes, struct error *e);
 /* mkdir -p */
 int file_make_folder(const char *path, struct error *e);
 
+/* A file that comes with the program, by its name in the source tree ("demo/eval.txt"): in $QUANTWIZ_DATA, in the
+ * source tree that the program was built in, or installed. NULL where there is none; free() it. */
+char *file_data(const char *name);
+
 char *path_join(const char *folder, const char *name); /* free() it; an absolute name is taken as it is */
 char *path_folder(const char *path);                   /* "." where there is none; free() it */
 const char *path_name(const char *path);               /* borrowed */

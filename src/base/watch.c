@@ -51,6 +51,22 @@ bool watch_tick(struct watch *w, double done, double total, const char *what)
     return go_on && !interrupted;
 }
 
+static bool part_tick(struct watch *w, double done, double total, const char *what)
+{
+    const struct watch_part *p = w->user;
+    double share = total > 0 ? done / total : 0;
+    (void)what;
+    return watch_tick(p->whole, p->from + share * (p->to - p->from), p->total, p->what);
+}
+
+struct watch *watch_part(struct watch_part *p, struct watch *whole, double from, double to, double total,
+                         const char *what)
+{
+    *p = (struct watch_part){.watch = {.tick = part_tick, .user = p}, .whole = whole, .from = from, .to = to,
+                             .total = total, .what = what};
+    return &p->watch;
+}
+
 /* ----------------------------------------------------------------- progress */
 
 static bool progress_tick(struct watch *w, double done, double total, const char *what)

@@ -15,6 +15,17 @@ struct watch {
 /* True to go on; also looks at the interrupt flag. */
 bool watch_tick(struct watch *w, double done, double total, const char *what);
 
+/* A part of longer work: what the part calls 0 to its total, the whole sees as `from` to `to` of `total`, `what`. */
+struct watch_part {
+    struct watch watch;
+    struct watch *whole; /* may be NULL */
+    double from, to, total;
+    const char *what;
+};
+/* Sets up `p` and returns the watch to pass to the part. */
+struct watch *watch_part(struct watch_part *p, struct watch *whole, double from, double to, double total,
+                         const char *what);
+
 /* SIGINT and SIGTERM set a flag instead of killing; a second SIGINT within a second kills. */
 void interrupt_catch(void);
 bool interrupt_pending(void);

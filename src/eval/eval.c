@@ -1,0 +1,129 @@
+#include "eval/eval.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "eval/eval_priv.h"
+
+int decoders_open(struct decoder *d[static 2], const struct session *s, int sequences, int length, struct error *e)
+{
+    struct decoder_options o = {.context = length, .sequences = sequences, .activations_q8 = s->o->activations_q8};
+    int rc = 0;
+    d[0] = d[1] = NULL;
+    for (int i = 0; i < s->count && !rc; i++) {
+        o.activations_q8 = s->o->activations_q8;
+        rc = decoder_open(&d[i], s->subjects[i].model, &o, e);
+    }
+    if (rc)
+        decoders_close(d);
+    return rc;
+}
+
+void decoders_close(struct decoder *d[static 2])
+{
+    for (int i = 0; i < 2; i++) {
+        decoder_free(d[i]);
+        d[i] = NULL;
+    }
+}
+
+/* ---------------------------------------------------------------- subjects */
+
+static bool same_token(const struct tokenizer *a, const struct tokenizer *b, int32_t id)
+{
+    size_t n, m;
+    const char *x = tokenizer_piece(a, id, true, &n), *y = tokenizer_piece(b, id, true, &m);
+    return n == m && memcmp(x, y, n) == 0;
+}
+
+/* Figures of two models can only be compared where a token means the same in both. */
+static int check_base(const struct subject *model, const struct subject *base, struct error *e)
+{
+    int n = tokenizer_vocab(model->tokenizer), m = tokenizer_vocab(base->tokenizer);
+    if (n != m || model->model->hp.vocab != base->model->hp.vocab)
+        return error_set(e, ERROR_USAGE, "%s has %d tokens and its base %s has %d: they are not the same model",
+                         model->model->path, n, base->model->path, m);
+    for (int32_t id = 0; id < n; id++)
+        if (!same_token(model->tokenizer, base->tokenizer, id))
+            return error_set(e, ERROR_USAGE, "token %d of %s is not that of its base %s: they are not the same model",
+                             id, model->model->path, base->model->path);
+    return 0;
+}
+
+static int add_subject(struct session *s, const struct model *m, struct error *e)
+{
+    struct subject *subject = &s->subjects[s->count++];
+    subject->model = m;
+    int rc = tokenizer_open(&subject->tokenizer, m, NULL, e);
+    if (!rc && tokenizer_vocab(subject->tokenizer) > m->hp.vocab)
+        rc = error_set(e, ERROR_FAILED, "%s: the metadata list %d tokens, but the embedding has %d rows", m->path,
+                       tokenizer_vocab(subject->tokenizer), m->hp.vocab);
+    return rc;
+}
+
+static double prefill_speed(const struct subject *s)
+{
+    return s->prefill_seconds > 0 ? s->prefill_tokens / s->prefill_seconds : NAN;
+}
+
+/* --------------------------------------------------------------- the whole */
+
+static int run_stages(struct session *s, const struct model *base, struct error *e)
+{
+    int rc = add_subject(s, s->subjects[0].model, e);
+    if (!rc && base)
+        rc = add_subject(s, base, e);
+    if (!rc && base)
+        rc = check_base(&s->subjects[0], &s->subjects[1], e);
+    if (!rc)
+        rc = perplexity_run(s, e);
+    if (!rc && s->o->speed)
+        rc = speed_run(s, e);
+    if (!rc && s->o->tasks)
+        rc = tasks_run(s, e);
+    if (!rc && s->o->prompts)
+        rc = prompts_run(s, e);
+    return rc;
+}
+
+static const struct eval_figures nothing_measured = {
+    .seconds = NAN, .ppl = NAN, .ppl_low = NAN, .ppl_high = NAN, .prefill_tokens_per_s = NAN, .decode_tokens_per_s = NAN,
+    .ppl_base = NAN, .delta_ln_ppl = NAN, .delta_low = NAN, .delta_high = NAN, .kld_mean = NAN, .kld_median = NAN,
+    .kld_p99 = NAN, .kld_max = NAN, .kld_low = NAN, .kld_high = NAN, .same_top = NAN, .rms_dp = NAN,
+};
+
+int eval_run(struct eval_result *r, const struct model *m, const struct model *base, const struct eval_options *o,
+             const struct eval_listener *l, struct watch *w, struct error *e)
+{
+    static const struct eval_listener nobody;
+    struct session s = {.o = o, .l = l ? l : &nobody, .w = w, .r = r, .subjects[0].model = m};
+    double start = clock_monotonic();
+    *r = (struct eval_result){.figures = nothing_measured, .bytes = m->file_bytes, .bytes_base = base ? base->file_bytes : 0,
+                              .base_prefill_tokens_per_s = NAN, .base_decode_tokens_per_s = NAN,
+                              .activations_q8 = o->activations_q8};
+    int rc = run_stages(&s, base, e);
+    r->figures.seconds = clock_monotonic() - start;
+    r->figures.prefill_tokens_per_s = prefill_speed(&s.subjects[0]);
+    if (base)
+        r->base_prefill_tokens_per_s = prefill_speed(&s.subjects[1]);
+    for (int i = 0; i < s.count; i++)
+        tokenizer_free(s.subjects[i].tokenizer);
+    return rc;
+}
+
+void eval_result_done(struct eval_result *r)
+{
+    for (int i = 0; i < r->task_count; i++)
+        free(r->tasks[i].name);
+    for (int i = 0; i < r->sample_count; i++) {
+        free(r->samples[i].prompt);
+        free(r->samples[i].base);
+        free(r->samples[i].answer);
+    }
+    free(r->tasks);
+    free(r->samples);
+    *r = (struct eval_result){0};
+}
