@@ -1,5 +1,5 @@
 /* Runs a fuzzer's function on every file of its kept corpus: fuzz_NAME on tests/fuzz/corpus/NAME. This is what
- * `make check` does; searching for new inputs needs ./configure --enable-fuzzing CC=clang (tests/README). */
+ * `make check` does; searching for new inputs needs ./configure --enable-fuzzing CC=clang (tests/fuzz/fuzz.am). */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
