@@ -7,7 +7,7 @@ static const char *const kind_names[SCHEMA_KIND_COUNT] = {
     [SCHEMA_TEXT] = "text",     [SCHEMA_TEXTS] = "text or list of texts", [SCHEMA_NUMBER] = "number",
     [SCHEMA_INTEGER] = "whole number", [SCHEMA_BOOL] = "true or false", [SCHEMA_BYTES] = "size",
     [SCHEMA_MAP] = "map",       [SCHEMA_MAPS] = "list of maps", [SCHEMA_NAMED] = "map of maps",
-    [SCHEMA_NUMBERS] = "map of numbers", [SCHEMA_TREE] = "map",
+    [SCHEMA_NUMBERS] = "map of numbers",
 };
 
 static int check_text(const struct yaml *y, const struct schema_field *f, struct error *e)
@@ -78,7 +78,6 @@ static int check_field(const struct yaml *map, const struct schema_field *f, str
     case SCHEMA_TEXTS: return check_texts(y, f, e);
     case SCHEMA_MAP: return schema_check(y, f->fields, e);
     case SCHEMA_NUMBERS: return check_numbers(y, f, e);
-    case SCHEMA_TREE: return 0;
     case SCHEMA_MAPS:
     case SCHEMA_NAMED: return check_children(y, f, e);
     default: return check_scalar(map, f, e);
@@ -101,6 +100,49 @@ int schema_check(const struct yaml *y, const struct schema_field *fields, struct
     for (const struct schema_field *f = fields; !rc && f->key; f++)
         rc = check_field(y, f, e);
     return rc;
+}
+
+const char *checked_text(const struct yaml *map, const char *key)
+{
+    const struct yaml *y = yaml_get(map, key);
+    return y ? y->text : NULL;
+}
+
+int checked_integer(const struct yaml *map, const char *key, int fallback)
+{
+    struct error unused;
+    int64_t value = fallback;
+    yaml_integer(map, key, false, &value, &unused);
+    return (int)value;
+}
+
+double checked_number(const struct yaml *map, const char *key, double fallback)
+{
+    struct error unused;
+    yaml_number(map, key, false, &fallback, &unused);
+    return fallback;
+}
+
+uint64_t checked_bytes(const struct yaml *map, const char *key, uint64_t fallback)
+{
+    struct error unused;
+    yaml_bytes(map, key, false, &fallback, &unused);
+    return fallback;
+}
+
+bool checked_bool(const struct yaml *map, const char *key, bool fallback)
+{
+    struct error unused;
+    yaml_bool(map, key, false, &fallback, &unused);
+    return fallback;
+}
+
+const char *const *checked_texts(const struct yaml *map, const char *key, struct arena *a)
+{
+    struct error unused;
+    const char **list = NULL;
+    yaml_texts(map, key, false, &list, a, &unused);
+    return list;
 }
 
 static void manual(const struct schema_field *fields, const char *prefix, FILE *out)

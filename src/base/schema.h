@@ -19,7 +19,6 @@ enum schema_kind {
     SCHEMA_MAPS,    /* a list of maps with `fields` */
     SCHEMA_NAMED,   /* a map from names to maps with `fields` */
     SCHEMA_NUMBERS, /* a map from names to numbers */
-    SCHEMA_TREE,    /* anything; its reader checks it */
     SCHEMA_KIND_COUNT,
 };
 
@@ -36,6 +35,14 @@ struct schema_field {
 /* Refuses unknown keys, missing ones and values of the wrong kind: "FILE:LINE: expected WHAT, found …".
  * `fields` ends with {0}. */
 int schema_check(const struct yaml *y, const struct schema_field *fields, struct error *e);
+
+/* Values of a map that schema_check has passed; the fallback where the key is absent. */
+const char *checked_text(const struct yaml *map, const char *key);      /* NULL: absent */
+int checked_integer(const struct yaml *map, const char *key, int fallback);
+double checked_number(const struct yaml *map, const char *key, double fallback);
+uint64_t checked_bytes(const struct yaml *map, const char *key, uint64_t fallback);
+bool checked_bool(const struct yaml *map, const char *key, bool fallback);
+const char *const *checked_texts(const struct yaml *map, const char *key, struct arena *a); /* NULL: absent */
 
 /* The table as rows of mdoc(7), nested fields after their parents. */
 void schema_manual(const struct schema_field *fields, FILE *out);

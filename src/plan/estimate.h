@@ -23,15 +23,17 @@ struct estimate {             /* one row */
     double bits_per_weight;
     uint64_t file_bytes, weights_bytes, kv_bytes, compute_bytes, overhead_bytes, total_bytes;
     uint64_t gpu_bytes, cpu_bytes;     /* the total, by where it lies */
-    int gpu_layers, layers;            /* layers counts the output layer, as llama.cpp does */
+    uint64_t reclaimable_bytes;        /* of cpu_bytes: file pages that can be dropped once the runtime has its copy */
+    int gpu_layers, layers;            /* layers counts the output layer, as llama.cpp does; where it is too big, those
+                                        * that the GPUs could take */
     int *layers_on_gpu;                /* [gpu_count] */
     double tokens_per_s, prefill_tokens_per_s; /* NaN: unknown */
     double expected_loss;              /* fraction (0.004); NaN: unknown */
-    const char *loss_from;             /* "published, llama-2-7B" or "measured"; NULL: unknown */
+    const char *loss_from;             /* "published, LLaMA-1-7B" or "the checkpoint itself"; NULL: unknown */
     int fallbacks;
     enum verdict verdict;
     bool forbidden, recommended, is_source;    /* is_source: the checkpoint as it is */
-    double score;
+    double score;                      /* points for minus points against */
     struct estimate_reason *reasons;
     int reason_count, reason_capacity;
 };
@@ -44,23 +46,23 @@ struct estimates {
     const char *kv_type;
     uint64_t gpu_budget, cpu_budget;   /* what may be used */
     bool gpu_budget_known, cpu_budget_known;
+    double source_bits;                /* bits per weight of the checkpoint */
     char *headline;                    /* one sentence: what to do, e.g. "keep F16: memory is not the bottleneck" */
     struct estimate_reason *warnings;  /* the anti-patterns that apply (rules/warnings.yaml) */
     int warning_count, warning_capacity;
     struct arena arena;
 };
 
-/* Fast enough to call on every key press (weights per level are cached in the model's shapes). */
+/* `w` has its defaults (wishes_defaults). Fast enough to call on every key press: a 70B model takes a millisecond
+ * or two. `machine` may be NULL: nothing is known of it. */
 int estimates_make(struct estimates **out, const struct machine *m, const struct model *model, const struct wishes *w,
                    const struct rules *r, struct error *e);
 void estimates_free(struct estimates *s);
+/* Adds a reason to a list of reasons; `text` and `rule` live in the estimates' arena or in the rules. */
+void reason_add(struct estimate_reason **list, int *count, int *capacity, char sign, char *text, const char *rule);
 
 /* The arithmetic of a row with this model's numbers in it: lines for a pane, in the estimates' arena. */
 const char **estimate_explain(struct estimates *s, int row, const struct machine *m, const struct model *model,
                               const struct wishes *w, const struct rules *r, int *count);
-
-/* KV cache bytes (unpadded contexts are padded as the runtime does): used by tests of worked examples. */
-uint64_t estimate_kv_bytes(const struct hparams *hp, int64_t context, int sequences, const struct quant_type *k,
-                           const struct quant_type *v);
 
 #endif

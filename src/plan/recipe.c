@@ -30,6 +30,7 @@ struct recipe_walk {
     const struct rules *rules;
     struct walk_tensor *tensors; /* in the model's order */
     uint64_t elements;
+    uint64_t header_bytes;       /* of the file, whatever the level */
 };
 
 /* ------------------------------------------------------- what a tensor is for */
@@ -118,11 +119,46 @@ static void number_layers(struct recipe_walk *w)
     free(order);
 }
 
+/* --------------------------------------------------------- the file's header */
+
+static uint64_t padded(uint64_t bytes)
+{
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+/* A key and its value as GGUF stores them: length and text of the key, kind; an array has item kind and count too. */
+static uint64_t value_bytes(const struct gguf_value *v)
+{
+    return 8 + strlen(v->key) + 4 + (v->kind == GGUF_ARRAY ? 4 + 8 : 0) + v->bytes;
+}
+
+/* What the writer leaves out of a copy (the shards become one file) and always puts in. */
+static uint64_t metadata_bytes(const struct model *m)
+{
+    static const char *const set[] = {"general.quantization_version", "general.file_type"};
+    const struct gguf *g = m->shard_count ? &m->shards[0] : NULL;
+    uint64_t sum = 0;
+    for (uint64_t i = 0; g && i < g->value_count; i++)
+        sum += str_starts(g->values[i].key, "split.") ? 0 : value_bytes(&g->values[i]);
+    for (size_t i = 0; i < ARRAY_LENGTH(set); i++)
+        if (!g || !gguf_find(g, set[i]))
+            sum += 8 + strlen(set[i]) + 4 + 4;
+    return sum;
+}
+
+static uint64_t header_bytes(const struct model *m)
+{
+    uint64_t sum = 4 + 4 + 8 + 8 + metadata_bytes(m); /* magic, version, counts */
+    for (int i = 0; i < m->tensor_count; i++)
+        sum += 8 + strlen(m->tensors[i].name) + 4 + 8 * (uint64_t)m->tensors[i].dims + 4 + 8;
+    return padded(sum);
+}
+
 struct recipe_walk *recipe_walk_new(const struct model *m, const struct rules *rules)
 {
     struct recipe_walk *w = xcalloc(1, sizeof *w);
     uint64_t present = 0; /* roles that some tensor has */
-    *w = (struct recipe_walk){m, rules, xcalloc(m->tensor_count, sizeof *w->tensors), 0};
+    *w = (struct recipe_walk){m, rules, xcalloc(m->tensor_count, sizeof *w->tensors), 0, header_bytes(m)};
     for (int i = 0; i < m->tensor_count; i++) {
         const struct role_pattern *p = find_pattern(rules->book, m->tensors[i].name);
         w->tensors[i].role = p ? p->role : NO_ROLE;
@@ -325,7 +361,7 @@ static int plan_tensor(const struct recipe_walk *w, struct recipe *r, int i, con
     }
     p->bytes = quant_bytes(p->type, tensor_elements(p->tensor));
     r->data_bytes += p->bytes;
-    r->bytes += (p->bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    r->bytes += padded(p->bytes);
     return 0;
 }
 
@@ -344,6 +380,26 @@ int recipe_walk_level(const struct recipe_walk *w, struct recipe *r, const struc
     r->bits_per_weight = w->elements ? 8.0 * r->data_bytes / w->elements : 0;
     free_overrides(overrides, o->override_count);
     return rc;
+}
+
+void recipe_walk_source(const struct recipe_walk *w, struct recipe *r, const struct level *level)
+{
+    const struct model *m = w->model;
+    *r = (struct recipe){.file_type = level->file_type, .count = m->tensor_count};
+    r->tensors = xcalloc(r->count, sizeof *r->tensors);
+    snprintf(r->level, sizeof r->level, "%s", level->name);
+    for (int i = 0; i < m->tensor_count; i++) {
+        const struct tensor *t = &m->tensors[i];
+        r->tensors[i] = (struct tensor_plan){.tensor = t, .wanted = t->type, .type = t->type, .bytes = t->bytes};
+        r->data_bytes += t->bytes;
+        r->bytes += padded(t->bytes);
+    }
+    r->bits_per_weight = w->elements ? 8.0 * r->data_bytes / w->elements : 0;
+}
+
+uint64_t recipe_file_bytes(const struct recipe_walk *w, const struct recipe *r)
+{
+    return w->header_bytes + r->bytes;
 }
 
 static int unknown_level(const struct rules *rules, const char *level, struct error *e)

@@ -48,5 +48,9 @@ void recipe_walk_free(struct recipe_walk *w);
 /* As recipe_apply, for levels of the rules that the walk was made with. */
 int recipe_walk_level(const struct recipe_walk *w, struct recipe *r, const struct level *level,
                       const struct recipe_options *o, struct error *e);
+/* The checkpoint as it is: every tensor keeps its type. */
+void recipe_walk_source(const struct recipe_walk *w, struct recipe *r, const struct level *level);
+/* Bytes of the file that a recipe makes: metadata, tensor table and padding included. */
+uint64_t recipe_file_bytes(const struct recipe_walk *w, const struct recipe *r);
 
 #endif

@@ -4,29 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* Lists that the schema has already checked; an absent one is NULL. */
-static const char *const *texts(struct rules *r, const struct yaml *map, const char *key)
-{
-    struct error unused;
-    const char **list = NULL;
-    yaml_texts(map, key, false, &list, &r->arena, &unused);
-    return list;
-}
-
-static const char *text(const struct yaml *map, const char *key)
-{
-    const struct yaml *y = yaml_get(map, key);
-    return y ? y->text : NULL;
-}
-
-static int integer(const struct yaml *map, const char *key, int fallback)
-{
-    struct error unused;
-    int64_t value = fallback;
-    yaml_integer(map, key, false, &value, &unused);
-    return (int)value;
-}
-
 int recipe_book_role(const struct recipe_book *b, const char *name)
 {
     for (int i = 0; i < b->role_count; i++)
@@ -57,14 +34,14 @@ static enum role_kind kind_of(const char *word)
 
 static int compile_roles(struct rules *r, struct recipe_book *b, struct error *e)
 {
-    const struct yaml *rows = yaml_get(r->recipes, "roles");
+    const struct yaml *rows = yaml_get(r->recipes_tree, "roles");
     b->roles = arena_alloc(&r->arena, 64 * sizeof *b->roles);
     b->patterns = arena_alloc(&r->arena, rows->count * sizeof *b->patterns);
     for (size_t i = 0; i < rows->count; i++) {
         const struct yaml *row = rows->items[i], *other = yaml_get(row, "stands_for");
         struct role_pattern *p = &b->patterns[b->pattern_count++];
-        *p = (struct role_pattern){.stands_for = -1, .kind = kind_of(text(row, "kind")), .names = texts(r, row, "name"),
-                                   .parts = texts(r, row, "contains")};
+        *p = (struct role_pattern){.stands_for = -1, .kind = kind_of(checked_text(row, "kind")), .names = checked_texts(row, "name", &r->arena),
+                                   .parts = checked_texts(row, "contains", &r->arena)};
         if ((p->role = add_role(b, yaml_get(row, "role"), e)) < 0)
             return p->role;
         if (!p->names && !p->parts)
@@ -78,15 +55,15 @@ static int compile_roles(struct rules *r, struct recipe_book *b, struct error *e
 
 static void compile_keeps(struct rules *r, struct recipe_book *b)
 {
-    const struct yaml *rows = yaml_get(r->recipes, "keep");
+    const struct yaml *rows = yaml_get(r->recipes_tree, "keep");
     b->keeps = arena_alloc(&r->arena, rows->count * sizeof *b->keeps);
     for (size_t i = 0; i < rows->count; i++)
         b->keeps[b->keep_count++] = (struct keep_pattern){
-            .dims_below = integer(rows->items[i], "dims_below", 0),
-            .suffix_not = text(rows->items[i], "suffix_not"),
-            .names = texts(r, rows->items[i], "name"),
-            .parts = texts(r, rows->items[i], "contains"),
-            .why = text(rows->items[i], "why"),
+            .dims_below = checked_integer(rows->items[i], "dims_below", 0),
+            .suffix_not = checked_text(rows->items[i], "suffix_not"),
+            .names = checked_texts(rows->items[i], "name", &r->arena),
+            .parts = checked_texts(rows->items[i], "contains", &r->arena),
+            .why = checked_text(rows->items[i], "why"),
         };
 }
 
@@ -102,15 +79,15 @@ static struct share share(const char *s)
 
 static void compile_sets(struct rules *r, struct recipe_book *b)
 {
-    const struct yaml *rows = yaml_get(r->recipes, "layer_sets");
+    const struct yaml *rows = yaml_get(r->recipes_tree, "layer_sets");
     b->sets = arena_alloc(&r->arena, rows->count * sizeof *b->sets);
     for (size_t i = 0; i < rows->count; i++)
         b->sets[b->set_count++] = (struct layer_set){
             .name = rows->keys[i]->text,
-            .first = share(text(rows->items[i], "first")),
-            .last = share(text(rows->items[i], "last")),
-            .every = integer(rows->items[i], "every", 0),
-            .at = integer(rows->items[i], "at", 0),
+            .first = share(checked_text(rows->items[i], "first")),
+            .last = share(checked_text(rows->items[i], "last")),
+            .every = checked_integer(rows->items[i], "every", 0),
+            .at = checked_integer(rows->items[i], "at", 0),
         };
 }
 
@@ -127,7 +104,7 @@ static const struct layer_set *find_set(const struct recipe_book *b, const char 
 static int role_bits(struct rules *r, const struct yaml *row, uint64_t *bits, struct error *e)
 {
     *bits = 0;
-    for (const char *const *name = texts(r, row, "roles"); *name; name++) {
+    for (const char *const *name = checked_texts(row, "roles", &r->arena); *name; name++) {
         int role = recipe_book_role(r->book, *name);
         if (role < 0)
             return error_set(e, ERROR_USAGE, "%s:%d: expected a role from the list 'roles', found '%s'", row->file,
@@ -139,7 +116,7 @@ static int role_bits(struct rules *r, const struct yaml *row, uint64_t *bits, st
 
 static int level_bits(struct rules *r, const struct yaml *row, const char *key, uint64_t *bits, struct error *e)
 {
-    for (const char *const *name = texts(r, row, key); name && *name; name++) {
+    for (const char *const *name = checked_texts(row, key, &r->arena); name && *name; name++) {
         const struct level *l = rules_level(r, *name);
         if (!l)
             return error_set(e, ERROR_USAGE, "%s:%d: expected a level from levels.yaml in '%s', found '%s'", row->file,
@@ -162,33 +139,22 @@ static int rule_levels(struct rules *r, const struct yaml *row, uint64_t *bits, 
     return rc;
 }
 
-static const struct quant_type **type_list(struct rules *r, const char *const *names)
-{
-    size_t n = 0;
-    while (names && names[n])
-        n++;
-    const struct quant_type **types = names ? arena_alloc(&r->arena, (n + 1) * sizeof *types) : NULL;
-    for (size_t i = 0; i < n; i++)
-        types[i] = quant_type_named(names[i]);
-    return types;
-}
-
 static int compile_rule(struct rules *r, const struct yaml *row, struct recipe_rule *rule, struct error *e)
 {
-    const char *set = text(row, "layers");
+    const char *set = checked_text(row, "layers");
     bool imatrix = false;
     *rule = (struct recipe_rule){
         .layers = set ? find_set(r->book, set) : NULL,
-        .archs = texts(r, row, "arch"),
-        .archs_not = texts(r, row, "arch_not"),
-        .from = type_list(r, texts(r, row, "from")),
-        .experts = integer(row, "experts", RULE_ANY),
-        .experts_not = integer(row, "experts_not", RULE_ANY),
-        .model_layers = integer(row, "model_layers", RULE_ANY),
-        .gqa_min = integer(row, "gqa_min", RULE_ANY),
+        .archs = checked_texts(row, "arch", &r->arena),
+        .archs_not = checked_texts(row, "arch_not", &r->arena),
+        .from = rules_types(r, checked_texts(row, "from", &r->arena)),
+        .experts = checked_integer(row, "experts", RULE_ANY),
+        .experts_not = checked_integer(row, "experts_not", RULE_ANY),
+        .model_layers = checked_integer(row, "model_layers", RULE_ANY),
+        .gqa_min = checked_integer(row, "gqa_min", RULE_ANY),
         .imatrix = RULE_ANY,
-        .type = quant_type_named(text(row, "type")),
-        .why = text(row, "why"),
+        .type = quant_type_named(checked_text(row, "type")),
+        .why = checked_text(row, "why"),
     };
     if (set && !rule->layers)
         return yaml_expected(yaml_get(row, "layers"), e, "a name from 'layer_sets'");
@@ -201,7 +167,7 @@ static int compile_rule(struct rules *r, const struct yaml *row, struct recipe_r
 
 static int compile_rules(struct rules *r, struct recipe_book *b, struct error *e)
 {
-    const struct yaml *rows = yaml_get(r->recipes, "rules");
+    const struct yaml *rows = yaml_get(r->recipes_tree, "rules");
     int rc = 0;
     b->rules = arena_alloc(&r->arena, rows->count * sizeof *b->rules);
     for (size_t i = 0; !rc && i < rows->count; i++)
@@ -211,7 +177,7 @@ static int compile_rules(struct rules *r, struct recipe_book *b, struct error *e
 
 static void compile_fallbacks(struct rules *r, struct recipe_book *b)
 {
-    const struct yaml *rows = yaml_get(r->recipes, "fallbacks");
+    const struct yaml *rows = yaml_get(r->recipes_tree, "fallbacks");
     size_t n = 0;
     for (size_t i = 0; i < rows->count; i++) {
         const struct yaml *types = yaml_get(rows->items[i], "type");
@@ -219,10 +185,10 @@ static void compile_fallbacks(struct rules *r, struct recipe_book *b)
     }
     b->fallbacks = arena_alloc(&r->arena, n * sizeof *b->fallbacks);
     for (size_t i = 0; i < rows->count; i++)
-        for (const char *const *from = texts(r, rows->items[i], "type"); *from; from++)
+        for (const char *const *from = checked_texts(rows->items[i], "type", &r->arena); *from; from++)
             b->fallbacks[b->fallback_count++] =
-                (struct fallback){quant_type_named(*from), quant_type_named(text(rows->items[i], "to"))};
-    b->last_resort = quant_type_named(text(r->recipes, "last_resort"));
+                (struct fallback){quant_type_named(*from), quant_type_named(checked_text(rows->items[i], "to"))};
+    b->last_resort = quant_type_named(checked_text(r->recipes_tree, "last_resort"));
 }
 
 int recipe_book_compile(struct rules *r, struct error *e)

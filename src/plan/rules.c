@@ -7,7 +7,10 @@
 
 #include "base/file.h"
 #include "base/rulefile.h"
+#include "plan/decision.h"
+#include "plan/loss.h"
 #include "plan/recipe_book.h"
+#include "plan/runtime.h"
 
 enum { SCHEMA_VERSION = 1 };
 
@@ -44,9 +47,9 @@ static int compile_level(struct level *l, const struct yaml *row, struct error *
     return rc;
 }
 
-static int compile_levels(struct rules *r, const struct yaml *tree, struct error *e)
+static int compile_levels(struct rules *r, struct error *e)
 {
-    const struct yaml *rows = yaml_get(tree, "levels");
+    const struct yaml *rows = yaml_get(r->levels_tree, "levels");
     int rc = 0;
     if (rows->count > 64)
         return yaml_expected(rows, e, "at most 64 levels");
@@ -74,18 +77,27 @@ const struct level *rules_level(const struct rules *r, const char *name)
 
 /* --------------------------------------------------------------------- all */
 
+static int load_all(struct rules *r, struct error *e)
+{
+    const struct { const char *name; struct yaml **tree; } files[] = {
+        {"levels", &r->levels_tree},       {"recipes", &r->recipes_tree},   {"runtimes", &r->runtimes_tree},
+        {"decisions", &r->decisions_tree}, {"warnings", &r->warnings_tree}, {"usecases", &r->usecases_tree},
+    };
+    int rc = 0;
+    for (size_t i = 0; !rc && i < ARRAY_LENGTH(files); i++)
+        rc = load(r, files[i].name, files[i].tree, e);
+    return rc;
+}
+
 int rules_load(struct rules **out, struct error *e)
 {
+    static int (*const compile[])(struct rules *r, struct error *e) = {
+        load_all, compile_levels, losses_compile, recipe_book_compile, runtimes_compile, decisions_compile,
+    };
     struct rules *r = xcalloc(1, sizeof *r);
-    struct yaml *levels;
-    int rc = load(r, "levels", &levels, e);
-    rc = rc ? rc : load(r, "recipes", &r->recipes, e);
-    rc = rc ? rc : load(r, "runtimes", &r->runtimes, e);
-    rc = rc ? rc : load(r, "decisions", &r->decisions, e);
-    rc = rc ? rc : load(r, "warnings", &r->warnings, e);
-    rc = rc ? rc : load(r, "usecases", &r->usecases, e);
-    rc = rc ? rc : compile_levels(r, levels, e);
-    rc = rc ? rc : recipe_book_compile(r, e);
+    int rc = 0;
+    for (size_t i = 0; !rc && i < ARRAY_LENGTH(compile); i++)
+        rc = compile[i](r, e);
     if (rc)
         rules_free(r);
     *out = rc ? NULL : r;
@@ -105,4 +117,15 @@ const char *rules_where(const struct yaml *y, struct arena *a)
     char text[256];
     snprintf(text, sizeof text, "%s:%d", path_name(y->file), y->line);
     return arena_strdup(a, text);
+}
+
+const struct quant_type **rules_types(struct rules *r, const char *const *names)
+{
+    size_t n = 0;
+    while (names && names[n])
+        n++;
+    const struct quant_type **types = names ? arena_alloc(&r->arena, (n + 1) * sizeof *types) : NULL;
+    for (size_t i = 0; i < n; i++)
+        types[i] = quant_type_named(names[i]);
+    return types;
 }

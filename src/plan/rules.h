@@ -23,17 +23,29 @@ struct level {                    /* rules/levels.yaml */
 };
 
 struct recipe_book;               /* rules/recipes.yaml, compiled: recipe_book.h */
+struct runtime;                   /* rules/runtimes.yaml: runtime.h */
+struct decision;                  /* rules/decisions.yaml, warnings.yaml and usecases.yaml: decision.h */
+struct loss_table;                /* levels.yaml, what was published: loss.h */
 
 struct rules {
     struct level *levels;         /* from the largest to the smallest */
     int level_count;
-    struct yaml *recipes, *runtimes, *decisions, *warnings, *usecases; /* checked trees */
+    struct loss_table *losses;
+    int loss_count;
+    double larger_at_most;        /* how much larger than a model the one may be whose losses are taken for its */
     struct recipe_book *book;
+    struct runtime *runtimes;
+    int runtime_count;
+    struct decision *decisions, *warnings;
+    int decision_count, warning_count;
+    struct yaml *levels_tree, *recipes_tree, *runtimes_tree, *decisions_tree, *warnings_tree, *usecases_tree; /* checked */
     struct arena arena;
 };
 int rules_load(struct rules **out, struct error *e);
 void rules_free(struct rules *r);
 const struct level *rules_level(const struct rules *r, const char *name); /* without case; NULL */
+/* The types of these names, NULL-terminated; NULL for no list. The schema has checked the names. */
+const struct quant_type **rules_types(struct rules *r, const char *const *names);
 /* "levels.yaml:41": where a rule stands, for reasons. */
 const char *rules_where(const struct yaml *y, struct arena *a);
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "plan/decision.h"
 #include "plan/rules.h"
 
 static bool is_type(const char *text) { return quant_type_named(text) != NULL; }
@@ -112,9 +113,72 @@ static const struct schema_field recipes_schema[] = {
     {0},
 };
 
+/* ----------------------------------------------------------- runtimes.yaml */
+
+static const struct schema_field format_fields[] = {
+    {"format", SCHEMA_TEXT, true, .help = "a file format that it reads: gguf, gptq, awq, …"},
+    {"capability_min", SCHEMA_NUMBER, false, .help = "least compute capability of an NVIDIA GPU"},
+    {"note", SCHEMA_TEXT, false, .help = "how well, since when"},
+    {0},
+};
+static const struct schema_field repack_fields[] = {
+    {"features", SCHEMA_TEXTS, true, .help = "vector units that the CPU must have, all of them"},
+    {"types", SCHEMA_TEXTS, true, TYPE, .help = "types that are copied"},
+    {"rows_multiple", SCHEMA_INTEGER, false, .help = "only matrices with a multiple of so many rows"},
+    {"row_multiple", SCHEMA_INTEGER, false, .help = "and of so many values in a row; without: the type's block"},
+    {"extra_bytes", SCHEMA_INTEGER, false, .help = "bytes that each block grows by"},
+    {"experts", SCHEMA_BOOL, false, .help = "true: stacked expert matrices too"},
+    {0},
+};
+static const struct schema_field runtime_fields[] = {
+    {"name", SCHEMA_TEXT, true, .help = "the value of the wish runtime"},
+    {"title", SCHEMA_TEXT, true, .help = "for people"},
+    {"like", SCHEMA_TEXT, false, .help = "the runtime whose values stand for those that are not given"},
+    {"date", SCHEMA_TEXT, true, .help = "as of when"},
+    {"source", SCHEMA_TEXT, true, .help = "version and documents read"},
+    {"formats", SCHEMA_MAPS, false, format_fields, .help = "what it reads"},
+    {"micro_batch", SCHEMA_INTEGER, false, .help = "tokens that one step works on; 0: the whole context"},
+    {"kv_pad", SCHEMA_INTEGER, false, .help = "cells of the KV cache come in multiples of this"},
+    {"windowed", SCHEMA_BOOL, false, .help = "true: layers with a sliding window cache only that"},
+    {"all_logits", SCHEMA_BOOL, false, .help = "true: room for the logits of all tokens of a step"},
+    {"dequantizes", SCHEMA_BOOL, false, .help = "true: holds 16-bit weights whatever the file has"},
+    {"pipeline_copies", SCHEMA_INTEGER, false, .help = "of a step's inputs, with several GPUs"},
+    {"gpu_margin", SCHEMA_BYTES, false, .help = "what stays free on each GPU"},
+    {"gpu_margin_share", SCHEMA_NUMBER, false, .help = "or this share of its memory, if that is more"},
+    {"host_margin", SCHEMA_BYTES, false, .help = "what stays free in RAM"},
+    {"gpu_efficiency", SCHEMA_NUMBER, false, .help = "share of a GPU's bandwidth that decoding reaches"},
+    {"cpu_efficiency", SCHEMA_NUMBER, false, .help = "share of the measured RAM bandwidth that decoding reaches"},
+    {"prefill_efficiency", SCHEMA_NUMBER, false, .help = "share of the peak operations that prompts reach"},
+    {"repack", SCHEMA_MAPS, false, repack_fields, .help = "weights that it copies; the first row that fits"},
+    {0},
+};
+static const struct schema_field runtimes_schema[] = {
+    {"schema", SCHEMA_INTEGER, true, .help = "1"},
+    {"runtimes", SCHEMA_MAPS, true, runtime_fields, .help = "the serving runtimes"},
+    {0},
+};
+
+/* ------------------------------------- decisions, warnings, usecases: decision.c */
+
+static const struct schema_field decisions_schema[] = {
+    {"schema", SCHEMA_INTEGER, true, .help = "1"},
+    {"decisions", SCHEMA_MAPS, true, decision_fields, .help = "what favours, disfavours or forbids a row"},
+    {0},
+};
+static const struct schema_field warnings_schema[] = {
+    {"schema", SCHEMA_INTEGER, true, .help = "1"},
+    {"warnings", SCHEMA_MAPS, true, warning_fields, .help = "habits that spoil results"},
+    {0},
+};
+static const struct schema_field usecases_schema[] = {
+    {"schema", SCHEMA_INTEGER, true, .help = "1"},
+    {"usecases", SCHEMA_MAPS, true, usecase_fields, .help = "what a model is for"},
+    {0},
+};
+
 static const struct { const char *name; const struct schema_field *fields; } schemas[] = {
-    {"levels", levels_schema},
-    {"recipes", recipes_schema},
+    {"levels", levels_schema},       {"recipes", recipes_schema},   {"runtimes", runtimes_schema},
+    {"decisions", decisions_schema}, {"warnings", warnings_schema}, {"usecases", usecases_schema},
 };
 
 const struct schema_field *rules_schema(const char *name)

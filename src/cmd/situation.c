@@ -1,0 +1,25 @@
+#include "cmd/situation.h"
+
+int situation_init(struct situation *s, const struct args *a, struct error *e)
+{
+    const struct machine_options o = {.file = args_get(a, "machine"), .disk_path = args_get(a, "out")};
+    *s = (struct situation){0};
+    int rc = args_wishes(a, &s->wishes, e);
+    rc = rc ? rc : rules_load(&s->rules, e);
+    rc = rc ? rc : model_open(&s->model, args_operand(a, 0), MODEL_HEADER_ONLY, e);
+    rc = rc ? rc : machine_detect(&s->machine, &o, e);
+    if (rc)
+        return rc;
+    wishes_defaults(&s->wishes, s->machine, s->model);
+    return estimates_make(&s->estimates, s->machine, s->model, &s->wishes, s->rules, e);
+}
+
+void situation_done(struct situation *s)
+{
+    estimates_free(s->estimates);
+    machine_free(s->machine);
+    if (s->model)
+        model_close(s->model);
+    rules_free(s->rules);
+    wishes_done(&s->wishes);
+}

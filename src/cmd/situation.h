@@ -1,0 +1,19 @@
+/* What `estimate` and `plan` start from: the machine, the checkpoint, the wishes, the rules and the estimates. */
+#ifndef CMD_SITUATION_H
+#define CMD_SITUATION_H
+
+#include "cmd/cmd.h"
+#include "plan/estimate.h"
+
+struct situation {
+    struct machine *machine;
+    struct model *model;
+    struct rules *rules;
+    struct wishes wishes;
+    struct estimates *estimates;
+};
+/* From MODEL, --machine and the wishes on the command line. Call situation_done whatever is returned. */
+int situation_init(struct situation *s, const struct args *a, struct error *e);
+void situation_done(struct situation *s);
+
+#endif

@@ -1,0 +1,297 @@
+#include "plan/decision.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/str.h"
+
+/* ---------------------------------------------------------------- conditions */
+
+enum comparison { AT_LEAST, BELOW, ONE_OF, IS, LOSS_OVER };
+struct condition_kind {
+    const char *key;
+    enum comparison comparison;
+    enum plan_fact fact;
+};
+static const struct condition_kind kinds[] = {
+    {"parameters_min", AT_LEAST, FACT_PARAMETERS},
+    {"parameters_below", BELOW, FACT_PARAMETERS},
+    {"vram_min", AT_LEAST, FACT_VRAM},
+    {"vram_below", BELOW, FACT_VRAM},
+    {"ram_min", AT_LEAST, FACT_RAM},
+    {"ram_below", BELOW, FACT_RAM},
+    {"ctx_min", AT_LEAST, FACT_CTX},
+    {"trained_ctx_below_ctx", IS, FACT_TRAINED_CTX},
+    {"parallel_min", AT_LEAST, FACT_PARALLEL},
+    {"experts_min", AT_LEAST, FACT_EXPERTS},
+    {"fit", ONE_OF, FACT_FIT},
+    {"use_case", ONE_OF, FACT_USE_CASE},
+    {"runtime", ONE_OF, FACT_RUNTIME},
+    {"kv_type", ONE_OF, FACT_KV_TYPE},
+    {"gpu", IS, FACT_GPU},
+    {"calibration", IS, FACT_CALIBRATION},
+    {"quantized_source", IS, FACT_QUANTIZED_SOURCE},
+    {"source_fits", IS, FACT_SOURCE_FITS},
+    {"max_loss_asked", IS, FACT_LOSS_ASKED},
+    {"evaluation", IS, FACT_EVALUATION},
+    {"loss_over_wish", LOSS_OVER, FACT_COUNT},
+};
+
+#define HELP(text) .help = text
+const struct schema_field condition_fields[] = {
+    {"parameters_min", SCHEMA_NUMBER, false, HELP("the model has at least so many parameters")},
+    {"parameters_below", SCHEMA_NUMBER, false, HELP("the model has fewer parameters")},
+    {"vram_min", SCHEMA_BYTES, false, HELP("the GPUs have at least so much memory together; none: 0")},
+    {"vram_below", SCHEMA_BYTES, false, HELP("the GPUs have less memory together")},
+    {"ram_min", SCHEMA_BYTES, false, HELP("the machine has at least so much memory")},
+    {"ram_below", SCHEMA_BYTES, false, HELP("the machine has less memory")},
+    {"ctx_min", SCHEMA_NUMBER, false, HELP("the context wished for is at least so long")},
+    {"trained_ctx_below_ctx", SCHEMA_BOOL, false, HELP("the context wished for is longer than the trained one")},
+    {"parallel_min", SCHEMA_NUMBER, false, HELP("at least so many sequences at once")},
+    {"experts_min", SCHEMA_NUMBER, false, HELP("a mixture of at least so many experts")},
+    {"fit", SCHEMA_TEXTS, false, HELP("the wish fit is one of these")},
+    {"use_case", SCHEMA_TEXTS, false, HELP("the wish use-case is one of these")},
+    {"runtime", SCHEMA_TEXTS, false, HELP("the wish runtime is one of these")},
+    {"kv_type", SCHEMA_TEXTS, false, HELP("the wish kv-type is one of these")},
+    {"gpu", SCHEMA_BOOL, false, HELP("whether there is a GPU")},
+    {"calibration", SCHEMA_BOOL, false, HELP("whether a domain text is given")},
+    {"quantized_source", SCHEMA_BOOL, false, HELP("whether the checkpoint is quantized already")},
+    {"source_fits", SCHEMA_BOOL, false, HELP("whether the checkpoint would fit as it is")},
+    {"max_loss_asked", SCHEMA_BOOL, false, HELP("whether the person set the largest loss")},
+    {"evaluation", SCHEMA_BOOL, false, HELP("whether the result will be measured")},
+    {"loss_over_wish", SCHEMA_TEXT, false, HELP("the expected loss of this level exceeds the largest loss")},
+    {0},
+};
+
+static const char *const row_tests[ROW_TEST_COUNT] = {
+    [ROW_OVER_LOSS] = "over-loss",       [ROW_UNDER_SPEED] = "under-speed",   [ROW_SPLIT] = "split",
+    [ROW_ABOVE_SOURCE] = "above-source", [ROW_BELOW_SOURCE] = "below-source", [ROW_SOURCE] = "source",
+    [ROW_NEEDS_IMATRIX] = "needs-imatrix",
+};
+
+static int row_test(const char *word)
+{
+    for (int i = 0; i < ROW_TEST_COUNT; i++)
+        if (strcmp(row_tests[i], word) == 0)
+            return i;
+    return -1;
+}
+
+static bool is_row_test(const char *text) { return row_test(text) >= 0; }
+
+#define TARGET_FIELDS                                                                                            \
+    {"when", SCHEMA_MAP, false, condition_fields, HELP("conditions, all of which must hold")},                  \
+    {"levels", SCHEMA_TEXTS, false, HELP("levels that it is about, the preferred one first; without: all")},   \
+    {"rows", SCHEMA_TEXTS, false, .valid = is_row_test,                                                          \
+     .expected = "over-loss, under-speed, split, above-source, below-source, source or needs-imatrix",          \
+     HELP("only rows of this kind")},                                                                            \
+    {"formats", SCHEMA_TEXTS, false, HELP("only rows of these formats")}
+
+const struct schema_field decision_fields[] = {
+    {"name", SCHEMA_TEXT, true, HELP("what people call it")},
+    TARGET_FIELDS,
+    {"prefer", SCHEMA_NUMBER, false, HELP("points for these rows; each later level gets one less")},
+    {"avoid", SCHEMA_NUMBER, false, HELP("points against these rows")},
+    {"forbid", SCHEMA_BOOL, false, HELP("true: never, whatever speaks for it")},
+    {"tell", SCHEMA_BOOL, false, HELP("true: only said")},
+    {"why", SCHEMA_TEXT, true, HELP("the reason, with {figures} of the row")},
+    {"source", SCHEMA_TEXT, true, HELP("where that comes from")},
+    {0},
+};
+const struct schema_field warning_fields[] = {
+    {"name", SCHEMA_TEXT, true, HELP("what people call it")},
+    TARGET_FIELDS,
+    {"why", SCHEMA_TEXT, true, HELP("what may go wrong, and what to do instead, with {figures}")},
+    {"source", SCHEMA_TEXT, true, HELP("where that comes from")},
+    {0},
+};
+const struct schema_field usecase_fields[] = {
+    {"name", SCHEMA_TEXT, true, HELP("the value of the wish use-case")},
+    {"levels", SCHEMA_TEXTS, false, HELP("levels that suit it, the preferred one first")},
+    {"prefer", SCHEMA_NUMBER, false, HELP("points for them; each later one gets one less")},
+    {"why", SCHEMA_TEXT, true, HELP("the reason")},
+    {"source", SCHEMA_TEXT, true, HELP("where that comes from")},
+    {0},
+};
+
+/* ------------------------------------------------------------------ compiling */
+
+static double condition_number(const struct yaml *when, const struct condition_kind *k)
+{
+    if (k->fact == FACT_VRAM || k->fact == FACT_RAM)
+        return (double)checked_bytes(when, k->key, 0);
+    return k->comparison == IS ? checked_bool(when, k->key, false) : checked_number(when, k->key, 0);
+}
+
+static int compile_conditions(struct rules *r, const struct yaml *when, struct decision *d, struct error *e)
+{
+    d->when = arena_alloc(&r->arena, (when ? when->count : 0) * sizeof *d->when);
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
+        const struct yaml *y = yaml_get(when, kinds[i].key);
+        if (!y)
+            continue;
+        struct condition *c = &d->when[d->when_count++];
+        *c = (struct condition){.kind = &kinds[i], .number = condition_number(when, &kinds[i])};
+        if (kinds[i].comparison == ONE_OF)
+            c->words = checked_texts(when, kinds[i].key, &r->arena);
+        if (kinds[i].comparison == LOSS_OVER && !(c->level = rules_level(r, y->text)))
+            return yaml_expected(y, e, "a level from levels.yaml");
+    }
+    return 0;
+}
+
+static int compile_target(struct rules *r, const struct yaml *row, struct decision *d, struct error *e)
+{
+    const char *const *names = checked_texts(row, "levels", &r->arena);
+    const char *const *tests = checked_texts(row, "rows", &r->arena);
+    int n = 0;
+    d->levels = names ? arena_alloc(&r->arena, ((size_t)r->level_count + 1) * sizeof *d->levels) : NULL;
+    for (; names && names[n] && n < r->level_count; n++)
+        if (!(d->levels[n] = rules_level(r, names[n])))
+            return error_set(e, ERROR_USAGE, "%s:%d: expected a level from levels.yaml in 'levels', found '%s'",
+                             row->file, row->line, names[n]);
+    for (; tests && *tests; tests++)
+        d->rows |= 1u << row_test(*tests);
+    d->formats = checked_texts(row, "formats", &r->arena);
+    return compile_conditions(r, yaml_get(row, "when"), d, e);
+}
+
+static int compile(struct rules *r, const struct yaml *row, struct decision *d, struct error *e)
+{
+    static const struct { const char *key; char sign; } actions[] = {
+        {"prefer", '+'}, {"avoid", '-'}, {"forbid", 'x'}, {"tell", 'i'},
+    };
+    *d = (struct decision){.name = checked_text(row, "name"), .why = checked_text(row, "why"),
+                           .source = checked_text(row, "source"), .where = rules_where(row, &r->arena), .sign = 0};
+    for (size_t i = 0; i < ARRAY_LENGTH(actions); i++) {
+        if (!yaml_get(row, actions[i].key))
+            continue;
+        if (d->sign)
+            return yaml_expected(row, e, "only one of the keys prefer, avoid, forbid, tell");
+        d->sign = actions[i].sign;
+        d->weight = i < 2 ? checked_number(row, actions[i].key, 0) : 0;
+    }
+    return compile_target(r, row, d, e);
+}
+
+/* A use case is a decision under the condition that it was wished for. */
+static void ask_use_case(struct rules *r, struct decision *d)
+{
+    const char **words = arena_alloc(&r->arena, 2 * sizeof *words);
+    words[0] = d->name;
+    d->when = arena_alloc(&r->arena, sizeof *d->when);
+    d->when[0] = (struct condition){.words = words};
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
+        if (kinds[i].fact == FACT_USE_CASE)
+            d->when[0].kind = &kinds[i];
+    d->when_count = 1;
+}
+
+static int compile_decisions(struct rules *r, struct error *e)
+{
+    const struct yaml *rows = yaml_get(r->decisions_tree, "decisions"), *uses = yaml_get(r->usecases_tree, "usecases");
+    int rc = 0;
+    r->decisions = arena_alloc(&r->arena, (rows->count + uses->count) * sizeof *r->decisions);
+    for (size_t i = 0; !rc && i < rows->count; i++) {
+        struct decision *d = &r->decisions[r->decision_count++];
+        rc = compile(r, rows->items[i], d, e);
+        if (!rc && !d->sign)
+            rc = yaml_expected(rows->items[i], e, "one of the keys prefer, avoid, forbid, tell");
+    }
+    for (size_t i = 0; !rc && i < uses->count; i++) {
+        struct decision *d = &r->decisions[r->decision_count++];
+        rc = compile(r, uses->items[i], d, e);
+        ask_use_case(r, d);
+    }
+    return rc;
+}
+
+int decisions_compile(struct rules *r, struct error *e)
+{
+    const struct yaml *rows = yaml_get(r->warnings_tree, "warnings");
+    int rc = compile_decisions(r, e);
+    r->warnings = arena_alloc(&r->arena, rows->count * sizeof *r->warnings);
+    for (size_t i = 0; !rc && i < rows->count; i++)
+        rc = compile(r, rows->items[i], &r->warnings[r->warning_count++], e);
+    return rc;
+}
+
+/* -------------------------------------------------------------------- asking */
+
+static const struct estimate *row_of(const struct estimates *s, const struct level *level)
+{
+    for (int i = 0; i < s->count; i++)
+        if (s->rows[i].level == level)
+            return &s->rows[i];
+    return NULL;
+}
+
+static bool meets(const struct condition *c, const struct facts *f)
+{
+    enum plan_fact fact = c->kind->fact;
+    const struct estimate *row;
+    switch (c->kind->comparison) {
+    case AT_LEAST: return f->number[fact] >= c->number;
+    case BELOW: return f->number[fact] < c->number;
+    case IS: return f->number[fact] == c->number;
+    case LOSS_OVER: row = row_of(f->s, c->level); return row && row->expected_loss > f->max_loss;
+    case ONE_OF: break;
+    }
+    for (const char *const *w = c->words; *w && f->word[fact]; w++)
+        if (strcmp(*w, f->word[fact]) == 0)
+            return true;
+    return false;
+}
+
+bool decision_holds(const struct decision *d, const struct facts *f)
+{
+    for (int i = 0; i < d->when_count; i++)
+        if (!meets(&d->when[i], f))
+            return false;
+    return true;
+}
+
+static const struct estimate *source_row(const struct estimates *s)
+{
+    for (int i = 0; i < s->count; i++)
+        if (s->rows[i].is_source)
+            return &s->rows[i];
+    return NULL;
+}
+
+static bool passes(enum row_test test, const struct facts *f, const struct estimate *row)
+{
+    const struct estimate *source = source_row(f->s);
+    double bits = source ? source->bits_per_weight : f->s->source_bits;
+    switch (test) {
+    case ROW_OVER_LOSS: return row->expected_loss > f->max_loss;
+    case ROW_UNDER_SPEED: return row->tokens_per_s < f->min_speed;
+    case ROW_SPLIT: return row->verdict == VERDICT_SPLIT;
+    case ROW_ABOVE_SOURCE: return !row->is_source && row->bits_per_weight > bits * 1.005;
+    case ROW_BELOW_SOURCE: return !row->is_source && row->bits_per_weight <= bits * 1.005;
+    case ROW_SOURCE: return row->is_source;
+    case ROW_NEEDS_IMATRIX: return row->level->imatrix;
+    case ROW_TEST_COUNT: break;
+    }
+    return false;
+}
+
+bool decision_takes(const struct decision *d, const struct facts *f, const struct estimate *row, int *rank)
+{
+    *rank = 0;
+    if (d->levels) {
+        while (d->levels[*rank] && d->levels[*rank] != row->level)
+            ++*rank;
+        if (!d->levels[*rank])
+            return false;
+    }
+    for (const char *const *w = d->formats; w; w++)
+        if (!*w)
+            return false;
+        else if (strcmp(*w, row->level->format) == 0)
+            break;
+    for (int i = 0; i < ROW_TEST_COUNT; i++)
+        if (d->rows >> i & 1 && !passes(i, f, row))
+            return false;
+    return true;
+}

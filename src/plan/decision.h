@@ -1,0 +1,51 @@
+/* Decisions, warnings and use cases as data: under which conditions which rows are favoured, avoided or forbidden.
+ * The conditions' names are one table here, from which the files are checked and documented. */
+#ifndef PLAN_DECISION_H
+#define PLAN_DECISION_H
+
+#include "plan/estimate.h"
+#include "plan/rules.h"
+
+/* What conditions ask about: a number, a word or a truth; unknown ones (NaN, NULL) meet no condition. */
+enum plan_fact {
+    FACT_PARAMETERS, FACT_VRAM, FACT_RAM, FACT_CTX, FACT_TRAINED_CTX, FACT_PARALLEL, FACT_EXPERTS, /* numbers */
+    FACT_FIT, FACT_USE_CASE, FACT_RUNTIME, FACT_KV_TYPE,                                             /* words */
+    FACT_GPU, FACT_CALIBRATION, FACT_QUANTIZED_SOURCE, FACT_SOURCE_FITS, FACT_LOSS_ASKED, FACT_EVALUATION, /* 0, 1 */
+    FACT_COUNT,
+};
+struct facts {
+    double number[FACT_COUNT];
+    const char *word[FACT_COUNT];
+    double max_loss, min_speed; /* the wishes; NaN: none */
+    const struct estimates *s;
+};
+
+struct condition {
+    const struct condition_kind *kind;
+    double number;
+    const char *const *words;
+    const struct level *level;
+};
+
+enum row_test { ROW_OVER_LOSS, ROW_UNDER_SPEED, ROW_SPLIT, ROW_ABOVE_SOURCE, ROW_BELOW_SOURCE, ROW_SOURCE,
+                ROW_NEEDS_IMATRIX, ROW_TEST_COUNT };
+
+struct decision {
+    const char *name, *why, *source, *where;
+    struct condition *when;
+    int when_count;
+    const struct level **levels;   /* in order of preference, NULL-terminated; NULL: all */
+    unsigned rows;                 /* bits of row_test: all must hold */
+    const char *const *formats;    /* NULL: all */
+    char sign;                     /* '+' favours, '-' against, 'x' forbids, 'i' tells */
+    double weight;                 /* points of '+' and '-' */
+};
+
+extern const struct schema_field condition_fields[], decision_fields[], warning_fields[], usecase_fields[];
+
+int decisions_compile(struct rules *r, struct error *e);
+bool decision_holds(const struct decision *d, const struct facts *f);
+/* Whether the decision is about this row; `rank` gets its place among the decision's levels. */
+bool decision_takes(const struct decision *d, const struct facts *f, const struct estimate *row, int *rank);
+
+#endif

@@ -1,0 +1,222 @@
+/* The arithmetic of a row with this model's numbers in it. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "plan/costs.h"
+#include "plan/estimate.h"
+#include "plan/graph.h"
+#include "plan/loss.h"
+#include "plan/placement.h"
+#include "plan/recipe.h"
+#include "plan/runtime.h"
+
+struct explainer {
+    struct estimates *s;
+    const struct estimate *row;
+    const struct machine *machine;
+    const struct model *model;
+    const struct wishes *wishes;
+    const struct rules *rules;
+    const struct runtime *runtime;
+    struct kv_cache kv;
+    const char **lines;
+    int count, capacity;
+};
+
+static void say(struct explainer *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct explainer *x, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    array_push(x->lines, x->count, x->capacity) = arena_strdup(&x->s->arena, text);
+}
+
+/* "4.1 GiB (4370431234 B)" */
+struct amount { char text[2 * FORMAT_SIZE + 16]; };
+static struct amount amount(uint64_t bytes)
+{
+    struct amount a;
+    char unit[FORMAT_SIZE];
+    snprintf(a.text, sizeof a.text, "%s (%llu B)", format_bytes(unit, (double)bytes), (unsigned long long)bytes);
+    return a;
+}
+
+/* ------------------------------------------------------------------- weights */
+
+static void explain_type(struct explainer *x, const struct recipe *r, const struct quant_type *type)
+{
+    uint64_t values = 0, bytes = 0;
+    int tensors = 0;
+    char count[FORMAT_SIZE];
+    for (int i = 0; i < r->count; i++)
+        if (r->tensors[i].type == type) {
+            tensors++;
+            values += (uint64_t)tensor_elements(r->tensors[i].tensor);
+            bytes += r->tensors[i].bytes;
+        }
+    if (tensors)
+        say(x, "  %-6s %3d tensors, %s values / %d x %d B = %s", type->name, tensors,
+            format_count(count, (double)values), type->block, type->block_bytes, amount(bytes).text);
+}
+
+static void explain_weights(struct explainer *x, struct error *e)
+{
+    struct recipe_walk *w = recipe_walk_new(x->model, x->rules);
+    struct recipe_options o = {.imatrix = false};
+    struct recipe r;
+    const struct quant_type *type;
+    int rc = 0;
+    if (x->row->is_source)
+        recipe_walk_source(w, &r, x->row->level);
+    else
+        rc = recipe_walk_level(w, &r, x->row->level, &o, e);
+    say(x, "weights: each tensor's values, by the block of its type");
+    for (int i = 0; !rc && (type = quant_type_at(i)); i++)
+        explain_type(x, &r, type);
+    say(x, "  = %s, %.2f bits per weight; the file with its metadata: %s", amount(r.bytes).text,
+        x->row->bits_per_weight, amount(x->row->file_bytes).text);
+    recipe_done(&r);
+    recipe_walk_free(w);
+}
+
+/* --------------------------------------------------------------------- cache */
+
+static bool same_shape(const struct layer_shape *a, const struct layer_shape *b)
+{
+    return a->kv_heads == b->kv_heads && a->key_length == b->key_length && a->value_length == b->value_length &&
+           a->window == b->window && a->state_bytes == b->state_bytes;
+}
+
+static void explain_cached(struct explainer *x, const struct layer_shape *l, int layers)
+{
+    const struct hparams *hp = &x->model->hp;
+    uint64_t token = kv_token_bytes(&x->kv, hp, l), bytes = kv_layer_bytes(&x->kv, hp, l) * (uint64_t)layers;
+    long long cells = kv_cells(&x->kv, l);
+    const char *type = x->s->kv_type;
+    if (!l->kv_heads)
+        say(x, "  %d layers without a cache: state of %lld B x %d sequences = %s", layers, (long long)l->state_bytes,
+            x->kv.sequences, amount(bytes).text);
+    else if (hp->mla_rank)
+        say(x, "  %d layers: (%d + %d) values in %s = %llu B a token, x %lld cells x %d sequences = %s", layers,
+            hp->mla_rank, hp->mla_rope, type, (unsigned long long)token, cells, x->kv.sequences, amount(bytes).text);
+    else
+        say(x, "  %d layers%s: %d heads x (%d + %d) values in %s = %llu B a token, x %lld cells x %d sequences = %s",
+            layers, l->window && x->kv.windowed ? " with a window" : "", l->kv_heads, l->key_length, l->value_length, type,
+            (unsigned long long)token, cells, x->kv.sequences, amount(bytes).text);
+}
+
+static void explain_cache(struct explainer *x)
+{
+    const struct hparams *hp = &x->model->hp;
+    say(x, "KV cache: context %d, in steps of %d cells", x->s->context, x->kv.pad);
+    for (int i = 0; i < hp->layers; i++) {
+        int same = 0, first = i;
+        for (int k = 0; k < hp->layers; k++)
+            if (same_shape(&hp->layer[k], &hp->layer[i])) {
+                first = k < first ? k : first;
+                same++;
+            }
+        if (first == i)
+            explain_cached(x, &hp->layer[i], same);
+    }
+    say(x, "  = %s", amount(x->row->kv_bytes).text);
+}
+
+/* ------------------------------------------------------------------- buffers */
+
+static void explain_buffers(struct explainer *x)
+{
+    const struct hparams *hp = &x->model->hp;
+    const struct runtime *r = x->runtime;
+    int64_t tokens = r->micro_batch && r->micro_batch < x->kv.context ? r->micro_batch : x->kv.context;
+    int64_t outputs = r->all_logits ? tokens : x->kv.sequences;
+    int64_t cells = hp->layers ? kv_cells(&x->kv, &hp->layer[0]) : 0;
+    say(x, "compute buffer: the widest moment of a step of %lld tokens", (long long)tokens);
+    say(x, "  logits: %d words x %lld tokens x 4 B = %s", hp->vocab, (long long)outputs,
+        amount((uint64_t)hp->vocab * (uint64_t)outputs * 4).text);
+    say(x, "  attention mask: %lld cells x %lld tokens x 2 B = %s", (long long)cells, (long long)tokens,
+        amount((uint64_t)cells * (uint64_t)tokens * 2).text);
+    say(x, "  feed-forward: %d wide x %lld tokens x 4 B, three at a time = %s", hp->layers ? hp->layer[0].ffn : 0,
+        (long long)tokens, amount(hp->layers ? (uint64_t)hp->layer[0].ffn * (uint64_t)tokens * 12 : 0).text);
+    say(x, "  laid out as the runtime does, reusing what is free: %s", amount(x->row->compute_bytes).text);
+    say(x, "overhead: copies of weights in the runtime's own layout, and %d x %d logits x 4 B: %s", x->kv.sequences,
+        hp->vocab, amount(x->row->overhead_bytes).text);
+}
+
+static void explain_total(struct explainer *x)
+{
+    const struct estimate *row = x->row;
+    say(x, "total: %s + %s + %s + %s = %s", amount(row->weights_bytes).text, amount(row->kv_bytes).text,
+        amount(row->compute_bytes).text, amount(row->overhead_bytes).text, amount(row->total_bytes).text);
+    say(x, "  on GPUs %s, in RAM %s", amount(row->gpu_bytes).text, amount(row->cpu_bytes).text);
+    if (row->reclaimable_bytes)
+        say(x, "  of the RAM, %s are pages of the file that can be dropped once the copy is made",
+            amount(row->reclaimable_bytes).text);
+    if (x->s->gpu_budget_known)
+        say(x, "  budget on GPUs: %s (free, less a margin of %s each)", amount(x->s->gpu_budget).text,
+            amount(x->runtime->gpu_margin).text);
+    if (x->s->cpu_budget_known)
+        say(x, "  budget in RAM: %s (available, less %s)", amount(x->s->cpu_budget).text,
+            amount(x->runtime->host_margin).text);
+}
+
+/* ------------------------------------------------------------ speed and loss */
+
+static void explain_speed(struct explainer *x)
+{
+    const struct machine *m = x->machine;
+    const struct fact ram = m ? m->memory.bandwidth : (struct fact){0};
+    if (isnan(x->row->tokens_per_s)) {
+        say(x, "speed: unknown, since the bandwidth of the memory that is read is unknown");
+        return;
+    }
+    say(x, "speed: a token reads the weights once and half the cache; decoding reaches a share of the bandwidth");
+    for (int i = 0; i < m->gpu_count && x->row->gpu_layers; i++)
+        if (fact_known(m->gpus[i].bandwidth))
+            say(x, "  %s: %.0f GB/s (%s) x %.2f", m->gpus[i].name, m->gpus[i].bandwidth.value / 1e9,
+                fact_source_name(m->gpus[i].bandwidth.source), x->runtime->gpu_efficiency);
+    if (x->row->gpu_layers < x->row->layers && fact_known(ram))
+        say(x, "  RAM: %.1f GB/s (%s) x %.2f", ram.value / 1e9, fact_source_name(ram.source),
+            x->runtime->cpu_efficiency);
+    say(x, "  = %.1f tokens/s", x->row->tokens_per_s);
+}
+
+static void explain_loss(struct explainer *x)
+{
+    const struct loss_table *t = loss_table(x->rules, x->row->level, (double)x->model->parameters);
+    char size[FORMAT_SIZE];
+    if (isnan(x->row->expected_loss))
+        say(x, "loss: unknown, no published table speaks for a model of this size at this level");
+    else if (!t || x->row->is_source || strcmp(x->row->loss_from, t->from) != 0)
+        say(x, "loss: 0, %s", x->row->loss_from);
+    else
+        say(x, "loss: %.2f %%, of %s with %s parameters (%s)", 100 * x->row->expected_loss, t->model,
+            format_count(size, t->parameters), t->source);
+}
+
+const char **estimate_explain(struct estimates *s, int row, const struct machine *m, const struct model *model,
+                              const struct wishes *w, const struct rules *r, int *count)
+{
+    struct error unused;
+    const struct runtime *runtime = runtime_named(r, wishes_choice(w, WISH_RUNTIME));
+    struct explainer x = {s, &s->rows[row], m, model, w, r, runtime, kv_of(w, runtime)};
+    say(&x, "%s of %s, %s", x.row->level->name, model->name, runtime->title);
+    explain_weights(&x, &unused);
+    explain_cache(&x);
+    explain_buffers(&x);
+    explain_total(&x);
+    explain_speed(&x);
+    explain_loss(&x);
+    const char **lines = arena_alloc(&s->arena, (size_t)x.count * sizeof *lines);
+    memcpy(lines, x.lines, (size_t)x.count * sizeof *lines);
+    free(x.lines);
+    *count = x.count;
+    return lines;
+}

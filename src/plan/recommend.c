@@ -1,0 +1,351 @@
+#include "plan/recommend.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "plan/decision.h"
+#include "plan/runtime.h"
+
+/* --------------------------------------------------------------------- facts */
+
+static double truth(bool known, bool value)
+{
+    return known ? value : NAN;
+}
+
+/* Memory of all GPUs; 0 without any. A budget that the person named stands in for GPUs that nobody found. */
+static double total_vram(const struct machine *m, const struct wishes *w)
+{
+    double sum = 0;
+    bool known = true;
+    for (int i = 0; m && i < m->gpu_count; i++) {
+        known = known && fact_known(m->gpus[i].vram_total_bytes);
+        sum += fact_or(m->gpus[i].vram_total_bytes, 0);
+    }
+    if (m && m->gpu_count)
+        return known ? sum : NAN;
+    return strcmp(wishes_choice(w, WISH_FIT), "cpu") != 0 && w->value[WISH_BUDGET].set ? w->value[WISH_BUDGET].number : 0;
+}
+
+static const struct estimate *source_row(const struct estimates *s)
+{
+    for (int i = 0; i < s->count; i++)
+        if (s->rows[i].is_source)
+            return &s->rows[i];
+    return NULL;
+}
+
+static struct facts gather(const struct estimates *s, const struct machine *m, const struct model *model,
+                           const struct wishes *w)
+{
+    const struct estimate *source = source_row(s);
+    double ctx = w->value[WISH_CTX].number;
+    return (struct facts){
+        .number = {
+            [FACT_PARAMETERS] = (double)model->parameters,
+            [FACT_VRAM] = total_vram(m, w),
+            [FACT_RAM] = m && fact_known(m->memory.total_bytes) ? m->memory.total_bytes.value : NAN,
+            [FACT_CTX] = ctx,
+            [FACT_TRAINED_CTX] = truth(model->hp.context > 0, ctx > model->hp.context),
+            [FACT_PARALLEL] = w->value[WISH_PARALLEL].number,
+            [FACT_EXPERTS] = model->hp.experts,
+            [FACT_GPU] = truth(m != NULL, m && m->gpu_count > 0),
+            [FACT_CALIBRATION] = wishes_given(w, WISH_CALIBRATION),
+            [FACT_QUANTIZED_SOURCE] = model->quantized,
+            [FACT_SOURCE_FITS] = truth(source && source->verdict != VERDICT_UNKNOWN,
+                                       source && source->verdict == VERDICT_FITS),
+            [FACT_LOSS_ASKED] = w->value[WISH_MAX_LOSS].set,
+            [FACT_EVALUATION] = 1,
+        },
+        .word = {
+            [FACT_FIT] = wishes_choice(w, WISH_FIT),
+            [FACT_USE_CASE] = wishes_choice(w, WISH_USE_CASE),
+            [FACT_RUNTIME] = wishes_choice(w, WISH_RUNTIME),
+            [FACT_KV_TYPE] = wishes_choice(w, WISH_KV_TYPE),
+        },
+        .max_loss = w->value[WISH_MAX_LOSS].number,
+        .min_speed = w->value[WISH_MIN_SPEED].number,
+        .s = s,
+    };
+}
+
+/* ------------------------------------------------------------ texts of reasons */
+
+struct telling { const struct facts *f; const struct model *model; const struct estimate *row; };
+
+static void put_count(struct str *s, double n)
+{
+    char text[FORMAT_SIZE];
+    str_add(s, format_count(text, n));
+}
+
+static void put_percent(struct str *s, double fraction)
+{
+    if (isnan(fraction))
+        str_add(s, "unknown");
+    else
+        str_addf(s, "%.*f %%", fabs(fraction) < 0.0995 ? 1 : 0, 100 * fraction);
+}
+
+static void put_speed(struct str *s, double tokens)
+{
+    str_addf(s, "%.*f", tokens < 10 ? 1 : 0, tokens);
+}
+
+static void put_parameters(struct str *s, const struct telling *t) { put_count(s, (double)t->model->parameters); }
+static void put_source(struct str *s, const struct telling *t) { str_add(s, t->model->file_type); }
+static void put_limit(struct str *s, const struct telling *t) { put_percent(s, t->f->max_loss); }
+static void put_wish_speed(struct str *s, const struct telling *t) { put_speed(s, t->f->min_speed); }
+static void put_use_case(struct str *s, const struct telling *t) { str_add(s, t->f->word[FACT_USE_CASE]); }
+static void put_ctx(struct str *s, const struct telling *t) { str_addf(s, "%.0f", t->f->number[FACT_CTX]); }
+static void put_trained(struct str *s, const struct telling *t) { str_addf(s, "%d", t->model->hp.context); }
+static void put_loss(struct str *s, const struct telling *t) { put_percent(s, t->row ? t->row->expected_loss : NAN); }
+static void put_level(struct str *s, const struct telling *t) { str_add(s, t->row ? t->row->level->name : "it"); }
+static void put_rate(struct str *s, const struct telling *t) { put_speed(s, t->row ? t->row->tokens_per_s : NAN); }
+static void put_from(struct str *s, const struct telling *t)
+{
+    str_add(s, t->row && t->row->loss_from ? t->row->loss_from : "unknown");
+}
+
+static const struct { const char *name; void (*put)(struct str *s, const struct telling *t); } figures[] = {
+    {"parameters", put_parameters}, {"source_type", put_source},      {"limit", put_limit},
+    {"use_case", put_use_case},     {"ctx", put_ctx},                 {"trained_ctx", put_trained},
+    {"loss", put_loss},             {"loss_from", put_from},          {"level", put_level},
+    {"speed", put_rate},            {"wish_speed", put_wish_speed},
+};
+
+/* "{name}" at `text`: puts the figure and returns its length in the text; 0 where it is none. */
+static size_t put_figure(struct str *s, const char *text, const struct telling *t)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(figures); i++) {
+        size_t n = strlen(figures[i].name);
+        if (text[0] == '{' && strncmp(text + 1, figures[i].name, n) == 0 && text[n + 1] == '}') {
+            figures[i].put(s, t);
+            return n + 2;
+        }
+    }
+    return 0;
+}
+
+static char *tell(struct estimates *s, const char *template, const struct telling *t)
+{
+    struct str text = {0};
+    for (size_t n; *template; template += n ? n : 1)
+        if (!(n = put_figure(&text, template, t)))
+            str_add_char(&text, *template);
+    char *kept = arena_strdup(&s->arena, text.data ? text.data : "");
+    str_done(&text);
+    return kept;
+}
+
+static void add(struct estimate *row, char sign, char *text, const char *rule)
+{
+    reason_add(&row->reasons, &row->reason_count, &row->reason_capacity, sign, text, rule);
+}
+
+static char *print(struct estimates *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static char *print(struct estimates *s, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    return arena_strdup(&s->arena, text);
+}
+
+/* --------------------------------------------------------------- what it says */
+
+static const char *gib(char out[static FORMAT_SIZE], uint64_t bytes)
+{
+    return format_bytes(out, (double)bytes);
+}
+
+static char *fit_text(struct estimates *s, const struct estimate *row, bool cpu)
+{
+    char a[FORMAT_SIZE], b[FORMAT_SIZE], c[FORMAT_SIZE];
+    uint64_t need = cpu ? row->cpu_bytes - row->reclaimable_bytes : row->gpu_bytes;
+    uint64_t have = cpu ? s->cpu_budget : s->gpu_budget;
+    switch (row->verdict) {
+    case VERDICT_FITS:
+        return print(s, "fits: %s of %s %s, %s%s to spare", gib(a, need), gib(b, have), cpu ? "of RAM" : "of VRAM",
+                     cpu ? "" : print(s, "all %d layers on the GPU, ", row->layers), gib(c, have - need));
+    case VERDICT_SPLIT:
+        return print(s, "split: %d of %d layers on the GPU (%s of %s), %s in RAM", row->gpu_layers, row->layers,
+                     gib(a, row->gpu_bytes), gib(b, s->gpu_budget), gib(c, row->cpu_bytes));
+    case VERDICT_UNKNOWN:
+        return print(s, "needs %s, but how much %s is free is unknown; --budget says what may be used", gib(a, need),
+                     cpu ? "RAM" : "VRAM");
+    case VERDICT_TOO_BIG: break;
+    }
+    if (!cpu && !s->gpu_budget_known && !s->gpu_budget)
+        return print(s, "needs a GPU with %s, and none was found; --fit cpu runs it in RAM", gib(a, need));
+    return print(s, "too big: needs %s, and %s of %s may be used%s", gib(a, need), gib(b, have), cpu ? "RAM" : "VRAM",
+                 cpu ? "" : print(s, "; %d of %d layers would fit", row->gpu_layers, row->layers));
+}
+
+static char *loss_text(struct estimates *s, const struct estimate *row, const struct telling *t)
+{
+    if (isnan(row->expected_loss))
+        return print(s, "expected loss unknown: nobody published figures for a model of this size at this level");
+    return tell(s, "expected loss {loss} ({loss_from}); your limit is {limit}", t);
+}
+
+static void describe(struct estimates *s, const struct telling *t, struct estimate *row)
+{
+    bool cpu = strcmp(t->f->word[FACT_FIT], "cpu") == 0;
+    add(row, row->verdict == VERDICT_TOO_BIG ? '-' : 'i', fit_text(s, row, cpu), NULL);
+    add(row, 'i', loss_text(s, row, t), "levels.yaml");
+    if (row->fallbacks)
+        add(row, 'i', print(s, "%d tensors get another type, since their rows are no multiple of the block",
+                            row->fallbacks), "recipes.yaml");
+}
+
+/* ----------------------------------------------------------------- decisions */
+
+/* A prohibition outweighs all points; it names what it overruled. */
+static void overrule(struct estimates *s, struct estimate *row)
+{
+    struct str names = {0};
+    for (int i = 0; i < row->reason_count; i++)
+        if (row->reasons[i].sign == '+')
+            str_addf(&names, "%s%s", names.length ? ", " : "", row->reasons[i].rule);
+    if (row->forbidden && names.length)
+        add(row, 'x', print(s, "the prohibition wins over what favours it (%s)", names.data), NULL);
+    str_done(&names);
+}
+
+static void decide(struct estimates *s, const struct decision *d, const struct telling *t, struct estimate *row)
+{
+    int rank;
+    if (!decision_takes(d, t->f, row, &rank))
+        return;
+    add(row, d->sign, tell(s, d->why, t), d->where);
+    row->forbidden |= d->sign == 'x';
+    if (d->sign == '+')
+        row->score += d->weight - rank;
+    else if (d->sign == '-')
+        row->score -= d->weight;
+}
+
+static double least_capability(const struct machine *m)
+{
+    double least = NAN;
+    for (int i = 0; m && i < m->gpu_count; i++)
+        if (fact_known(m->gpus[i].compute_capability))
+            least = fmin(least, m->gpus[i].compute_capability.value);
+    return least;
+}
+
+/* What the runtime cannot read is out, whatever else speaks for it. */
+static void ask_runtime(struct estimates *s, struct estimate *row, const struct machine *m, const struct runtime *r,
+                        bool cpu)
+{
+    const struct runtime_format *f = runtime_accepts(r, row->level->format);
+    const char *where = rules_where(r->row, &s->arena);
+    double capability = least_capability(m);
+    if (!f)
+        add(row, 'x', print(s, "%s does not read %s files", r->title, row->level->format), where);
+    else if (!cpu && capability < f->capability_min)
+        add(row, 'x', print(s, "%s wants compute capability %.1f for %s, this GPU has %.1f", r->title,
+                            f->capability_min, row->level->format, capability), where);
+    else if (f->note)
+        add(row, 'i', print(s, "%s reads %s: %s", r->title, row->level->format, f->note), where);
+    row->forbidden |= row->reason_count > 0 && row->reasons[row->reason_count - 1].sign == 'x';
+}
+
+static bool can_win(const struct estimate *row)
+{
+    return !row->forbidden && row->verdict != VERDICT_TOO_BIG;
+}
+
+/* Most points; among equals the larger. */
+static void choose(struct estimates *s)
+{
+    s->recommended = -1;
+    for (int i = 0; i < s->count; i++)
+        if (can_win(&s->rows[i]) && (s->recommended < 0 || s->rows[i].score > s->rows[s->recommended].score))
+            s->recommended = i;
+    if (s->recommended >= 0)
+        s->rows[s->recommended].recommended = true;
+    for (int i = 0; i < s->count && s->recommended >= 0; i++)
+        if (can_win(&s->rows[i]) && i != s->recommended)
+            add(&s->rows[i], '-', print(s, "%s is favoured more: %g points to %g", s->rows[s->recommended].level->name,
+                                        s->rows[s->recommended].score, s->rows[i].score), "decisions.yaml");
+}
+
+/* The reason that weighs most for the row, for the headline. */
+static const char *main_reason(const struct estimate *row)
+{
+    for (int i = row->reason_count; i-- > 0;)
+        if (row->reasons[i].sign == '+')
+            return row->reasons[i].text;
+    return "the largest that fits";
+}
+
+static void headline(struct estimates *s, const struct facts *f)
+{
+    bool split = strcmp(f->word[FACT_FIT], "split") == 0, cpu = strcmp(f->word[FACT_FIT], "cpu") == 0;
+    const struct estimate *row = s->recommended < 0 ? NULL : &s->rows[s->recommended];
+    bool all_forbidden = true;
+    for (int i = 0; i < s->count; i++)
+        all_forbidden = all_forbidden && s->rows[i].forbidden;
+    if (row)
+        s->headline = print(s, "%s %s: %s", row->is_source ? "keep" : "make", row->level->name, main_reason(row));
+    else if (all_forbidden)
+        s->headline = print(s, "no level can be used: %s", "see the reasons of the rows");
+    else
+        s->headline = print(s, "nothing fits: try a shorter context, --kv-type q8_0%s%s", split || cpu ? "" :
+                            ", --fit split", cpu ? ", or a smaller model" : ", --fit cpu, or a smaller model");
+}
+
+/* ------------------------------------------------------------------- warnings */
+
+static bool is_targeted(const struct decision *d)
+{
+    return d->levels || d->rows || d->formats;
+}
+
+static void warn(struct estimates *s, const struct facts *f, const struct model *model, const struct rules *r, int row)
+{
+    struct telling t = {f, model, row < 0 ? NULL : &s->rows[row]};
+    int rank;
+    s->warning_count = 0;
+    for (int i = 0; i < r->warning_count; i++) {
+        const struct decision *d = &r->warnings[i];
+        if (decision_holds(d, f) && (!is_targeted(d) || (t.row && decision_takes(d, f, t.row, &rank))))
+            reason_add(&s->warnings, &s->warning_count, &s->warning_capacity, 'i', tell(s, d->why, &t), d->where);
+    }
+}
+
+void recommend_warnings(struct estimates *s, int row, bool evaluation, const struct machine *m,
+                        const struct model *model, const struct wishes *w, const struct rules *r)
+{
+    struct facts f = gather(s, m, model, w);
+    f.number[FACT_EVALUATION] = evaluation;
+    warn(s, &f, model, r, row);
+}
+
+void recommend(struct estimates *s, const struct machine *m, const struct model *model, const struct wishes *w,
+               const struct rules *r)
+{
+    struct facts f = gather(s, m, model, w);
+    const struct runtime *runtime = runtime_named(r, wishes_choice(w, WISH_RUNTIME));
+    for (int i = 0; i < s->count; i++) {
+        struct telling t = {&f, model, &s->rows[i]};
+        describe(s, &t, &s->rows[i]);
+        ask_runtime(s, &s->rows[i], m, runtime, strcmp(f.word[FACT_FIT], "cpu") == 0);
+    }
+    for (int k = 0; k < r->decision_count; k++)
+        for (int i = 0; i < s->count && decision_holds(&r->decisions[k], &f); i++)
+            if (r->decisions[k].sign)
+                decide(s, &r->decisions[k], &(struct telling){&f, model, &s->rows[i]}, &s->rows[i]);
+    for (int i = 0; i < s->count; i++)
+        overrule(s, &s->rows[i]);
+    choose(s);
+    headline(s, &f);
+    warn(s, &f, model, r, s->recommended);
+}
