@@ -406,6 +406,50 @@ const char *path_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+char *path_absolute(const char *path)
+{
+    char *cwd = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    char *all = xasprintf("%s/%s", cwd ? cwd : "", path), *save = NULL;
+    struct str s = {0};
+    str_add(&s, "");
+    for (char *part = strtok_r(all, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
+        if (strcmp(part, "..") == 0)
+            while (s.length && s.data[--s.length] != '/')
+                ;
+        else if (strcmp(part, ".") != 0)
+            str_addf(&s, "/%s", part);
+        s.data[s.length] = 0;
+    }
+    free(cwd);
+    free(all);
+    return s.length ? str_take(&s) : (str_done(&s), xstrdup("/"));
+}
+
+char *path_relative(const char *folder, const char *path)
+{
+    char *from = path_absolute(folder), *to = path_absolute(path);
+    size_t same = 0;
+    for (size_t i = 0; ; i++) {
+        bool end_from = !from[i] || from[i] == '/', end_to = !to[i] || to[i] == '/';
+        if (end_from && end_to)
+            same = i;
+        if (!from[i] || !to[i] || from[i] != to[i])
+            break;
+    }
+    struct str s = {0};
+    for (const char *c = from + same; *c; c++)
+        if (*c == '/')
+            str_add(&s, "../");
+    if (same && to[same])
+        str_add(&s, to + same + 1);
+    else if (!same)
+        str_done(&s);
+    char *relative = same ? str_take(&s) : xstrdup(to);
+    free(from);
+    free(to);
+    return relative;
+}
+
 char *path_expand(const char *path)
 {
     const char *home = getenv("HOME");

@@ -70,6 +70,10 @@ char *file_data(const char *name);
 char *path_join(const char *folder, const char *name); /* free() it; an absolute name is taken as it is */
 char *path_folder(const char *path);                   /* "." where there is none; free() it */
 const char *path_name(const char *path);               /* borrowed */
+/* From the root, without ".", ".." and doubled slashes; links are not followed. free() it. */
+char *path_absolute(const char *path);
+/* `path` as seen from `folder` ("../models/m.gguf"); absolute where the two have nothing in common. free() it. */
+char *path_relative(const char *folder, const char *path);
 /* `~` and `~/x` with HOME put in; free() it. */
 char *path_expand(const char *path);
 /* $VARIABLE/quantwiz, or $HOME/FALLBACK/quantwiz: for XDG_CONFIG_HOME (.config), XDG_CACHE_HOME (.cache). */

@@ -7,7 +7,7 @@ static const char *const kind_names[SCHEMA_KIND_COUNT] = {
     [SCHEMA_TEXT] = "text",     [SCHEMA_TEXTS] = "text or list of texts", [SCHEMA_NUMBER] = "number",
     [SCHEMA_INTEGER] = "whole number", [SCHEMA_BOOL] = "true or false", [SCHEMA_BYTES] = "size",
     [SCHEMA_MAP] = "map",       [SCHEMA_MAPS] = "list of maps", [SCHEMA_NAMED] = "map of maps",
-    [SCHEMA_NUMBERS] = "map of numbers",
+    [SCHEMA_NUMBERS] = "map of numbers", [SCHEMA_TREE] = "map",
 };
 
 static int check_text(const struct yaml *y, const struct schema_field *f, struct error *e)
@@ -78,6 +78,7 @@ static int check_field(const struct yaml *map, const struct schema_field *f, str
     case SCHEMA_TEXTS: return check_texts(y, f, e);
     case SCHEMA_MAP: return schema_check(y, f->fields, e);
     case SCHEMA_NUMBERS: return check_numbers(y, f, e);
+    case SCHEMA_TREE: return 0;
     case SCHEMA_MAPS:
     case SCHEMA_NAMED: return check_children(y, f, e);
     default: return check_scalar(map, f, e);

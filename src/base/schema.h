@@ -19,6 +19,7 @@ enum schema_kind {
     SCHEMA_MAPS,    /* a list of maps with `fields` */
     SCHEMA_NAMED,   /* a map from names to maps with `fields` */
     SCHEMA_NUMBERS, /* a map from names to numbers */
+    SCHEMA_TREE,    /* anything; its reader checks it */
     SCHEMA_KIND_COUNT,
 };
 

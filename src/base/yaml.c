@@ -32,8 +32,8 @@ static struct yaml *convert(struct loader *l, int index, int depth)
     y->file = l->file;
     if (n->type == YAML_SCALAR_NODE) {
         const char *text = (const char *)n->data.scalar.value;
-        bool plain = n->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-        bool null = plain && (!*text || strcmp(text, "~") == 0 || strcmp(text, "null") == 0);
+        y->plain = n->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+        bool null = y->plain && (!*text || strcmp(text, "~") == 0 || strcmp(text, "null") == 0);
         y->text = null ? NULL : arena_strndup(l->arena, text, n->data.scalar.length);
         return y;
     }
@@ -393,4 +393,36 @@ void yaml_item_text(struct yaml_writer *w, const char *value)
     str_add(&w->out, "- ");
     put_scalar(&w->out, value);
     str_add_char(&w->out, '\n');
+}
+
+static void put_child(struct yaml_writer *w, const char *key, const struct yaml *child)
+{
+    if (child->kind == YAML_TEXT && child->plain && child->text) {
+        put_key(w, key);
+        str_addf(&w->out, " %s\n", child->text);
+        return;
+    }
+    if (child->kind == YAML_TEXT) {
+        yaml_put_text(w, key, child->text);
+        return;
+    }
+    yaml_begin(w, key);
+    yaml_put_tree(w, child);
+    yaml_end(w);
+}
+
+void yaml_put_tree(struct yaml_writer *w, const struct yaml *tree)
+{
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct yaml *child = tree->items[i];
+        if (tree->kind == YAML_MAP) {
+            put_child(w, tree->keys[i]->text, child);
+        } else if (child->kind == YAML_TEXT) {
+            yaml_item_text(w, child->text ? child->text : "");
+        } else {
+            yaml_item(w);
+            yaml_put_tree(w, child);
+            yaml_item_end(w);
+        }
+    }
 }

@@ -19,6 +19,7 @@ struct yaml {
     int line;               /* 1-based */
     const char *file;       /* the name given at parsing */
     char *text;             /* YAML_TEXT: the scalar; plain `null`, `~` and nothing give NULL */
+    bool plain;             /* it stood without quotes, so it may be a number or a truth value */
     size_t count;           /* children of a list or a map */
     struct yaml **items;    /* their values */
     struct yaml **keys;     /* YAML_MAP: their names (YAML_TEXT) */
@@ -63,5 +64,7 @@ void yaml_end(struct yaml_writer *w);
 void yaml_item(struct yaml_writer *w);                    /* begins a map as a list's next item */
 void yaml_item_end(struct yaml_writer *w);
 void yaml_item_text(struct yaml_writer *w, const char *value);
+/* A whole tree: the keys of a map, the items of a list. */
+void yaml_put_tree(struct yaml_writer *w, const struct yaml *tree);
 
 #endif

@@ -35,6 +35,8 @@ struct plan {
     int rationale_count;
     struct arena arena;
 };
+/* An empty plan with the defaults of the evaluation. */
+struct plan *plan_new(void);
 /* From what the wizard or `quantwiz plan` has decided: row `row` of the estimates. */
 int plan_make(struct plan **out, const struct machine *m, const struct model *model, const struct wishes *w,
               const struct estimates *s, int row, const char *out_folder, struct error *e);
@@ -43,7 +45,8 @@ int plan_load(struct plan **out, const char *path, struct error *e);
 char *plan_text(const struct plan *p);
 int plan_save(const struct plan *p, const char *path, struct error *e);
 void plan_free(struct plan *p);
-/* The command that does the same without a screen. free() it. */
+/* The command that makes the same file, as a shell reads it; `quantwiz run` of the saved plan evaluates it as well.
+ * free() it. */
 char *plan_command(const struct plan *p);
 
 #endif

@@ -100,6 +100,15 @@ static void names_and_space(void **state)
         assert_string_equal(path_name(cases[i].path), cases[i].name);
         free(up);
     }
+    static const struct { const char *folder, *path, *relative; } seen[] = {
+        {"/a/b", "/a/b/c", "c"}, {"/a/b", "/a/c/d", "../c/d"}, {"/a/b/", "/a/./b/../bc", "../bc"},
+        {"/a", "/b", "/b"}, {"/a/b/c", "/a/d", "../../d"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(seen); i++) {
+        char *relative = path_relative(seen[i].folder, seen[i].path);
+        assert_string_equal(relative, seen[i].relative);
+        free(relative);
+    }
     uint64_t bytes = 0;
     char *deep = in_folder("not/yet/there");
     assert_ok(file_free_bytes(deep, &bytes, &e), &e);

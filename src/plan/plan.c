@@ -1,0 +1,220 @@
+#include "plan/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/file.h"
+
+/* Chunks of 512 tokens that are evaluated at most; the gate often decides earlier. */
+enum { DEFAULT_CHUNKS = 32, DEFAULT_CONTEXT = 512 };
+
+struct plan *plan_new(void)
+{
+    struct plan *p = xcalloc(1, sizeof *p);
+    p->evaluate = true;
+    p->eval_context = DEFAULT_CONTEXT;
+    p->eval_chunks = DEFAULT_CHUNKS;
+    p->max_loss = 0.02;
+    return p;
+}
+
+void plan_free(struct plan *p)
+{
+    if (!p)
+        return;
+    wishes_done(&p->wishes);
+    arena_done(&p->arena);
+    free(p);
+}
+
+/* --------------------------------------------------------- machine in brief */
+
+static void put_fact(struct yaml_writer *w, const char *key, struct fact f)
+{
+    if (fact_known(f))
+        yaml_put_number(w, key, f.value);
+}
+
+static void put_gpu(struct yaml_writer *w, const struct machine_gpu *g)
+{
+    yaml_item(w);
+    yaml_put_text(w, "name", g->name);
+    put_fact(w, "vram_total_bytes", g->vram_total_bytes);
+    put_fact(w, "vram_free_bytes", g->vram_free_bytes);
+    put_fact(w, "bandwidth_bytes_per_s", g->bandwidth);
+    put_fact(w, "compute_capability", g->compute_capability);
+    yaml_item_end(w);
+}
+
+static char *machine_brief(const struct machine *m)
+{
+    struct yaml_writer w = {0};
+    yaml_put_text(&w, "name", m->name);
+    if (m->simulated)
+        yaml_put_bool(&w, "simulated", true);
+    if (m->cpu.model)
+        yaml_put_text(&w, "cpu", m->cpu.model);
+    if (m->cpu.cores)
+        yaml_put_integer(&w, "cores", m->cpu.cores);
+    if (m->cpu.threads)
+        yaml_put_integer(&w, "threads", m->cpu.threads);
+    put_fact(&w, "memory_total_bytes", m->memory.total_bytes);
+    put_fact(&w, "memory_available_bytes", m->memory.available_bytes);
+    put_fact(&w, "memory_limit_bytes", m->memory.limit_bytes);
+    put_fact(&w, "bandwidth_bytes_per_s", m->memory.bandwidth);
+    if (m->gpu_count)
+        yaml_begin(&w, "gpus");
+    for (int i = 0; i < m->gpu_count; i++)
+        put_gpu(&w, &m->gpus[i]);
+    return str_take(&w.out);
+}
+
+/* -------------------------------------------------------------------- names */
+
+/* "dir/Model-7B-F16.gguf" -> "Model-7B": without the suffix, the shard's number and the source's own level. */
+static char *stem_of(const struct model *model)
+{
+    char *stem = xstrdup(path_name(model->path));
+    if (str_ends(stem, ".gguf"))
+        stem[strlen(stem) - strlen(".gguf")] = 0;
+    size_t n = strlen(stem);
+    int number, count, end = 0;
+    if (n > 15 && sscanf(stem + n - 15, "-%5d-of-%5d%n", &number, &count, &end) == 2 && end == 15)
+        stem[n - 15] = 0;
+    size_t length = strlen(stem), type = strlen(model->file_type);
+    if (type && length > type + 1 && strchr("-._", stem[length - type - 1]) &&
+        strcasecmp(stem + length - type, model->file_type) == 0)
+        stem[length - type - 1] = 0;
+    return stem;
+}
+
+static void name_outputs(struct plan *p, const struct model *model, const char *folder)
+{
+    char *stem = stem_of(model);
+    char *file = xasprintf("%s-%s.gguf", stem, p->level), *run = xasprintf("%s-%s.quantwiz", stem, p->level);
+    char *out = path_join(folder, file), *run_folder = path_join(folder, run);
+    p->out = arena_strdup(&p->arena, out);
+    p->run_folder = arena_strdup(&p->arena, run_folder);
+    free(stem);
+    free(file);
+    free(run);
+    free(out);
+    free(run_folder);
+}
+
+/* A file of this name beside the checkpoint: what its maker says to evaluate it with. */
+static const char *beside(struct plan *p, const struct model *model, const char *name)
+{
+    char *folder = path_folder(model->path), *path = path_join(folder, name);
+    const char *found = file_exists(path) && !file_is_folder(path) ? arena_strdup(&p->arena, path) : NULL;
+    free(folder);
+    free(path);
+    return found;
+}
+
+/* The person's own text first, then what lies beside the checkpoint, else the text that comes with quantwiz. */
+static void choose_evaluation(struct plan *p, const struct model *model, const struct wishes *w)
+{
+    const char *own = w->value[WISH_CALIBRATION].text;
+    p->evaluate = model->arch && model->arch->evaluated && model->complete;
+    p->eval_text = own && !str_ends(own, ".jsonl") ? arena_strdup(&p->arena, own) : beside(p, model, "eval.txt");
+    p->eval_tasks = beside(p, model, "tasks.jsonl");
+    p->eval_prompts = beside(p, model, "prompts.txt");
+    if (wishes_given(w, WISH_MAX_LOSS))
+        p->max_loss = w->value[WISH_MAX_LOSS].number;
+    if (model->hp.context > 0 && model->hp.context < p->eval_context)
+        p->eval_context = model->hp.context;
+}
+
+static void copy_rationale(struct plan *p, const struct estimates *s, const struct estimate *row)
+{
+    p->rationale = arena_alloc(&p->arena, (row->reason_count + 2) * sizeof *p->rationale);
+    if (s->headline && row->recommended)
+        p->rationale[p->rationale_count++] = arena_strdup(&p->arena, s->headline);
+    for (int i = 0; i < row->reason_count; i++) {
+        const struct estimate_reason *r = &row->reasons[i];
+        char *line = r->rule ? xasprintf("%s [%s]", r->text, r->rule) : xstrdup(r->text);
+        p->rationale[p->rationale_count++] = arena_strdup(&p->arena, line);
+        free(line);
+    }
+}
+
+int plan_make(struct plan **out, const struct machine *m, const struct model *model, const struct wishes *w,
+              const struct estimates *s, int row, const char *out_folder, struct error *e)
+{
+    struct plan *p = plan_new();
+    char hash[65];
+    *out = NULL;
+    int rc = model_fingerprint(model, hash, e);
+    if (rc) {
+        plan_free(p);
+        return rc;
+    }
+    p->source = arena_strdup(&p->arena, model->path);
+    p->source_hash = arena_strdup(&p->arena, hash);
+    p->level = arena_strdup(&p->arena, s->rows[row].level->name);
+    wishes_copy(&p->wishes, w);
+    name_outputs(p, model, out_folder);
+    choose_evaluation(p, model, w);
+    copy_rationale(p, s, &s->rows[row]);
+    if (m) {
+        char *brief = machine_brief(m);
+        p->machine_summary = arena_strdup(&p->arena, brief);
+        free(brief);
+    }
+    *out = p;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ command */
+
+/* A word as a shell reads it back. */
+static void add_word(struct str *s, const char *word)
+{
+    bool plain = *word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                             "_-./=:,+%@")];
+    if (s->length)
+        str_add_char(s, ' ');
+    if (plain) {
+        str_add(s, word);
+        return;
+    }
+    str_add_char(s, '\'');
+    for (const char *c = word; *c; c++)
+        if (*c == '\'')
+            str_add(s, "'\\''");
+        else
+            str_add_char(s, *c);
+    str_add_char(s, '\'');
+}
+
+static void add_option(struct str *s, const char *option, const char *value)
+{
+    if (!value)
+        return;
+    add_word(s, option);
+    add_word(s, value);
+}
+
+char *plan_command(const struct plan *p)
+{
+    struct str s = {0};
+    add_word(&s, "quantwiz");
+    add_word(&s, "quantize");
+    add_word(&s, p->source);
+    add_word(&s, p->out);
+    add_word(&s, p->level);
+    if (p->pure)
+        add_word(&s, "--pure");
+    if (p->strict)
+        add_word(&s, "--strict");
+    add_option(&s, "--output-tensor-type", p->output_type ? p->output_type->name : NULL);
+    add_option(&s, "--token-embedding-type", p->embedding_type ? p->embedding_type->name : NULL);
+    for (int i = 0; i < p->override_count; i++) {
+        char *value = xasprintf("%s=%s", p->overrides[i].pattern, p->overrides[i].type->name);
+        add_option(&s, "--tensor-type", value);
+        free(value);
+    }
+    return str_take(&s);
+}

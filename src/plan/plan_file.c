@@ -1,0 +1,384 @@
+/* plan.yaml, read and written. Paths are relative to the plan's folder in the file, and usable from the current
+ * folder in struct plan. Numbers that a person may want to change carry their unit. */
+#include "plan/plan_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "plan/plan.h"
+
+/* ------------------------------------------------------------------- schema */
+
+enum { PLAN_SCHEMA = 1 };
+
+static bool is_type(const char *text)
+{
+    const struct quant_type *t = quant_type_named(text);
+    return t && t->encode;
+}
+
+static bool is_percent(const char *text)
+{
+    double fraction;
+    return parse_percent(text, &fraction);
+}
+
+static bool is_activations(const char *text)
+{
+    return strcmp(text, "f32") == 0 || strcmp(text, "q8") == 0;
+}
+
+#define TYPE .valid = is_type, .expected = "a tensor type that can be made, such as Q6_K"
+
+static const struct schema_field source_fields[] = {
+    {"path", SCHEMA_TEXT, true, .help = "the checkpoint"},
+    {"fingerprint", SCHEMA_TEXT, false, .help = "SHA-256 of its header and sizes; a run refuses another checkpoint"},
+    {0},
+};
+static const struct schema_field override_fields[] = {
+    {"pattern", SCHEMA_TEXT, true, .help = "a regular expression over tensor names"},
+    {"type", SCHEMA_TEXT, true, TYPE, .help = "their type"},
+    {0},
+};
+static const struct schema_field quantization_fields[] = {
+    {"level", SCHEMA_TEXT, true, .help = "a level of rules/levels.yaml: Q4_K_M"},
+    {"pure", SCHEMA_BOOL, false, .help = "true: every tensor the level's main type"},
+    {"strict", SCHEMA_BOOL, false, .help = "true: a type that a row length forces is an error"},
+    {"output_type", SCHEMA_TEXT, false, TYPE, .help = "of the output matrix"},
+    {"embedding_type", SCHEMA_TEXT, false, TYPE, .help = "of the token embeddings"},
+    {"overrides", SCHEMA_MAPS, false, override_fields, .help = "types of single tensors; the first match wins"},
+    {"imatrix", SCHEMA_TEXT, false, .help = "an importance matrix"},
+    {"calibration", SCHEMA_TEXT, false, .help = "a text to calibrate on"},
+    {"threads", SCHEMA_INTEGER, false, .help = "0, or nothing: all"},
+    {0},
+};
+static const struct schema_field output_fields[] = {
+    {"artefact", SCHEMA_TEXT, true, .help = "the file to make"},
+    {"run", SCHEMA_TEXT, true, .help = "the run's folder: plan, events, journal, report"},
+    {0},
+};
+static const struct schema_field evaluation_fields[] = {
+    {"enabled", SCHEMA_BOOL, false, .help = "false: the result is not measured"},
+    {"text", SCHEMA_TEXT, false, .help = "for perplexity and divergence; nothing: the text that comes with quantwiz"},
+    {"context", SCHEMA_INTEGER, false, .help = "tokens of a chunk (512)"},
+    {"chunks", SCHEMA_INTEGER, false, .help = "at most so many; 0: all of the text"},
+    {"tasks", SCHEMA_TEXT, false, .help = "JSON lines of question, choices, answer"},
+    {"prompts", SCHEMA_TEXT, false, .help = "sample prompts, one a line"},
+    {"max_loss", SCHEMA_TEXT, false, .valid = is_percent, .expected = "a percentage such as 2%",
+     .help = "the gate: how much perplexity may grow"},
+    {"activations", SCHEMA_TEXT, false, .valid = is_activations, .expected = "f32 or q8",
+     .help = "f32: the weights alone are measured; q8: rounded to 8 bits as runtimes on CPUs do"},
+    {0},
+};
+static const struct schema_field wish_fields[] = {
+    {"name", SCHEMA_TEXT, true, .help = "a wish of quantwiz(1)"},
+    {"value", SCHEMA_TEXT, true, .help = "as on the command line"},
+    {"from", SCHEMA_TEXT, false, .help = "where the value came from"},
+    {0},
+};
+static const struct schema_field fields[] = {
+    {"schema", SCHEMA_INTEGER, true, .help = "1"},
+    {"source", SCHEMA_MAP, true, source_fields, .help = "what is quantized"},
+    {"quantization", SCHEMA_MAP, true, quantization_fields, .help = "what is made of it"},
+    {"output", SCHEMA_MAP, true, output_fields, .help = "where it goes"},
+    {"evaluation", SCHEMA_MAP, false, evaluation_fields, .help = "how it is measured"},
+    {"wishes", SCHEMA_MAPS, false, wish_fields, .help = "what was asked for; for the document"},
+    {"machine", SCHEMA_TREE, false, .help = "the machine that the plan is for, in brief; for the document"},
+    {"rationale", SCHEMA_TEXTS, false, .help = "why this level; for the document"},
+    {0},
+};
+
+const struct schema_field *plan_schema(void)
+{
+    return fields;
+}
+
+/* ------------------------------------------------------------------ reading */
+
+/* Values of a checked map: no error is left to happen. */
+static const char *text_of(const struct yaml *map, const char *key)
+{
+    struct yaml *y = yaml_get(map, key);
+    return y ? y->text : NULL;
+}
+
+static bool flag_of(const struct yaml *map, const char *key, bool fallback)
+{
+    struct error e;
+    yaml_bool(map, key, false, &fallback, &e);
+    return fallback;
+}
+
+static int number_of(const struct yaml *map, const char *key, int low, int high, int *value, struct error *e)
+{
+    int64_t v = *value;
+    struct yaml *y = yaml_get(map, key);
+    int rc = yaml_integer(map, key, false, &v, e);
+    if (!rc && (v < low || v > high))
+        return yaml_expected(y, e, "a whole number from %d to %d for '%s'", low, high, key);
+    *value = (int)v;
+    return rc;
+}
+
+static const struct quant_type *type_of(const struct yaml *map, const char *key)
+{
+    const char *name = text_of(map, key);
+    return name ? quant_type_named(name) : NULL;
+}
+
+/* A path in the plan, as seen from here. */
+static const char *path_of(struct plan *p, const struct yaml *map, const char *key)
+{
+    const char *text = text_of(map, key);
+    if (!text)
+        return NULL;
+    char *folder = path_folder(p->file), *path = path_join(folder, text);
+    const char *kept = arena_strdup(&p->arena, path);
+    free(folder);
+    free(path);
+    return kept;
+}
+
+static void read_overrides(struct plan *p, const struct yaml *list)
+{
+    p->override_count = list ? (int)list->count : 0;
+    p->overrides = arena_alloc(&p->arena, p->override_count * sizeof *p->overrides);
+    for (int i = 0; i < p->override_count; i++)
+        p->overrides[i] = (struct recipe_override){text_of(list->items[i], "pattern"), type_of(list->items[i], "type")};
+}
+
+static int read_quantization(struct plan *p, const struct yaml *q, struct error *e)
+{
+    p->level = text_of(q, "level");
+    p->pure = flag_of(q, "pure", false);
+    p->strict = flag_of(q, "strict", false);
+    p->output_type = type_of(q, "output_type");
+    p->embedding_type = type_of(q, "embedding_type");
+    p->imatrix = path_of(p, q, "imatrix");
+    p->calibration = path_of(p, q, "calibration");
+    read_overrides(p, yaml_get(q, "overrides"));
+    return number_of(q, "threads", 0, 4096, &p->threads, e);
+}
+
+static int read_evaluation(struct plan *p, const struct yaml *v, struct error *e)
+{
+    const char *loss = text_of(v, "max_loss"), *activations = text_of(v, "activations");
+    p->evaluate = flag_of(v, "enabled", true);
+    p->eval_text = path_of(p, v, "text");
+    p->eval_tasks = path_of(p, v, "tasks");
+    p->eval_prompts = path_of(p, v, "prompts");
+    p->activations_q8 = activations && strcmp(activations, "q8") == 0;
+    if (loss)
+        parse_percent(loss, &p->max_loss);
+    int rc = number_of(v, "context", 8, 1 << 20, &p->eval_context, e);
+    return rc ? rc : number_of(v, "chunks", 0, 1 << 30, &p->eval_chunks, e);
+}
+
+static int read_wishes(struct plan *p, const struct yaml *list, struct error *e)
+{
+    wishes_defaults(&p->wishes, NULL, NULL);
+    for (size_t i = 0; list && i < list->count; i++) {
+        const struct yaml *w = list->items[i];
+        int id = wish_find(text_of(w, "name"));
+        if (id < 0)
+            return yaml_expected(yaml_get(w, "name"), e, "the name of a wish (quantwiz plan --help lists them)");
+        if (wishes_set(&p->wishes, id, text_of(w, "value"), e))
+            return error_context(e, "%s:%d", w->file, w->line);
+        const char *from = text_of(w, "from");
+        p->wishes.value[id].from = from ? arena_strdup(&p->wishes.arena, from) : "plan";
+        p->wishes.value[id].set = !from || strcmp(from, "entered") == 0;
+    }
+    return 0;
+}
+
+static void read_document(struct plan *p, const struct yaml *y, const struct yaml *machine)
+{
+    struct error e;
+    if (machine && machine->kind == YAML_MAP) {
+        struct yaml_writer w = {0};
+        yaml_put_tree(&w, machine);
+        char *text = str_take(&w.out);
+        p->machine_summary = arena_strdup(&p->arena, text);
+        free(text);
+    }
+    yaml_texts(y, "rationale", false, &p->rationale, &p->arena, &e);
+    while (p->rationale && p->rationale[p->rationale_count])
+        p->rationale_count++;
+}
+
+static int read_plan(struct plan *p, const struct yaml *y, struct error *e)
+{
+    const struct yaml *source = yaml_get(y, "source"), *output = yaml_get(y, "output");
+    int64_t schema = 0;
+    int rc = schema_check(y, fields, e);
+    if (!rc && !(rc = yaml_integer(y, "schema", true, &schema, e)) && schema != PLAN_SCHEMA)
+        rc = yaml_expected(yaml_get(y, "schema"), e, "schema %d (this plan is of another version)", PLAN_SCHEMA);
+    if (rc)
+        return rc;
+    p->source = path_of(p, source, "path");
+    p->source_hash = text_of(source, "fingerprint");
+    p->out = path_of(p, output, "artefact");
+    p->run_folder = path_of(p, output, "run");
+    read_document(p, y, yaml_get(y, "machine"));
+    rc = read_quantization(p, yaml_get(y, "quantization"), e);
+    if (!rc)
+        rc = read_evaluation(p, yaml_get(y, "evaluation"), e);
+    return rc ? rc : read_wishes(p, yaml_get(y, "wishes"), e);
+}
+
+int plan_load(struct plan **out, const char *path, struct error *e)
+{
+    struct plan *p = plan_new();
+    struct yaml *y;
+    p->file = arena_strdup(&p->arena, path);
+    int rc = yaml_load(&y, path, &p->arena, e);
+    if (!rc)
+        rc = read_plan(p, y, e);
+    if (rc)
+        plan_free(p);
+    *out = rc ? NULL : p;
+    return rc;
+}
+
+/* ------------------------------------------------------------------ writing */
+
+struct writer {
+    struct yaml_writer y;
+    const char *folder; /* paths are written relative to it */
+};
+
+static void put_path(struct writer *w, const char *key, const char *path)
+{
+    if (!path)
+        return;
+    char *relative = path_relative(w->folder, path);
+    yaml_put_text(&w->y, key, relative);
+    free(relative);
+}
+
+static void put_type(struct writer *w, const char *key, const struct quant_type *t)
+{
+    if (t)
+        yaml_put_text(&w->y, key, t->name);
+}
+
+static void put_quantization(struct writer *w, const struct plan *p)
+{
+    yaml_begin(&w->y, "quantization");
+    yaml_put_text(&w->y, "level", p->level);
+    if (p->pure)
+        yaml_put_bool(&w->y, "pure", true);
+    if (p->strict)
+        yaml_put_bool(&w->y, "strict", true);
+    put_type(w, "output_type", p->output_type);
+    put_type(w, "embedding_type", p->embedding_type);
+    put_path(w, "imatrix", p->imatrix);
+    put_path(w, "calibration", p->calibration);
+    if (p->threads)
+        yaml_put_integer(&w->y, "threads", p->threads);
+    if (p->override_count)
+        yaml_begin(&w->y, "overrides");
+    for (int i = 0; i < p->override_count; i++) {
+        yaml_item(&w->y);
+        yaml_put_text(&w->y, "pattern", p->overrides[i].pattern);
+        put_type(w, "type", p->overrides[i].type);
+        yaml_item_end(&w->y);
+    }
+    if (p->override_count)
+        yaml_end(&w->y);
+    yaml_end(&w->y);
+}
+
+static void put_evaluation(struct writer *w, const struct plan *p)
+{
+    char loss[32];
+    snprintf(loss, sizeof loss, "%.10g%%", p->max_loss * 100);
+    yaml_begin(&w->y, "evaluation");
+    yaml_put_bool(&w->y, "enabled", p->evaluate);
+    put_path(w, "text", p->eval_text);
+    yaml_put_integer(&w->y, "context", p->eval_context);
+    yaml_put_integer(&w->y, "chunks", p->eval_chunks);
+    put_path(w, "tasks", p->eval_tasks);
+    put_path(w, "prompts", p->eval_prompts);
+    yaml_put_text(&w->y, "max_loss", loss);
+    yaml_put_text(&w->y, "activations", p->activations_q8 ? "q8" : "f32");
+    yaml_end(&w->y);
+}
+
+static void put_wishes(struct writer *w, const struct wishes *wishes)
+{
+    char text[64];
+    yaml_begin(&w->y, "wishes");
+    for (int i = 0; i < WISH_COUNT; i++) {
+        const char *value = wishes_text(wishes, i, text);
+        if (!value)
+            continue;
+        yaml_item(&w->y);
+        yaml_put_text(&w->y, "name", wish_specs[i].name);
+        yaml_put_text(&w->y, "value", value);
+        yaml_put_text(&w->y, "from", wishes->value[i].from);
+        yaml_item_end(&w->y);
+    }
+    yaml_end(&w->y);
+}
+
+static void put_document(struct writer *w, const struct plan *p)
+{
+    struct arena a = {0};
+    struct error e;
+    struct yaml *machine;
+    const char *text = p->machine_summary;
+    put_wishes(w, &p->wishes);
+    if (text && yaml_parse(&machine, text, strlen(text), "machine", &a, &e) == 0) {
+        yaml_begin(&w->y, "machine");
+        yaml_put_tree(&w->y, machine);
+        yaml_end(&w->y);
+    }
+    arena_done(&a);
+    if (p->rationale_count)
+        yaml_begin(&w->y, "rationale");
+    for (int i = 0; i < p->rationale_count; i++)
+        yaml_item_text(&w->y, p->rationale[i]);
+    if (p->rationale_count)
+        yaml_end(&w->y);
+}
+
+static char *text_for(const struct plan *p, const char *folder)
+{
+    struct writer w = {.folder = folder};
+    yaml_put_comment(&w.y, "What a run of quantwiz needs: quantwiz run THIS-FILE. Keys: quantwiz-plan(5).");
+    yaml_put_integer(&w.y, "schema", PLAN_SCHEMA);
+    yaml_begin(&w.y, "source");
+    put_path(&w, "path", p->source);
+    if (p->source_hash)
+        yaml_put_text(&w.y, "fingerprint", p->source_hash);
+    yaml_end(&w.y);
+    put_quantization(&w, p);
+    yaml_begin(&w.y, "output");
+    put_path(&w, "artefact", p->out);
+    put_path(&w, "run", p->run_folder);
+    yaml_end(&w.y);
+    put_evaluation(&w, p);
+    put_document(&w, p);
+    return str_take(&w.y.out);
+}
+
+char *plan_text(const struct plan *p)
+{
+    char *folder = p->file ? path_folder(p->file) : xstrdup(".");
+    char *text = text_for(p, folder);
+    free(folder);
+    return text;
+}
+
+int plan_save(const struct plan *p, const char *path, struct error *e)
+{
+    char *folder = path_folder(path), *text = text_for(p, folder);
+    int rc = file_make_folder(folder, e);
+    if (!rc)
+        rc = file_write(path, text, strlen(text), e);
+    free(folder);
+    free(text);
+    return rc;
+}

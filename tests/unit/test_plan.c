@@ -1,0 +1,165 @@
+#include "unit.h"
+
+#include <unistd.h>
+
+#include "base/file.h"
+#include "plan/plan.h"
+
+static char folder[] = "/tmp/quantwiz-plan-XXXXXX";
+
+static void write_plan(const char *path, const char *text)
+{
+    struct error e = {0};
+    assert_ok(file_write(path, text, strlen(text), &e), &e);
+}
+
+static const char minimal[] =
+    "schema: 1\n"
+    "source: {path: models/m.gguf}\n"
+    "quantization: {level: Q4_K_M}\n"
+    "output: {artefact: m-Q4_K_M.gguf, run: m.quantwiz}\n";
+
+/* Paths start at the plan's own folder; what is left out has its default. */
+static void a_small_plan_is_enough(void **state)
+{
+    (void)state;
+    struct error e = {0};
+    struct plan *p;
+    char *path = path_join(folder, "small.yaml"), *source = path_join(folder, "models/m.gguf");
+    write_plan(path, minimal);
+    assert_ok(plan_load(&p, path, &e), &e);
+    assert_string_equal(p->source, source);
+    assert_null(p->source_hash);
+    assert_true(p->evaluate);
+    assert_int_equal(p->eval_context, 512);
+    assert_true(p->max_loss == 0.02);
+    plan_free(p);
+    free(path);
+    free(source);
+}
+
+static void errors_name_line_and_expectation(void **state)
+{
+    (void)state;
+    static const struct { const char *text, *says; } cases[] = {
+        {"schema: 2\nsource: {path: m}\nquantization: {level: Q4_K_M}\noutput: {artefact: a, run: r}\n",
+         "bad.yaml:1: expected schema 1"},
+        {"schema: 1\nsource: {path: m}\nquantization:\n  level: Q4_K_M\n  levle: x\noutput: {artefact: a, run: r}\n",
+         "bad.yaml:5: expected one of the keys level,"},
+        {"schema: 1\nsource: {path: m}\nquantization:\n  level: Q4_K_M\n  output_type: Q7\noutput: {artefact: a, run: r}\n",
+         "bad.yaml:5: expected a tensor type that can be made"},
+        {"schema: 1\nsource: {path: m}\nquantization: {level: Q4_K_M}\n", "expected the key 'output'"},
+        {"schema: 1\nsource: {path: m}\nquantization: {level: Q4_K_M}\noutput: {artefact: a, run: r}\n"
+         "evaluation:\n  context: 4\n", "bad.yaml:6: expected a whole number from 8"},
+        {"schema: 1\nsource: {path: m}\nquantization: {level: Q4_K_M}\noutput: {artefact: a, run: r}\n"
+         "wishes:\n  - {name: speed, value: 3}\n", "bad.yaml:6: expected the name of a wish"},
+        {"schema: 1\nsource: {path: m}\nquantization: {level: Q4_K_M}\noutput: {artefact: a, run: r}\n"
+         "wishes:\n  - {name: fit, value: tpu}\n", "expected one of gpu, cpu, split, found 'tpu'"},
+    };
+    char *path = path_join(folder, "bad.yaml");
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct error e = {0};
+        struct plan *p;
+        write_plan(path, cases[i].text);
+        assert_int_equal(plan_load(&p, path, &e), ERROR_USAGE);
+        assert_says(&e, cases[i].says);
+        assert_null(p);
+    }
+    free(path);
+}
+
+/* Written elsewhere and read back, a plan means the same. */
+static void what_is_saved_is_loaded(void **state)
+{
+    (void)state;
+    struct error e = {0};
+    struct plan *p = plan_new(), *q;
+    struct recipe_override o = {"blk\\.0\\..*", quant_type_named("Q8_0")};
+    const char *why[] = {"it fits: 3 of 4 GiB", "- a dash"};
+    char *path = path_join(folder, "deep/er/plan.yaml"), *source = path_join(folder, "it's \"here\".gguf");
+    p->source = source;
+    p->source_hash = "00ff";
+    p->level = "Q5_K_M";
+    p->out = "/elsewhere/a b.gguf";
+    p->run_folder = folder;
+    p->strict = true;
+    p->output_type = quant_type_named("Q6_K");
+    p->overrides = &o;
+    p->override_count = 1;
+    p->eval_chunks = 7;
+    p->max_loss = 0.015;
+    p->activations_q8 = true;
+    p->machine_summary = "name: box\ngpus:\n  - name: RTX\n    vram_total_bytes: 1\n";
+    p->rationale = why;
+    p->rationale_count = 2;
+    wishes_defaults(&p->wishes, NULL, NULL);
+    assert_ok(wishes_set(&p->wishes, WISH_BUDGET, "10GiB", &e), &e);
+    assert_ok(plan_save(p, path, &e), &e);
+    assert_ok(plan_load(&q, path, &e), &e);
+    assert_true(str_ends(q->source, "/deep/er/../../it's \"here\".gguf"));
+    assert_string_equal(q->out, p->out);
+    assert_string_equal(q->source_hash, "00ff");
+    assert_true(q->strict && !q->pure && q->activations_q8);
+    assert_ptr_equal(q->output_type, p->output_type);
+    assert_int_equal(q->override_count, 1);
+    assert_string_equal(q->overrides[0].pattern, o.pattern);
+    assert_int_equal(q->eval_chunks, 7);
+    assert_true(q->max_loss == 0.015);
+    assert_string_equal(q->machine_summary, p->machine_summary);
+    assert_int_equal(q->rationale_count, 2);
+    assert_string_equal(q->rationale[1], why[1]);
+    assert_true(q->wishes.value[WISH_BUDGET].set && q->wishes.value[WISH_BUDGET].number == 0x1p30 * 10);
+    assert_false(q->wishes.value[WISH_CTX].set);
+    q->file = path;
+    p->file = path;
+    char *a = plan_text(p), *b = plan_text(q);
+    assert_string_equal(a, b);
+    free(a);
+    free(b);
+    free(source);
+    free(path);
+    plan_free(p);
+    plan_free(q);
+}
+
+static void the_command_is_quoted_for_a_shell(void **state)
+{
+    (void)state;
+    struct plan *p = plan_new();
+    struct recipe_override o = {"ffn_.*", quant_type_named("Q6_K")};
+    p->source = "it's.gguf";
+    p->out = "a b.gguf";
+    p->level = "Q4_K_M";
+    p->overrides = &o;
+    p->override_count = 1;
+    char *command = plan_command(p);
+    assert_string_equal(command, "quantwiz quantize 'it'\\''s.gguf' 'a b.gguf' Q4_K_M --tensor-type 'ffn_.*=Q6_K'");
+    free(command);
+    plan_free(p);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char *command = xasprintf("rm -r %s", folder);
+    int rc = system(command);
+    free(command);
+    return rc;
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_small_plan_is_enough),
+        cmocka_unit_test(errors_name_line_and_expectation),
+        cmocka_unit_test(what_is_saved_is_loaded),
+        cmocka_unit_test(the_command_is_quoted_for_a_shell),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
