@@ -139,8 +139,8 @@ void gpu_finish(struct gpu_scan *s)
 {
     struct machine *m = s->m;
     struct error e = {0};
-    struct gpu_table *table;
-    if (gpu_table_load(&table, &e) != 0)
+    struct gpu_table *table = NULL;
+    if (s->count && gpu_table_load(&table, &e) != 0)
         machine_warn(m, "bandwidth and speed of GPUs stay unknown: %s", e.text);
     m->gpus = arena_alloc(&m->arena, s->count * sizeof *m->gpus);
     for (int i = 0; i < s->count; i++) {
