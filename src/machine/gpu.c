@@ -23,6 +23,11 @@ const char *gpu_vendor(unsigned pci_vendor)
     }
 }
 
+bool gpu_is_built_in(unsigned pci_vendor, const char *bus)
+{
+    return pci_vendor == PCI_INTEL && bus && strcmp(bus, "0000:00:02.0") == 0;
+}
+
 void *gpu_library(const char *const *names)
 {
     void *library = NULL;

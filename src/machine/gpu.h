@@ -46,6 +46,8 @@ extern const struct gpu_backend gpu_nvml, gpu_rocm, gpu_amdgpu, gpu_sysfs, gpu_h
 void gpu_add(struct gpu_scan *s, const struct gpu_device *d);
 /* "NVIDIA", "AMD", "Intel"; NULL for display chips that compute nothing (a server's remote console). */
 const char *gpu_vendor(unsigned pci_vendor);
+/* Intel's graphics in the processor always stand in one place of the bus; its cards elsewhere. */
+bool gpu_is_built_in(unsigned pci_vendor, const char *bus);
 /* dlopen()s the first of a NULL-terminated list. */
 void *gpu_library(const char *const *names);
 

@@ -12,9 +12,11 @@
 static const char *const memory_infos[] = {"CUDAGlobalMemorySize", "RSMIVRAMSize", "LevelZeroHBMSize",
                                            "LevelZeroDDRSize", "OpenCLGlobalMemorySize"};
 
-static bool is_gpu_class(unsigned class)
+/* Display controllers, and the processing accelerators that are GPUs (AMD's MI300); Intel's are neural units. */
+static bool is_gpu(const struct hwloc_pcidev_attr_s *pci)
 {
-    return class >> 8 == 0x03 || class == 0x1200; /* display controllers; processing accelerators */
+    return gpu_vendor(pci->vendor_id) &&
+           (pci->class_id >> 8 == 0x03 || (pci->class_id == 0x1200 && pci->vendor_id != PCI_INTEL));
 }
 
 static void read_osdev(struct machine_gpu *g, hwloc_obj_t o, struct arena *a)
@@ -46,9 +48,10 @@ static void add_pci(struct gpu_scan *s, hwloc_obj_t o)
         .gpu = {.vendor = gpu_vendor(pci->vendor_id), .source = "hwloc",
                 .numa_node = numa_of(s->topology, o)},
     };
-    if (!d.gpu.vendor || !is_gpu_class(pci->class_id))
+    if (!is_gpu(pci))
         return;
     d.gpu.bus = arena_printf(a, "%04x:%02x:%02x.%x", pci->domain, pci->bus, pci->dev, pci->func);
+    d.gpu.unified = gpu_is_built_in(pci->vendor_id, d.gpu.bus);
     for (hwloc_obj_t child = o->io_first_child; child; child = child->next_sibling)
         if (child->type == HWLOC_OBJ_OS_DEVICE)
             read_osdev(&d.gpu, child, a);

@@ -33,12 +33,6 @@ static double intel_memory(const char *folder)
     return isnan(i915) ? xe_memory(folder) : i915;
 }
 
-/* Intel's built-in graphics always stand here; its cards elsewhere. */
-static bool is_intel_integrated(const struct drm_card *c)
-{
-    return c->vendor == PCI_INTEL && c->bus && strcmp(c->bus, "0000:00:02.0") == 0;
-}
-
 static double sysfs_free_bytes(const struct gpu_device *d)
 {
     return d->handle ? drm_number(d->handle, "lmem_avail_bytes") : NAN;
@@ -49,7 +43,7 @@ static void add_card(struct gpu_scan *s, const struct drm_card *c)
     struct gpu_device d = {
         .backend = &gpu_sysfs, .handle = (void *)c->folder, .pci_vendor = c->vendor, .pci_device = c->device,
         .gpu = {.vendor = gpu_vendor(c->vendor), .source = "sysfs", .bus = c->bus, .numa_node = drm_numa(c->folder),
-                .unified = is_intel_integrated(c)},
+                .unified = gpu_is_built_in(c->vendor, c->bus)},
     };
     if (!d.gpu.vendor)
         return;

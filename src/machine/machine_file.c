@@ -177,7 +177,7 @@ static int read_gpu(struct gpu_scan *s, const struct yaml *y, struct error *e)
     };
     int rc = read_fields(y, fields, ARRAY_LENGTH(fields), NULL, e);
     if (!rc && s->count + count > GPU_LIMIT)
-        rc = yaml_expected(yaml_get(y, "count"), e, "at most %d GPUs", GPU_LIMIT);
+        rc = error_set(e, ERROR_USAGE, "%s:%d: expected at most %d GPUs", y->file, y->line, GPU_LIMIT);
     d.host_memory = g->unified && !fact_known(g->vram_total_bytes);
     for (int i = 0; i < count && !rc; i++)
         gpu_add(s, &d);

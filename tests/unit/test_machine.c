@@ -136,8 +136,10 @@ static void a_saved_topology_is_read(void **state)
     assert_int_equal(m->cpu.l3_bytes.source, FACT_UNKNOWN);
     assert_fact(m->memory.total_bytes, 32 * GIB, FACT_FOUND);
     assert_int_equal(m->memory.available_bytes.source, FACT_UNKNOWN);
-    /* The remote console's display chip is no GPU. */
-    assert_int_equal(m->gpu_count, 2);
+    /* The remote console's display chip and the neural unit are no GPUs; the processor's graphics is a shared one. */
+    assert_int_equal(m->gpu_count, 3);
+    assert_string_equal(m->gpus[2].name, "UHD Graphics 770");
+    assert_true(m->gpus[2].unified);
     assert_string_equal(m->gpus[0].name, "GeForce RTX 3060 Lite Hash Rate");
     /* That card is sold with 8 and with 12 GB: the table does not guess, but what both share it tells. */
     assert_int_equal(m->gpus[0].vram_total_bytes.source, FACT_UNKNOWN);
@@ -220,7 +222,8 @@ static void mistakes_are_named_with_their_line(void **state)
         {"gpus:\n  name: x\n", "file:2: expected a list for 'gpus'"},
         {"gpus:\n  - RTX 4090\n", "file:2: expected a map"},
         {"gpus:\n  - name: x\n    count: -1\n", "file:3: expected a count"},
-        {"gpus:\n  - name: x\n    count: 100000\n", "file:3: expected at most 1024 GPUs"},
+        {"gpus:\n  - name: x\n    count: 100000\n", "file:2: expected at most 1024 GPUs"},
+        {"gpus:\n  - {name: x, count: 1024}\n  - {name: y}\n", "file:3: expected at most 1024 GPUs"},
         {"gpus:\n  - name: x\n    flops: 0\n", "file:3: expected a number above 0"},
         {"gpus:\n  - name: x\n    unified: maybe\n", "file:3: expected true or false"},
         {"numa: 2\n", "file:1: expected a list for 'numa'"},
