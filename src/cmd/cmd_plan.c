@@ -1,0 +1,120 @@
+/* quantwiz plan MODEL: recommend, and write the plan. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "cmd/situation.h"
+#include "plan/plan.h"
+
+static const struct option_spec options[] = {
+    {"output", 'o', "FILE", "the plan (default: plan.yaml; - is stdout)"},
+    {"level", 0, "LEVEL", "this level instead of the recommended one"},
+    {"out", 0, "DIR", "where the artefact and the run's folder go (default: the current folder)"},
+    {"text", 'f', "FILE", "evaluate on this text"},
+    {"chunks", 0, "N", "evaluate at most so many chunks; 0: all of the text"},
+    {"tasks", 0, "FILE", "questions to evaluate: JSON lines"},
+    {"prompts", 0, "FILE", "sample prompts, one a line"},
+    {"activations", 0, "f32|q8", "q8: round activations to 8 bits, as runtimes on CPUs do"},
+    {"no-eval", 0, NULL, "do not measure the result (not recommended)"},
+    {0},
+};
+
+/* The row of --level, else the recommended one. */
+static int choose_row(const struct situation *s, const struct args *a, int *row, struct error *e)
+{
+    const char *level = args_get(a, "level");
+    *row = s->estimates->recommended;
+    if (!level)
+        return *row < 0 ? error_set(e, ERROR_NOFIT, "%s", s->estimates->headline) : 0;
+    for (int i = 0; i < s->estimates->count; i++)
+        if (strcasecmp(s->estimates->rows[i].level->name, level) == 0) {
+            *row = i;
+            return 0;
+        }
+    return error_set(e, ERROR_USAGE, "--level: there is no level '%s'; `quantwiz estimate` lists them", level);
+}
+
+static int set_evaluation(struct plan *p, const struct args *a, struct error *e)
+{
+    static const struct { const char *option; size_t field; } files[] = {
+        {"text", offsetof(struct plan, eval_text)},
+        {"tasks", offsetof(struct plan, eval_tasks)},
+        {"prompts", offsetof(struct plan, eval_prompts)},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+        const char *path = args_get(a, files[i].option);
+        if (path && !file_exists(path))
+            return error_set(e, ERROR_USAGE, "--%s: there is no file %s", files[i].option, path);
+        if (path)
+            *(const char **)((char *)p + files[i].field) = path;
+    }
+    const char *activations = args_get(a, "activations");
+    if (activations && strcmp(activations, "q8") != 0 && strcmp(activations, "f32") != 0)
+        return error_set(e, ERROR_USAGE, "--activations: expected f32 or q8, found '%s'", activations);
+    p->activations_q8 = activations && strcmp(activations, "q8") == 0;
+    p->evaluate &= !args_has(a, "no-eval");
+    return args_int(a, "chunks", 0, 1 << 30, &p->eval_chunks, e);
+}
+
+static void tell(const struct situation *s, const struct plan *p, const char *path, const struct args *a)
+{
+    if (args_json(a)) {
+        json_t *o = json_object();
+        json_object_set_new(o, "plan", json_text(path));
+        json_object_set_new(o, "level", json_text(p->level));
+        json_object_set_new(o, "artefact", json_text(p->out));
+        json_object_set_new(o, "run", json_text(p->run_folder));
+        json_object_set_new(o, "headline", json_text(s->estimates->headline));
+        json_print(stdout, o, 0);
+        return;
+    }
+    printf("%s: %s\n", p->level, s->estimates->headline);
+    if (!p->evaluate)
+        puts("Mind: without an evaluation nobody knows what the result has lost.");
+    printf("Wrote %s. Next: quantwiz run %s\n", path, path);
+}
+
+static int make_plan(const struct situation *s, const struct args *a, struct error *e)
+{
+    const char *path = args_get(a, "output"), *out = args_get(a, "out");
+    struct plan *p;
+    int row, rc = choose_row(s, a, &row, e);
+    if (rc || (rc = plan_make(&p, s->machine, s->model, &s->wishes, s->estimates, row, out ? out : ".", e)))
+        return rc;
+    path = path ? path : "plan.yaml";
+    rc = set_evaluation(p, a, e);
+    if (!rc && strcmp(path, "-") == 0) {
+        char *text = plan_text(p);
+        fputs(text, stdout);
+        free(text);
+    } else if (!rc && !(rc = plan_save(p, path, e))) {
+        tell(s, p, path, a);
+    }
+    plan_free(p);
+    return rc;
+}
+
+static int run(const struct args *a, struct error *e)
+{
+    struct situation s;
+    int rc = situation_init(&s, a, e);
+    if (!rc)
+        rc = make_plan(&s, a, e);
+    situation_done(&s);
+    return rc;
+}
+
+const struct command cmd_plan = {
+    .name = "plan",
+    .usage = "MODEL [wishes] [-o PLAN]",
+    .summary = "recommend a level, and write the plan that `quantwiz run` carries out",
+    .options = options,
+    .wishes = true,
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run,
+};
