@@ -20,11 +20,15 @@ const struct command *const commands[] = {
     &cmd_models,
     &cmd_inspect,
     &cmd_estimate,
+    &cmd_plan,
+    &cmd_run,
     &cmd_convert,
     &cmd_quantize,
     &cmd_eval,
     &cmd_generate,
     &cmd_tokenize,
+    &cmd_compare,
+    &cmd_report,
     &cmd_docs,
     NULL,
 };
@@ -43,12 +47,11 @@ static void print_help(void)
     puts("quantwiz: which quantization of a language model to run on this machine; makes it, and proves it.\n\n"
          "Usage: quantwiz [MODEL]           the wizard\n"
          "       quantwiz COMMAND ...       the same without a screen\n");
-    table_init(&t, "lll");
+    table_init(&t, "ll");
     for (int i = 0; commands[i]; i++) {
         if (!commands[i]->summary)
             continue;
         table_add(&t, "  %s", commands[i]->name);
-        table_add(&t, "%s", commands[i]->usage);
         table_add(&t, "%s", commands[i]->summary);
     }
     table_print(&t, stdout, 0);
