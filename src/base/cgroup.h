@@ -8,7 +8,7 @@
 
 struct cgroup {
     double memory_limit; /* bytes: memory.max and memory.high, or memory.limit_in_bytes */
-    double memory_left;  /* bytes until the first limit is met; file pages that can be dropped count as free */
+    double memory_left;  /* bytes until the first limit is met; droppable file pages count as free */
     double cpus;         /* processors' worth of time: cpu.max, or cpu.cfs_quota_us */
 };
 

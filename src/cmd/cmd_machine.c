@@ -145,8 +145,9 @@ static char *show(char out[static 64], struct fact f, enum unit unit)
 static void row(struct table *t, const char *label, struct fact f, enum unit unit, const char *why)
 {
     char text[64];
+    bool explain = why && !fact_known(f);
     table_add(t, "  %s", label);
-    table_add(t, "%s%s%s", show(text, f, unit), fact_known(f) || !why ? "" : ": ", fact_known(f) || !why ? "" : why);
+    table_add(t, "%s%s%s", show(text, f, unit), explain ? ": " : "", explain ? why : "");
 }
 
 static void add_counts(struct str *s, const struct machine_cpu *c)
@@ -196,7 +197,8 @@ static void memory_rows(struct table *t, const struct machine *m)
     row(t, "available now", m->memory.available_bytes, UNIT_BYTES, "what fits at this moment cannot be said");
     if (fact_known(m->memory.limit_bytes))
         row(t, "container's limit", m->memory.limit_bytes, UNIT_BYTES, NULL);
-    row(t, "memory bandwidth", m->memory.bandwidth, UNIT_BYTES_PER_S, "tokens/s on the CPU cannot be estimated");
+    row(t, "memory bandwidth", m->memory.bandwidth, UNIT_BYTES_PER_S,
+        "tokens/s on the CPU cannot be estimated");
     if (m->numa_count > 1) {
         table_add(t, "  NUMA nodes");
         table_add(t, "%d: a model that spans them reads slower than one node's bandwidth", m->numa_count);
@@ -216,12 +218,13 @@ static void gpu_rows(struct table *t, const struct machine_gpu *g, bool single)
 {
     char total[64], left[64];
     table_add(t, "  memory");
-    table_add(t, "%s, free %s%s", show(total, g->vram_total_bytes, UNIT_BYTES), show(left, g->vram_free_bytes, UNIT_BYTES),
-              g->unified ? " (shared with the processor)" : "");
+    table_add(t, "%s, free %s%s", show(total, g->vram_total_bytes, UNIT_BYTES),
+              show(left, g->vram_free_bytes, UNIT_BYTES), g->unified ? " (shared with the processor)" : "");
     row(t, "bandwidth", g->bandwidth, UNIT_BYTES_PER_S, "tokens/s on it cannot be estimated");
     row(t, "16-bit peak", g->flops, UNIT_OPERATIONS, "the time to read a prompt cannot be estimated");
     if (g->vendor && strcmp(g->vendor, "NVIDIA") == 0)
-        row(t, "compute capability", g->compute_capability, UNIT_PLAIN, "which formats its kernels take cannot be said");
+        row(t, "compute capability", g->compute_capability, UNIT_PLAIN,
+            "which formats its kernels take cannot be said");
     table_add(t, "  read through");
     table_add(t, "%s%s%s%s%s%s", g->source, g->driver ? ", driver " : "", g->driver ? g->driver : "",
               g->bus && single ? ", at " : "", g->bus && single ? g->bus : "", g->mig ? ", MIG" : "");

@@ -21,9 +21,9 @@ size_t bandwidth_buffer(double cache_bytes, double available_bytes)
     return (size_t)fmin(want, available_bytes / 8) & ~(size_t)4095;
 }
 
-/* The buffer is dealt out in chunks, and each chunk to all threads. A thread touches first what it will read, so
- * that its pages lie in its own NUMA node; and new memory may be slow to come (a virtual machine's host has to find
- * it), so the touching can end after any chunk. */
+/* The buffer is dealt out in chunks, and each chunk to all threads. A thread touches first what it will read,
+ * so that its pages lie in its own NUMA node; and new memory may be slow to come (a virtual machine's host
+ * has to find it), so the touching can end after any chunk. */
 enum { CHUNK_WORDS = 32 << 17 }; /* 32 MiB */
 
 /* The words of a chunk that belong to the calling thread. */
@@ -71,8 +71,9 @@ double bandwidth_measure(size_t *bytes, int threads, double seconds)
     double started = clock_monotonic(), best = 0;
     size_t chunks = *bytes / (CHUNK_WORDS * sizeof(uint64_t)), size = chunks * CHUNK_WORDS * sizeof(uint64_t);
     *bytes = 0;
-    uint64_t *words = chunks ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-                             : MAP_FAILED;
+    uint64_t *words = MAP_FAILED;
+    if (chunks)
+        words = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (words == MAP_FAILED)
         return NAN;
     /* Few page-table walks: we measure memory, not the translation of addresses. */
@@ -137,8 +138,10 @@ bool bandwidth_recall(const char *key, double *bytes_per_s)
 {
     char *text = cache_text(), *save = NULL;
     bool found = false;
-    for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line && !found; line = strtok_r(NULL, "\n", &save))
-        found = line_has_key(line, key) && parse_double(line + strlen(key) + 1, bytes_per_s) && *bytes_per_s > 0;
+    char *line = text ? strtok_r(text, "\n", &save) : NULL;
+    for (; line && !found; line = strtok_r(NULL, "\n", &save))
+        found = line_has_key(line, key) && parse_double(line + strlen(key) + 1, bytes_per_s) &&
+                *bytes_per_s > 0;
     free(text);
     return found;
 }

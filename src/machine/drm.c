@@ -59,7 +59,8 @@ static unsigned number_or_0(const char *folder, const char *name)
 /* "card0" is a card, "card0-DP-1" one of its sockets. */
 static int is_card(const struct dirent *d)
 {
-    return str_starts(d->d_name, "card") && d->d_name[4] && !d->d_name[4 + strspn(d->d_name + 4, "0123456789")];
+    const char *number = d->d_name + strlen("card");
+    return str_starts(d->d_name, "card") && *number && !number[strspn(number, "0123456789")];
 }
 
 void drm_each(struct gpu_scan *s, void (*each)(struct gpu_scan *s, const struct drm_card *c))

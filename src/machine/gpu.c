@@ -128,7 +128,8 @@ static void warn_unknown(struct gpu_scan *s, const struct machine_gpu *g)
                      "install the vendor's driver, or enter it", g->name, why);
 }
 
-/* A name for a device whose driver gave none: from the system's list (of this machine only), else its numbers. */
+/* A name for a device whose driver gave none: from the system's list (of this machine only), else its
+ * numbers. */
 static const char *other_name(struct gpu_scan *s, const struct gpu_device *d)
 {
     struct arena *a = &s->m->arena;

@@ -33,8 +33,8 @@ static bool is_integrated(const char *folder)
            isnan(drm_number(folder, "device/mem_busy_percent"));
 }
 
-/* "total" or "used": the card's memory; and for a built-in chip, which owns a carve-out of the host's memory and
- * may borrow more (GTT), both together. */
+/* "total" or "used": the card's memory; and for a built-in chip, which owns a carve-out of the host's memory
+ * and may borrow more (GTT), both together. */
 static double memory(const char *folder, const char *what)
 {
     char vram[64], gtt[64];
@@ -75,4 +75,6 @@ static void amdgpu_find(struct gpu_scan *s, void *driver)
     drm_each(s, add_card);
 }
 
-const struct gpu_backend gpu_amdgpu = {.source = "amdgpu", .find = amdgpu_find, .free_bytes = amdgpu_free_bytes};
+const struct gpu_backend gpu_amdgpu = {
+    .source = "amdgpu", .find = amdgpu_find, .free_bytes = amdgpu_free_bytes,
+};

@@ -1,4 +1,5 @@
-/* What hwloc's own back ends left in the topology: the only source for a saved one, and where no driver answers. */
+/* What hwloc's own back ends left in the topology: the only source for a saved one, and where no driver
+ * answers. */
 #include <hwloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 static const char *const memory_infos[] = {"CUDAGlobalMemorySize", "RSMIVRAMSize", "LevelZeroHBMSize",
                                            "LevelZeroDDRSize", "OpenCLGlobalMemorySize"};
 
-/* Display controllers, and the processing accelerators that are GPUs (AMD's MI300); Intel's are neural units. */
+/* Display controllers, and processing accelerators that are GPUs (AMD's MI300); Intel's are neural units. */
 static bool is_gpu(const struct hwloc_pcidev_attr_s *pci)
 {
     return gpu_vendor(pci->vendor_id) &&

@@ -1,6 +1,6 @@
-/* NVIDIA's management library, opened at run time: nothing of NVIDIA's is needed to build or to run. Only the few
- * symbols used are declared; names and numbers are those of the NVML API reference. A function that exists in
- * several versions is asked for newest first. */
+/* NVIDIA's management library, opened at run time: nothing of NVIDIA's is needed to build or to run. Only the
+ * few symbols used are declared; names and numbers are those of the NVML API reference. A function that
+ * exists in several versions is asked for newest first. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,13 +77,19 @@ static bool load_symbols(struct nvml *n)
     return n->init && n->shutdown && n->count && n->by_index && n->name && n->memory && n->pci;
 }
 
+static const char *nvml_error(const struct nvml *n, int rc)
+{
+    return n->error_string ? n->error_string(rc) : "an error without a name";
+}
+
 static void nvml_unload(struct nvml *n)
 {
     dlclose(n->library);
     free(n);
 }
 
-/* A library without a driver is common (a container without its GPU) and worth a word only where there is a GPU. */
+/* A library without a driver is common (a container without its GPU) and worth a word only where there is a
+ * GPU. */
 static void *nvml_open(struct gpu_scan *s)
 {
     static const char *const names[] = {"libnvidia-ml.so.1", "/usr/lib/wsl/lib/libnvidia-ml.so.1", NULL};
@@ -95,7 +101,7 @@ static void *nvml_open(struct gpu_scan *s)
     int rc = load_symbols(n) ? n->init() : NVML_ERROR_NOT_SUPPORTED;
     if (rc == NVML_SUCCESS)
         return n;
-    s->nvidia_problem = arena_printf(&s->m->arena, "NVML: %s", n->error_string ? n->error_string(rc) : "cannot start");
+    s->nvidia_problem = arena_printf(&s->m->arena, "NVML: %s", nvml_error(n, rc));
     if (rc == NVML_ERROR_LIB_RM_VERSION_MISMATCH)
         machine_warn(s->m, "NVIDIA's driver does not answer (%s), so GPU memory and CUDA are out of reach: "
                      "the driver was updated while running; restart the machine", s->nvidia_problem);
@@ -158,7 +164,8 @@ static void read_capability(struct gpu_device *d, const struct nvml *n, nvmlDevi
 static bool mig_is_on(const struct nvml *n, nvmlDevice handle)
 {
     unsigned now = 0, pending;
-    return n->mig_mode && n->mig_count && n->mig_by_index && n->mig_mode(handle, &now, &pending) == NVML_SUCCESS && now;
+    return n->mig_mode && n->mig_count && n->mig_by_index &&
+           n->mig_mode(handle, &now, &pending) == NVML_SUCCESS && now;
 }
 
 /* A program sees one slice, never the GPU that it is cut from, so the slices are listed in its place. */
@@ -215,7 +222,7 @@ static void nvml_find(struct gpu_scan *s, void *driver)
         if (rc == NVML_SUCCESS)
             add_gpu(s, n, handle, version);
         else
-            machine_warn(s->m, "NVIDIA GPU %u cannot be used: %s", i, n->error_string ? n->error_string(rc) : "NVML error");
+            machine_warn(s->m, "NVIDIA GPU %u cannot be used: %s", i, nvml_error(n, rc));
     }
 }
 
@@ -229,5 +236,6 @@ static double nvml_free_bytes(const struct gpu_device *d)
 }
 
 const struct gpu_backend gpu_nvml = {
-    .source = "nvml", .open = nvml_open, .find = nvml_find, .free_bytes = nvml_free_bytes, .close = nvml_close,
+    .source = "nvml", .open = nvml_open, .find = nvml_find, .free_bytes = nvml_free_bytes,
+    .close = nvml_close,
 };

@@ -44,8 +44,8 @@ static bool load_symbols(struct rsmi *r)
 static void *rocm_open(struct gpu_scan *s)
 {
     static const char *const names[] = {"librocm_smi64.so.7", "librocm_smi64.so.6", "librocm_smi64.so.5",
-                                        "librocm_smi64.so.1", "librocm_smi64.so", "/opt/rocm/lib/librocm_smi64.so",
-                                        NULL};
+                                        "librocm_smi64.so.1", "librocm_smi64.so",
+                                        "/opt/rocm/lib/librocm_smi64.so", NULL};
     void *library = gpu_library(names);
     (void)s;
     if (!library)
@@ -93,8 +93,8 @@ static void add_gpu(struct gpu_scan *s, struct rsmi *r, uint32_t i, const char *
     d.gpu.vram_free_bytes = fact_found(rocm_free_bytes(&d));
     /* BDFID: domain in the upper half, then bus, device and function as PCI packs them. */
     if (r->pci_id(i, &id) == RSMI_STATUS_SUCCESS)
-        d.gpu.bus = arena_printf(&s->m->arena, "%04x:%02x:%02x.%x", (unsigned)(id >> 32), (unsigned)(id >> 8 & 0xff),
-                                 (unsigned)(id >> 3 & 0x1f), (unsigned)(id & 7));
+        d.gpu.bus = arena_printf(&s->m->arena, "%04x:%02x:%02x.%x", (unsigned)(id >> 32),
+                                 (unsigned)(id >> 8 & 0xff), (unsigned)(id >> 3 & 0x1f), (unsigned)(id & 7));
     gpu_add(s, &d);
 }
 
@@ -111,5 +111,6 @@ static void rocm_find(struct gpu_scan *s, void *driver)
 }
 
 const struct gpu_backend gpu_rocm = {
-    .source = "rocm-smi", .open = rocm_open, .find = rocm_find, .free_bytes = rocm_free_bytes, .close = rocm_close,
+    .source = "rocm-smi", .open = rocm_open, .find = rocm_find, .free_bytes = rocm_free_bytes,
+    .close = rocm_close,
 };

@@ -1,5 +1,5 @@
-/* Cards of any driver in /sys/class/drm: Intel's i915 and xe tell their memory, the others at least that they are
- * there. And NVIDIA's Jetson boards, whose GPU stands on no PCI bus. */
+/* Cards of any driver in /sys/class/drm: Intel's i915 and xe tell their memory, the others at least that they
+ * are there. And NVIDIA's Jetson boards, whose GPU stands on no PCI bus. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "machine/drm.h"
 #include "machine/machine_priv.h"
 
-/* xe: FOLDER/device/tileN/physical_vram_size_bytes, summed over tiles (a directory deeper in newer kernels). */
+/* xe: FOLDER/device/tileN/physical_vram_size_bytes, or a folder deeper, summed over the tiles. */
 static double xe_memory(const char *folder)
 {
     double sum = 0;
@@ -42,8 +42,8 @@ static void add_card(struct gpu_scan *s, const struct drm_card *c)
 {
     struct gpu_device d = {
         .backend = &gpu_sysfs, .handle = (void *)c->folder, .pci_vendor = c->vendor, .pci_device = c->device,
-        .gpu = {.vendor = gpu_vendor(c->vendor), .source = "sysfs", .bus = c->bus, .numa_node = drm_numa(c->folder),
-                .unified = gpu_is_built_in(c->vendor, c->bus)},
+        .gpu = {.vendor = gpu_vendor(c->vendor), .source = "sysfs", .bus = c->bus,
+                .numa_node = drm_numa(c->folder), .unified = gpu_is_built_in(c->vendor, c->bus)},
     };
     if (!d.gpu.vendor)
         return;
@@ -54,7 +54,8 @@ static void add_card(struct gpu_scan *s, const struct drm_card *c)
     gpu_add(s, &d);
 }
 
-/* The device tree's list of what the board is, NUL-separated: "nvidia,p3737-0000+p3701-0000", "nvidia,tegra234". */
+/* The device tree's list of what the board is, NUL-separated: "nvidia,p3737-0000+p3701-0000",
+ * "nvidia,tegra234". */
 static bool is_tegra(const char *root)
 {
     char *path = xasprintf("%s/proc/device-tree/compatible", root), text[512];
@@ -90,4 +91,6 @@ static void sysfs_find(struct gpu_scan *s, void *driver)
         add_tegra(s);
 }
 
-const struct gpu_backend gpu_sysfs = {.source = "sysfs", .find = sysfs_find, .free_bytes = sysfs_free_bytes};
+const struct gpu_backend gpu_sysfs = {
+    .source = "sysfs", .find = sysfs_find, .free_bytes = sysfs_free_bytes,
+};

@@ -62,8 +62,8 @@ static int read_names(struct gpu_row *r, const struct yaml *y, struct arena *a, 
 static int read_row(struct gpu_row *r, const struct yaml *y, const struct yaml *sources, struct arena *a,
                     struct error *e)
 {
-    static const char *const keys[] = {"name", "match", "vram", "bandwidth", "tflops", "compute", "arch", "source",
-                                       "note", NULL};
+    static const char *const keys[] = {"name", "match", "vram", "bandwidth", "tflops", "compute", "arch",
+                                       "source", "note", NULL};
     uint64_t vram = 0;
     int rc = yaml_only(y, keys, e);
     if (rc || (rc = read_names(r, y, a, e)) || (rc = check_source(y, sources, e)) ||
@@ -159,8 +159,8 @@ static bool same_word(const char *a, int n, const char *b, int m)
     return n == m && strncasecmp(a, b, n) == 0;
 }
 
-/* All words of `match` in a row at `name`? Their number, or 0. A slash behind them ("RX 6800/6800 XT") means that
- * the name stands for several models, of which this may not be the one. */
+/* All words of `match` in a row at `name`? Their number, or 0. A slash behind them ("RX 6800/6800 XT") means
+ * that the name stands for several models, of which this may not be the one. */
 static int words_at(const char *name, const char *match)
 {
     for (int words = 0;; words++) {
@@ -239,7 +239,8 @@ static void choose(const struct gpu_table *t, bool *chosen, const struct machine
         chosen[i] = best && row_score(&t->rows[i], g) == best && same_size(t->rows[i].value[VRAM], vram);
 }
 
-void gpu_table_complete(const struct gpu_table *t, struct machine_gpu *g, double whole_bytes, struct arena *a)
+void gpu_table_complete(const struct gpu_table *t, struct machine_gpu *g, double whole_bytes,
+                        struct arena *a)
 {
     struct fact *facts[FACTS] = {&g->vram_total_bytes, &g->bandwidth, &g->flops, &g->compute_capability};
     if (!t || !g->name)

@@ -11,9 +11,11 @@ int gpu_table_load(struct gpu_table **out, struct error *e);
 void gpu_table_free(struct gpu_table *t);
 int gpu_table_count(const struct gpu_table *t);
 
-/* Puts FACT_TABLED where `g` has no fact. The rows with the longest name found in g->name count; of those, where
- * the memory is known, the ones of that size; and a fact on which they disagree stays unknown. `whole_bytes`
- * stands for the memory of a GPU of which `g` is a slice, else 0. `t` may be NULL; texts are copied to `a`. */
-void gpu_table_complete(const struct gpu_table *t, struct machine_gpu *g, double whole_bytes, struct arena *a);
+/* Puts FACT_TABLED where `g` has no fact. The rows with the longest name found in g->name count; of those,
+ * where the memory is known, the ones of that size; and a fact on which they disagree stays unknown.
+ * `whole_bytes` stands for the memory of a GPU of which `g` is a slice, else 0. `t` may be NULL; texts are
+ * copied to `a`. */
+void gpu_table_complete(const struct gpu_table *t, struct machine_gpu *g, double whole_bytes,
+                        struct arena *a);
 
 #endif

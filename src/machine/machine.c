@@ -94,8 +94,8 @@ static void detect_memory(struct machine *m)
 {
     memory_read(&m->memory, m->root);
     if (!fact_known(m->memory.available_bytes))
-        machine_warn(m, "available memory could not be read from %s/proc/meminfo: what fits in RAM cannot be said",
-                     m->root);
+        machine_warn(m, "available memory could not be read from %s/proc/meminfo: "
+                     "what fits in RAM cannot be said", m->root);
 }
 
 static void detect_here(struct machine *m, const struct machine_options *o)
@@ -151,7 +151,8 @@ void machine_refresh(struct machine *m)
     gpu_refresh(m);
 }
 
-int machine_measure_bandwidth(const struct machine *m, struct fact *bandwidth, const char **note, struct error *e)
+int machine_measure_bandwidth(const struct machine *m, struct fact *bandwidth, const char **note,
+                              struct error *e)
 {
     struct machine_memory now; /* m->memory may be refreshed meanwhile, by another thread */
     memory_read(&now, m->root);
@@ -159,13 +160,15 @@ int machine_measure_bandwidth(const struct machine *m, struct fact *bandwidth, c
     size_t bytes = bandwidth_buffer(caches, fact_or(now.available_bytes, 0x1p31));
     char *key = bandwidth_key(m->root, m->cpu.threads);
     double measured = bandwidth_measure(&bytes, m->cpu.threads, 0.5);
-    *note = bytes < 2 * caches ? "memory bandwidth was measured over less memory than twice the caches, which may "
-                                 "flatter it" : NULL;
+    *note = bytes < 2 * caches ? "memory bandwidth was measured over less memory than twice the caches, "
+                                 "which may flatter it" : NULL;
     *bandwidth = fact_of(measured, FACT_MEASURED);
     if (fact_known(*bandwidth) && key)
         bandwidth_remember(key, measured);
     free(key);
-    return fact_known(*bandwidth) ? 0 : error_set(e, ERROR_FAILED, "measuring memory bandwidth: no memory to read");
+    if (!fact_known(*bandwidth))
+        return error_set(e, ERROR_FAILED, "measuring memory bandwidth: there is too little memory to read");
+    return 0;
 }
 
 /* --------------------------------------------------------------------- summing */

@@ -1,4 +1,5 @@
-/* What this computer is, or another one that is replayed. A fact that could not be read is unknown, never 0. */
+/* What this computer is, or another one that is replayed. A fact that could not be read is unknown,
+ * never 0. */
 #ifndef MACHINE_MACHINE_H
 #define MACHINE_MACHINE_H
 
@@ -16,7 +17,8 @@ struct fact {
 };
 static inline bool fact_known(struct fact f) { return f.source != FACT_UNKNOWN; }
 static inline double fact_or(struct fact f, double fallback) { return fact_known(f) ? f.value : fallback; }
-const char *fact_source_name(enum fact_source s); /* "unknown", "found", "measured", "from the table", "entered" */
+/* "unknown", "found", "measured", "from the table", "entered" */
+const char *fact_source_name(enum fact_source s);
 
 struct machine_cpu {
     const char *model;                 /* NULL: unknown */
@@ -29,7 +31,7 @@ struct machine_cpu {
 
 struct machine_memory {
     struct fact total_bytes;
-    struct fact available_bytes;       /* what a program can take now: MemAvailable or the limit's rest, the smaller */
+    struct fact available_bytes;       /* to be had now: MemAvailable or the limit's rest, the smaller */
     struct fact limit_bytes;           /* of the container (cgroup); unknown where there is none */
     struct fact bandwidth;             /* bytes/s with all cores */
 };
@@ -82,14 +84,16 @@ struct machine_options {
 void machine_prepare(void);
 int machine_detect(struct machine **out, const struct machine_options *o, struct error *e);
 void machine_free(struct machine *m);
-/* Free RAM and VRAM as of now; does nothing for a simulated machine. Under 2 ms: made to be called each second. */
+/* Free RAM and VRAM as of now; does nothing for a simulated machine. Under 2 ms: made to be called each
+ * second. */
 void machine_refresh(struct machine *m);
-/* Reads memory with all cores for half a second, or takes the figure that was measured since the last boot. The
- * result is the caller's to store in m->memory.bandwidth, so that this may run beside machine_refresh. *note says
- * what limits the figure (static text), or is NULL. */
-int machine_measure_bandwidth(const struct machine *m, struct fact *bandwidth, const char **note, struct error *e);
+/* Reads memory with all cores for half a second, and remembers the figure until the next boot (machine_detect
+ * then finds it). The result is the caller's to store in m->memory.bandwidth, so that this may run beside
+ * machine_refresh. *note says what limits the figure (static text), or is NULL. */
+int machine_measure_bandwidth(const struct machine *m, struct fact *bandwidth, const char **note,
+                              struct error *e);
 
-/* Memory that programs may share: what is installed or the limit, the smaller; and how much of it is taken. */
+/* Memory that programs may share: what is installed or the limit, the smaller; and how much is taken. */
 struct fact machine_ram_total(const struct machine *m);
 struct fact machine_ram_used(const struct machine *m);
 

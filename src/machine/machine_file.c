@@ -19,7 +19,8 @@ enum { FILE_LIMIT = 64 << 20, COUNT_LIMIT = 1 << 20, GPU_LIMIT = 1024, CHILD_SEC
 
 /* ----------------------------------------------------------------- hwloc's XML */
 
-static int read_topology(struct machine *m, const char *text, size_t length, const char *path, struct error *e)
+static int read_topology(struct machine *m, const char *text, size_t length, const char *path,
+                         struct error *e)
 {
     hwloc_topology_t t;
     int rc = topology_open_xml(&t, text, length, path, e);
@@ -124,7 +125,8 @@ static int read_field(const struct yaml *y, const struct field *f, struct error 
 }
 
 /* All fields of a map; `also` is one more key that the caller reads itself, or NULL. */
-static int read_fields(const struct yaml *y, const struct field *fields, size_t n, const char *also, struct error *e)
+static int read_fields(const struct yaml *y, const struct field *fields, size_t n, const char *also,
+                       struct error *e)
 {
     const char *keys[16];
     for (size_t i = 0; i < n; i++)
@@ -187,7 +189,9 @@ static int read_gpu(struct gpu_scan *s, const struct yaml *y, struct error *e)
 static int read_numa(struct machine *m, const struct yaml *y, struct error *e)
 {
     struct machine_numa *node = &m->numa[m->numa_count];
-    const struct field fields[] = {{"cores", FIELD_COUNT, &node->cores}, {"total", FIELD_BYTES, &node->total_bytes}};
+    const struct field fields[] = {
+        {"cores", FIELD_COUNT, &node->cores}, {"total", FIELD_BYTES, &node->total_bytes},
+    };
     node->index = m->numa_count++;
     return read_fields(y, fields, ARRAY_LENGTH(fields), NULL, e);
 }

@@ -11,7 +11,7 @@ const char *pci_market_name(const char *name, struct arena *a)
     return close ? arena_strndup(a, open + 1, close - open - 1) : arena_strdup(a, name);
 }
 
-/* The list has lines "10de  NVIDIA Corporation", and under each maker "<tab>2684  AD102 [GeForce RTX 4090]". */
+/* The list has lines "10de  NVIDIA Corporation", and under each "<tab>2684  AD102 [GeForce RTX 4090]". */
 static const char *find(FILE *f, unsigned vendor, unsigned device, struct arena *a)
 {
     char line[512];
@@ -22,7 +22,8 @@ static const char *find(FILE *f, unsigned vendor, unsigned device, struct arena 
         line[strcspn(line, "\n")] = 0;
         if (line[0] != '\t' && line[0] != '#' && line[0])
             here = sscanf(line, "%4x", &id) == 1 && id == vendor;
-        else if (here && line[0] == '\t' && sscanf(line, "\t%4x %n", &id, &at) == 1 && id == device && line[1] != '\t')
+        else if (here && line[0] == '\t' && line[1] != '\t' && sscanf(line, "\t%4x %n", &id, &at) == 1 &&
+                 id == device)
             return pci_market_name(line + at, a);
     }
     return NULL;

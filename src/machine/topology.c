@@ -9,11 +9,12 @@
 
 void topology_prepare(void)
 {
-    /* hwloc prints to stderr what it does not like; that is no way to talk to a person in a full-screen program. */
+    /* hwloc prints to stderr what it does not like; that is no way to talk to a person in a full-screen
+     * program. */
     setenv("HWLOC_HIDE_ERRORS", "2", 0);
     /* These load whole graphics stacks, may wait for a display, and know less than our own back ends. */
-    setenv("HWLOC_PLUGINS_BLACKLIST", "hwloc_cuda.so,hwloc_gl.so,hwloc_levelzero.so,hwloc_nvml.so,hwloc_opencl.so,"
-                                      "hwloc_pci.so,hwloc_rsmi.so", 0);
+    setenv("HWLOC_PLUGINS_BLACKLIST", "hwloc_cuda.so,hwloc_gl.so,hwloc_levelzero.so,hwloc_nvml.so,"
+                                      "hwloc_opencl.so,hwloc_pci.so,hwloc_rsmi.so", 0);
 }
 
 static hwloc_topology_t new_topology(void)
@@ -40,7 +41,8 @@ int topology_open(hwloc_topology_t *out, struct error *e)
     return 0;
 }
 
-int topology_open_xml(hwloc_topology_t *out, const char *text, size_t length, const char *name, struct error *e)
+int topology_open_xml(hwloc_topology_t *out, const char *text, size_t length, const char *name,
+                      struct error *e)
 {
     hwloc_topology_t t = new_topology();
     *out = NULL;
@@ -103,7 +105,8 @@ static char *tidy_model(struct arena *a, const char *raw)
     return out;
 }
 
-/* Arm cores carry numbers instead of names: implementer 0x41 is Arm itself; parts from the cores' manuals (MIDR). */
+/* Arm cores carry numbers instead of names: implementer 0x41 is Arm itself; parts from the cores' manuals
+ * (MIDR). */
 static const char *arm_core(hwloc_obj_t o)
 {
     static const struct { int part; const char *name; } cores[] = {

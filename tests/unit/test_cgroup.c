@@ -34,8 +34,8 @@ static void nothing_limits(void **state)
     }
 }
 
-/* The service is unlimited, its slice has 8 GiB, the machine's top slice 16: the slice's limit counts. The file
- * pages of the slice can be dropped, so they are left too. */
+/* The service is unlimited, its slice has 8 GiB, the machine's top slice 16: the slice's limit counts. The
+ * file pages of the slice can be dropped, so they are left too. */
 static void the_tightest_of_the_path_counts(void **state)
 {
     (void)state;
@@ -100,7 +100,8 @@ static void version_1_is_read(void **state)
     assert_true(c.cpus == 2);
 }
 
-/* Docker with version 1: /proc tells the path from the host's top, but only the container's own group is mounted. */
+/* Docker with version 1: /proc tells the path from the host's top, but only the container's own group is
+ * mounted. */
 static void only_the_own_group_is_mounted(void **state)
 {
     (void)state;

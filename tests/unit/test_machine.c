@@ -136,7 +136,8 @@ static void a_saved_topology_is_read(void **state)
     assert_int_equal(m->cpu.l3_bytes.source, FACT_UNKNOWN);
     assert_fact(m->memory.total_bytes, 32 * GIB, FACT_FOUND);
     assert_int_equal(m->memory.available_bytes.source, FACT_UNKNOWN);
-    /* The remote console's display chip and the neural unit are no GPUs; the processor's graphics is a shared one. */
+    /* The remote console's display chip and the neural unit are no GPUs; the processor's graphics is a shared
+     * one. */
     assert_int_equal(m->gpu_count, 3);
     assert_string_equal(m->gpus[2].name, "UHD Graphics 770");
     assert_true(m->gpus[2].unified);
@@ -235,8 +236,8 @@ static void mistakes_are_named_with_their_line(void **state)
         refused(cases[i].text, strlen(cases[i].text), cases[i].says);
 }
 
-/* Cut at every few bytes, and with bytes changed: an error or a machine, never a crash, and no noise of hwloc's
- * (which the test's log would show). */
+/* Cut at every few bytes, and with bytes changed: an error or a machine, never a crash, and no noise of
+ * hwloc's (which the test's log would show). */
 static void a_damaged_topology_is_an_error(void **state)
 {
     (void)state;
