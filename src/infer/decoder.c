@@ -143,19 +143,14 @@ static int threads_for(const struct decoder *d, int64_t rows)
     return rows < SERIAL_ROWS ? 1 : d->threads;
 }
 
-/* Pieces of n->length of each of x's rows; to = from is allowed. */
-static void normalize(const struct decoder *d, const struct norm *n, const float *from, float *to, int64_t rows,
-                      int64_t width)
+/* Pieces of n->length of a row; to = from is allowed. Does nothing where there is no norm. */
+static void normalize(const struct decoder *d, const struct norm *n, const float *from, float *to, int64_t width)
 {
-    if (!n->weight)
-        return;
-#pragma omp parallel for num_threads(threads_for(d, rows))
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t at = 0; at < width; at += n->length)
-            d->kernels->rms_norm(from + r * width + at, n->weight, to + r * width + at, n->length,
-                                 d->model->hp.norm_eps);
+    for (int64_t at = 0; n->weight && at < width; at += n->length)
+        d->kernels->rms_norm(from + at, n->weight, to + at, n->length, d->model->hp.norm_eps);
 }
 
+/* The residual stream's start, and the first layer's input. */
 static void embed(const struct decoder *d, const int32_t *tokens, int64_t rows)
 {
     int64_t width = d->model->hp.embd;
@@ -167,67 +162,65 @@ static void embed(const struct decoder *d, const int32_t *tokens, int64_t rows)
         d->embd->type->decode(d->embd->data + tokens[r] * bytes, x, width);
         for (int64_t i = 0; scale != 0 && i < width; i++)
             x[i] *= (float)scale;
+        normalize(d, &d->layers[0].attn_norm, x, d->branch + r * width, width);
     }
 }
 
-static void rotate(const struct decoder *d, const struct layer *l, const struct pass *p, float *x, int heads)
+/* Norms of queries and keys, where the architecture has them, and their rotation. */
+static void turn_heads(const struct decoder *d, const struct layer *l, const struct pass *p, const struct norm *n,
+                       float *x, int heads)
 {
-    int length = l->shape->key_length;
+    int length = l->shape->key_length, width = heads * length;
 #pragma omp parallel for num_threads(threads_for(d, p->rows))
-    for (int64_t r = 0; r < p->rows; r++)
-        rope_apply(l->rope, x + r * heads * length, heads, length, p->past + (int)(r % p->length));
+    for (int64_t r = 0; r < p->rows; r++) {
+        normalize(d, n, x + r * width, x + r * width, width);
+        rope_apply(l->rope, x + r * width, heads, length, p->past + (int)(r % p->length));
+    }
 }
 
-/* x += branch, after the norm that some architectures put between */
-static void add_branch(const struct decoder *d, const struct norm *post, int64_t rows)
+/* x += branch, after the norm that some architectures put between; to[rows][embd] = norm(x) */
+static void add_branch(const struct decoder *d, const struct norm *post, const struct norm *next, float *to,
+                       int64_t rows)
 {
-    const struct hparams *hp = &d->model->hp;
-    normalize(d, post, d->branch, d->branch, rows, hp->embd);
+    int64_t width = d->model->hp.embd;
+    float scale = d->model->hp.residual_scale != 0 ? (float)d->model->hp.residual_scale : 1;
 #pragma omp parallel for num_threads(threads_for(d, rows))
-    for (int64_t r = 0; r < rows; r++)
-        d->kernels->add(d->x + r * hp->embd, d->branch + r * hp->embd,
-                        hp->residual_scale != 0 ? (float)hp->residual_scale : 1, hp->embd);
+    for (int64_t r = 0; r < rows; r++) {
+        float *x = d->x + r * width, *branch = d->branch + r * width;
+        normalize(d, post, branch, branch, width);
+        d->kernels->add(x, branch, scale, width);
+        normalize(d, next, x, to + r * width, width);
+    }
 }
 
-/* `k` and `v`: of all sequences, from position 0; this pass fills in its own positions. */
+/* From the layer's input in d->branch to what it adds to the residual stream, also there. `k` and `v` are those of
+ * all positions of all sequences; this pass fills in its own. */
 static void attention_block(struct decoder *d, const struct layer *l, const struct pass *p, float *k, float *v)
 {
     const struct layer_shape *s = l->shape;
     const struct hparams *hp = &d->model->hp;
     float *new_k = k + (int64_t)p->past * l->k.rows, *new_v = v + (int64_t)p->past * l->v.rows;
-    normalize(d, &l->attn_norm, d->x, d->branch, p->rows, hp->embd);
-    product_input(&d->product, d->branch, p->rows, hp->embd);
-    product(&d->product, &l->q, d->q, l->q.rows);
-    product(&d->product, &l->k, new_k, l->k.rows);
-    product(&d->product, &l->v, new_v, l->v.rows);
-    normalize(d, &l->q_norm, d->q, d->q, p->rows, l->q.rows);
-    normalize(d, &l->k_norm, new_k, new_k, p->rows, l->k.rows);
-    rotate(d, l, p, d->q, s->heads);
-    rotate(d, l, p, new_k, s->kv_heads);
+    product(&d->product, d->branch, p->rows,
+            (struct output[]){{&l->q, d->q}, {&l->k, new_k}, {&l->v, new_v}}, 3);
+    turn_heads(d, l, p, &l->q_norm, d->q, s->heads);
+    turn_heads(d, l, p, &l->k_norm, new_k, s->kv_heads);
     attention(&(struct attention){.kernels = d->kernels, .shape = s, .softcap = hp->attn_softcap,
               .scale = hp->attention_scale != 0 ? hp->attention_scale : 1 / sqrt(s->key_length),
               .sequences = p->sequences, .length = p->length, .past = p->past, .q = d->q, .k = k, .v = v,
               .out = d->mixed, .scratch = d->scratch, .threads = d->threads});
-    product_input(&d->product, d->mixed, p->rows, l->attn_output.columns);
-    product(&d->product, &l->attn_output, d->branch, hp->embd);
-    add_branch(d, &l->attn_post_norm, p->rows);
+    product(&d->product, d->mixed, p->rows, &(struct output){&l->attn_output, d->branch}, 1);
 }
 
 static void feed_forward_block(struct decoder *d, const struct layer *l, const struct pass *p)
 {
-    int64_t embd = d->model->hp.embd, ffn = l->shape->ffn;
+    int64_t ffn = l->shape->ffn;
     void (*act)(float *gate, const float *up, int64_t n) =
         d->model->arch->gate == GATE_SILU ? d->kernels->gate_silu : d->kernels->gate_gelu;
-    normalize(d, &l->ffn_norm, d->x, d->branch, p->rows, embd);
-    product_input(&d->product, d->branch, p->rows, embd);
-    product(&d->product, &l->gate, d->gate, ffn);
-    product(&d->product, &l->up, d->up, ffn);
+    product(&d->product, d->branch, p->rows, (struct output[]){{&l->gate, d->gate}, {&l->up, d->up}}, 2);
 #pragma omp parallel for num_threads(threads_for(d, p->rows))
     for (int64_t r = 0; r < p->rows; r++)
         act(d->gate + r * ffn, d->up + r * ffn, ffn);
-    product_input(&d->product, d->gate, p->rows, ffn);
-    product(&d->product, &l->down, d->branch, embd);
-    add_branch(d, &l->ffn_post_norm, p->rows);
+    product(&d->product, d->gate, p->rows, &(struct output){&l->down, d->branch}, 1);
 }
 
 static int check_tokens(const struct decoder *d, const int32_t *tokens, int64_t count, struct error *e)
@@ -243,15 +236,19 @@ static int check_tokens(const struct decoder *d, const int32_t *tokens, int64_t 
 static int forward(struct decoder *d, const int32_t *tokens, const struct pass *p, bool cached, struct watch *w,
                    struct error *e)
 {
+    int layers = d->model->hp.layers;
+    float *hidden = d->hidden + d->hidden_count * d->model->hp.embd;
     embed(d, tokens, p->rows);
-    for (int i = 0; i < d->model->hp.layers; i++) {
+    for (int i = 0; i < layers; i++) {
         const struct layer *l = &d->layers[i];
-        if (!watch_tick(w, i, d->model->hp.layers, "layers"))
+        bool last = i == layers - 1;
+        if (!watch_tick(w, i, layers, "layers"))
             return interrupt_error(e);
         attention_block(d, l, p, cached ? d->cache + l->cache_k : d->k, cached ? d->cache + l->cache_v : d->v);
+        add_branch(d, &l->attn_post_norm, &l->ffn_norm, d->branch, p->rows);
         feed_forward_block(d, l, p);
+        add_branch(d, &l->ffn_post_norm, last ? &d->output_norm : &l[1].attn_norm, last ? hidden : d->branch, p->rows);
     }
-    normalize(d, &d->output_norm, d->x, d->hidden + d->hidden_count * d->model->hp.embd, p->rows, d->model->hp.embd);
     d->hidden_count += p->rows;
     return 0;
 }
@@ -298,8 +295,7 @@ void decoder_logits(struct decoder *d, int first, int count, float *out)
     const struct hparams *hp = &d->model->hp;
     if (first < 0 || count < 1 || first + (int64_t)count > d->hidden_count)
         die("logits of rows %d to %d of %lld", first, first + count, (long long)d->hidden_count);
-    product_input(&d->product, d->hidden + (int64_t)first * hp->embd, count, hp->embd);
-    product(&d->product, &d->output, out, hp->vocab);
+    product(&d->product, d->hidden + (int64_t)first * hp->embd, count, &(struct output){&d->output, out}, 1);
     if (hp->logit_scale == 0 && hp->final_softcap == 0)
         return;
 #pragma omp parallel for num_threads(threads_for(d, count))

@@ -32,30 +32,23 @@ uint64_t product_init(struct product *p, int64_t max_rows, int64_t max_columns)
     p->max_rows = max_rows;
     p->max_columns = max_columns;
     p->slab_bytes = strip > SLAB_BYTES ? strip : SLAB_BYTES;
-    p->slab = xaligned(p->slab_bytes);
+    for (int i = 0; i < 2; i++)
+        p->slabs[i] = xaligned(p->slab_bytes);
     p->decoded = xaligned(decoded);
     if (p->engine->pack_inputs)
         p->blocks = xaligned(blocks = pieces(max_rows, ENGINE_BLOCK) * p->engine->block_bytes(max_columns));
     if (p->imitate)
         p->rounded = xaligned(rounded = max_rows * max_columns * (int64_t)sizeof *p->rounded);
-    return p->slab_bytes + decoded + blocks + rounded;
+    return 2 * p->slab_bytes + decoded + blocks + rounded;
 }
 
 void product_done(struct product *p)
 {
-    free(p->slab);
+    free(p->slabs[0]);
+    free(p->slabs[1]);
     free(p->decoded);
     free(p->blocks);
     free(p->rounded);
-}
-
-void product_input(struct product *p, const float *x, int64_t rows, int64_t columns)
-{
-    p->x = p->ready = x;
-    p->rows = rows;
-    p->columns = columns;
-    p->rounding = ROUND_NOT;
-    p->packed = false;
 }
 
 /* Weights of several types share an input, and may want it rounded differently. */
@@ -76,16 +69,14 @@ static void round_inputs(struct product *p, enum rounding wanted)
     }
 }
 
-static void pack_inputs(struct product *p)
+/* Within a parallel region; ends with all threads together. */
+static void pack_inputs(const struct product *p)
 {
-    if (p->packed || !p->engine->pack_inputs)
-        return;
     int64_t bytes = p->engine->block_bytes(p->columns);
-#pragma omp parallel for num_threads(p->threads)
+#pragma omp for schedule(dynamic)
     for (int64_t r = 0; r < p->rows; r += ENGINE_BLOCK)
         p->engine->pack_inputs(p->ready + r * p->columns, smaller(ENGINE_BLOCK, p->rows - r), p->columns,
                                p->blocks + r / ENGINE_BLOCK * bytes);
-    p->packed = true;
 }
 
 /* Row r, a multiple of ENGINE_BLOCK, in the engine's form. */
@@ -114,66 +105,129 @@ static void pack_strip(const struct product *p, const struct weight *w, int64_t 
         p->engine->pack_weights(decoded, rows, w->columns, strip);
 }
 
-static void add_bias(const struct weight *w, int64_t first, int64_t count, int64_t rows, float *y, int64_t y_step)
+static void add_bias(const struct weight *w, int64_t first, int64_t count, int64_t rows, float *y)
 {
     for (int64_t r = 0; w->bias && r < rows; r++)
-        for (int64_t c = 0; c < count; c++)
-            y[r * y_step + c] += w->bias[first + c];
+        for (int64_t c = first; c < first + count; c++)
+            y[r * w->rows + c] += w->bias[c];
 }
 
-/* Unit u of the slab's work; neighbours share their rows of inputs. */
-static void multiply_unit(const struct product *p, const struct weight *w, int64_t slab_first, int64_t slab_rows,
-                          int64_t u, float *y, int64_t y_step)
+/* Some of an output's weight rows, packed. */
+struct slab {
+    const struct output *output;
+    int64_t first, rows;
+    unsigned char *strips;
+};
+
+static void fill_slab(const struct product *p, const struct slab *s)
 {
-    int64_t across = pieces(slab_rows, COLUMNS_AT_ONCE);
+    int64_t bytes = p->engine->strip_bytes(p->columns);
+#pragma omp for schedule(dynamic)
+    for (int64_t i = 0; i < s->rows; i += ENGINE_STRIP)
+        pack_strip(p, s->output->weight, s->first + i, s->strips + i / ENGINE_STRIP * bytes);
+}
+
+/* Unit u of a slab's work; neighbours share their rows of inputs. */
+static void multiply_unit(const struct product *p, const struct slab *s, int64_t u)
+{
+    const struct weight *w = s->output->weight;
+    int64_t across = pieces(s->rows, COLUMNS_AT_ONCE);
     int64_t r = u / across * ROWS_AT_ONCE, c = u % across * COLUMNS_AT_ONCE;
-    int64_t rows = smaller(ROWS_AT_ONCE, p->rows - r), columns = smaller(COLUMNS_AT_ONCE, slab_rows - c);
-    const unsigned char *strips = p->slab + c / ENGINE_STRIP * p->engine->strip_bytes(w->columns);
-    float *to = y + r * y_step + slab_first + c;
-    p->engine->multiply(inputs_from(p, r), rows, strips, columns, w->columns, to, y_step);
-    add_bias(w, slab_first + c, columns, rows, to, y_step);
+    int64_t rows = smaller(ROWS_AT_ONCE, p->rows - r), columns = smaller(COLUMNS_AT_ONCE, s->rows - c);
+    const unsigned char *strips = s->strips + c / ENGINE_STRIP * p->engine->strip_bytes(p->columns);
+    float *y = s->output->y + r * w->rows;
+    p->engine->multiply(inputs_from(p, r), rows, strips, columns, p->columns, y + s->first + c, w->rows);
+    add_bias(w, s->first + c, columns, rows, y);
 }
 
-static void product_of_many(struct product *p, const struct weight *w, float *y, int64_t y_step)
+static void multiply_slab(const struct product *p, const struct slab *s)
 {
-    pack_inputs(p);
-    int64_t strip = p->engine->strip_bytes(w->columns), slab = p->slab_bytes / strip * ENGINE_STRIP;
+    int64_t units = pieces(p->rows, ROWS_AT_ONCE) * pieces(s->rows, COLUMNS_AT_ONCE);
+#pragma omp for schedule(dynamic) nowait
+    for (int64_t u = 0; u < units; u++)
+        multiply_unit(p, s, u);
+}
+
+/* A thread that has finished with one slab goes on to fill the next. All meet when that is full; by then nobody
+ * reads the one before, and so two places are enough. */
+static void products_of_many(struct product *p, const struct output *outputs, int count)
+{
+    int64_t most = p->slab_bytes / p->engine->strip_bytes(p->columns) * ENGINE_STRIP;
 #pragma omp parallel num_threads(p->threads)
-    for (int64_t first = 0; first < w->rows; first += slab) {
-        int64_t rows = smaller(slab, w->rows - first);
-        int64_t units = pieces(p->rows, ROWS_AT_ONCE) * pieces(rows, COLUMNS_AT_ONCE);
-#pragma omp for schedule(dynamic)
-        for (int64_t i = 0; i < rows; i += ENGINE_STRIP)
-            pack_strip(p, w, first + i, p->slab + i / ENGINE_STRIP * strip);
-#pragma omp for schedule(dynamic)
-        for (int64_t u = 0; u < units; u++)
-            multiply_unit(p, w, first, rows, u, y, y_step);
+    {
+        int turn = 0;
+        if (p->engine->pack_inputs && !p->packed)
+            pack_inputs(p);
+        for (int i = 0; i < count; i++)
+            for (int64_t first = 0; first < outputs[i].weight->rows; first += most, turn ^= 1) {
+                struct slab s = {.output = &outputs[i], .first = first, .strips = p->slabs[turn],
+                                 .rows = smaller(most, outputs[i].weight->rows - first)};
+                fill_slab(p, &s);
+                multiply_slab(p, &s);
+            }
+    }
+    p->packed = true;
+}
+
+/* `count` rows of weights from `first` on, by all rows of inputs. */
+static void dot_rows(const struct product *p, const struct output *o, int64_t first, int64_t count)
+{
+    float *decoded = p->decoded + omp_get_thread_num() * ENGINE_STRIP * p->max_columns;
+    int64_t k = p->columns, step = o->weight->rows;
+    decode_rows(o->weight, first, count, decoded);
+    for (int64_t r = 0; r < p->rows; r++)
+        for (int64_t c = 0; c < count; c++)
+            o->y[r * step + first + c] = p->kernels->dot(p->ready + r * k, decoded + c * k, k);
+    add_bias(o->weight, first, count, p->rows, o->y);
+}
+
+static void products_of_few(const struct product *p, const struct output *outputs, int count)
+{
+    int64_t near = NEAR_FLOATS / p->columns < 1 ? 1 : smaller(NEAR_FLOATS / p->columns, ENGINE_STRIP);
+#pragma omp parallel num_threads(p->threads)
+    for (int i = 0; i < count; i++) {
+        int64_t rows = outputs[i].weight->rows;
+#pragma omp for schedule(static) nowait
+        for (int64_t first = 0; first < rows; first += near)
+            dot_rows(p, &outputs[i], first, smaller(near, rows - first));
     }
 }
 
-static void product_of_few(struct product *p, const struct weight *w, float *y, int64_t y_step)
+static enum rounding wanted_rounding(const struct product *p, const struct output *o)
 {
-    int64_t k = w->columns, near = NEAR_FLOATS / k < 1 ? 1 : smaller(NEAR_FLOATS / k, ENGINE_STRIP);
-#pragma omp parallel for schedule(static) num_threads(p->threads)
-    for (int64_t i = 0; i < w->rows; i += near) {
-        float *decoded = p->decoded + omp_get_thread_num() * ENGINE_STRIP * p->max_columns;
-        int64_t count = smaller(near, w->rows - i);
-        decode_rows(w, i, count, decoded);
-        for (int64_t r = 0; r < p->rows; r++)
-            for (int64_t c = 0; c < count; c++)
-                y[r * y_step + i + c] = p->kernels->dot(p->ready + r * k, decoded + c * k, k);
-        add_bias(w, i, count, p->rows, y + i, y_step);
-    }
+    return p->imitate ? rounding_for(o->weight->tensor->type) : ROUND_NOT;
 }
 
-void product(struct product *p, const struct weight *w, float *y, int64_t y_step)
+/* Outputs from the first on that want their inputs rounded alike. */
+static int alike(const struct product *p, const struct output *outputs, int count)
 {
-    if (p->tap && w->first == 0)
-        p->tap(p->tap_user, w->tensor, p->x, p->rows, p->columns);
-    if (p->imitate)
-        round_inputs(p, rounding_for(w->tensor->type));
-    if (p->rows <= FEW_ROWS)
-        product_of_few(p, w, y, y_step);
-    else
-        product_of_many(p, w, y, y_step);
+    int n = 1;
+    while (n < count && wanted_rounding(p, &outputs[n]) == wanted_rounding(p, &outputs[0]))
+        n++;
+    return n;
+}
+
+static void call_tap(const struct product *p, const struct output *outputs, int count)
+{
+    for (int i = 0; p->tap && i < count; i++)
+        if (outputs[i].weight->first == 0)
+            p->tap(p->tap_user, outputs[i].weight->tensor, p->x, p->rows, p->columns);
+}
+
+void product(struct product *p, const float *x, int64_t rows, const struct output *outputs, int count)
+{
+    p->x = p->ready = x;
+    p->rows = rows;
+    p->columns = outputs[0].weight->columns;
+    p->rounding = ROUND_NOT;
+    p->packed = false;
+    call_tap(p, outputs, count);
+    for (int i = 0, n; i < count; i += n) {
+        n = alike(p, outputs + i, count - i);
+        round_inputs(p, wanted_rounding(p, &outputs[i]));
+        if (rows <= FEW_ROWS)
+            products_of_few(p, outputs + i, n);
+        else
+            products_of_many(p, outputs + i, n);
+    }
 }

@@ -22,6 +22,12 @@ struct weight {
     const float *bias;              /* [rows], or NULL */
 };
 
+/* One product of a group that shares its inputs. */
+struct output {
+    const struct weight *weight;
+    float *y;                       /* [inputs' rows][weight's rows] */
+};
+
 struct product {
     const struct engine *engine;
     const struct kernels *kernels;
@@ -39,7 +45,7 @@ struct product {
     int64_t max_rows, max_columns;
     float *rounded;                 /* [max_rows][max_columns]; NULL unless `imitate` */
     unsigned char *blocks;          /* packed inputs; NULL where the engine takes them as they are */
-    unsigned char *slab;            /* packed weights */
+    unsigned char *slabs[2];        /* packed weights: one is multiplied while the other is filled */
     int64_t slab_bytes;
     float *decoded;                 /* [threads][ENGINE_STRIP][max_columns] */
 };
@@ -47,9 +53,7 @@ struct product {
 /* Sets the buffers up; returns their size in bytes. The other fields must be set before. */
 uint64_t product_init(struct product *p, int64_t max_rows, int64_t max_columns);
 void product_done(struct product *p);
-/* What the following products multiply: x[rows][columns], which must stay as it is meanwhile. */
-void product_input(struct product *p, const float *x, int64_t rows, int64_t columns);
-/* y[rows][w->rows] = x · wᵀ + bias, with `y_step` floats from row to row. */
-void product(struct product *p, const struct weight *w, float *y, int64_t y_step);
+/* Each output's y[rows][weight's rows] = x[rows][columns] · weightᵀ + bias, of weights with the same columns. */
+void product(struct product *p, const float *x, int64_t rows, const struct output *outputs, int count);
 
 #endif

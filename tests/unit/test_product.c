@@ -68,8 +68,7 @@ static float *multiply(struct product *p, struct sample *s, const float *x, int6
 {
     float *y = xaligned(rows * s->weight.rows * sizeof *y);
     s->weight.tensor = &s->tensor;
-    product_input(p, x, rows, s->weight.columns);
-    product(p, &s->weight, y, s->weight.rows);
+    product(p, x, rows, &(struct output){&s->weight, y}, 1);
     return y;
 }
 
@@ -202,25 +201,29 @@ static void rounding_by_type(void **state)
     assert_int_equal(rounding_for(quant_type(QUANT_Q6_K)), ROUND_SUPERS);
 }
 
-/* Weights of two types after each other on one input: each gets its own rounding, of the input as it was. */
+/* Weights of several types on one input: each gets its own rounding, of the input as it was. */
 static void rounded_products(void **state)
 {
     (void)state;
-    enum { ROWS = 40, N = 33, K = 256 };
-    static const enum quant_id types[] = {QUANT_Q4_K, QUANT_Q8_0, QUANT_F32};
+    enum { ROWS = 40, N = 33, K = 256, TYPES = 4 };
+    static const enum quant_id types[TYPES] = {QUANT_Q4_K, QUANT_Q6_K, QUANT_Q8_0, QUANT_F32};
+    static float y[TYPES][ROWS * N];
     float *x = noise_matrix(ROWS, K, 21), *rounded = xaligned(ROWS * K * sizeof *rounded);
+    struct sample s[TYPES];
+    struct output outputs[TYPES];
     struct product p = open_product(engine(), 2, true, ROWS, K);
-    product_input(&p, x, ROWS, K);
-    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
-        struct sample s = make_sample(types[i], N, K);
-        float y[ROWS * N];
-        s.weight.tensor = &s.tensor;
-        product(&p, &s.weight, y, N);
+    for (int i = 0; i < TYPES; i++) {
+        s[i] = make_sample(types[i], N, K);
+        s[i].weight.tensor = &s[i].tensor;
+        outputs[i] = (struct output){&s[i].weight, y[i]};
+    }
+    product(&p, x, ROWS, outputs, TYPES);
+    for (int i = 0; i < TYPES; i++) {
         memcpy(rounded, x, ROWS * K * sizeof *rounded);
-        round_row(rounding_for(s.tensor.type), rounded, ROWS * K);
+        round_row(rounding_for(s[i].tensor.type), rounded, ROWS * K);
         for (int j = 0; j < ROWS * N; j++)
-            assert_float_equal(y[j], exact(rounded + j / N * K, s.values + j % N * K, K), 1e-3);
-        free_sample(&s);
+            assert_float_equal(y[i][j], exact(rounded + j / N * K, s[i].values + j % N * K, K), 1e-4);
+        free_sample(&s[i]);
     }
     product_done(&p);
     free(rounded);
