@@ -171,6 +171,12 @@ static void push_open(struct wizard *w, const char *path)
     jobs_push(w->jobs, &o->job);
 }
 
+const struct model *wizard_opened(const struct wizard *w, const char *path)
+{
+    const struct opened_model *record = find_opened(w, path);
+    return record ? record->model : NULL;
+}
+
 struct opened_model *wizard_open(struct wizard *w, const char *path)
 {
     struct opened_model *record = find_opened(w, path);

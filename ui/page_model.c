@@ -67,11 +67,13 @@ static struct opened_model *under_cursor(struct wizard *w)
 
 /* ------------------------------------------------------------------ drawing */
 
-enum column { COLUMN_MARK, COLUMN_NAME, COLUMN_PLACE, COLUMN_SIZE };
+enum column { COLUMN_MARK, COLUMN_NAME, COLUMN_PLACE, COLUMN_PARAMETERS, COLUMN_TYPE, COLUMN_SIZE };
 static const struct list_column columns[] = {
     [COLUMN_MARK] = {"", ALIGN_LEFT, {1, 0, 0}},
     [COLUMN_NAME] = {"checkpoint", ALIGN_LEFT, {20, 1, 0}},
     [COLUMN_PLACE] = {"where", ALIGN_LEFT, {11, 0, 1}},
+    [COLUMN_PARAMETERS] = {"params", ALIGN_RIGHT, {6, 0, 3}},
+    [COLUMN_TYPE] = {"type", ALIGN_LEFT, {7, 0, 2}},
     [COLUMN_SIZE] = {"size", ALIGN_RIGHT, {9, 0, 0}},
 };
 
@@ -79,6 +81,7 @@ static void fill_cell(void *user, int row, int column, struct list_cell *c)
 {
     const struct wizard *w = user;
     const struct row *r = &state(w)->rows[row];
+    const struct model *m = wizard_opened(w, r->path);
     char size[FORMAT_SIZE];
     if (column == COLUMN_MARK && w->model && strcmp(w->model->path, r->path) == 0)
         snprintf(c->text, sizeof c->text, "%s", theme_glyph(GLYPH_DONE));
@@ -86,6 +89,10 @@ static void fill_cell(void *user, int row, int column, struct list_cell *c)
         snprintf(c->text, sizeof c->text, "%s", r->name);
     else if (column == COLUMN_PLACE)
         snprintf(c->text, sizeof c->text, "%s", r->place);
+    else if (column == COLUMN_PARAMETERS && m)
+        snprintf(c->text, sizeof c->text, "%s", format_count(size, (double)m->parameters));
+    else if (column == COLUMN_TYPE && m)
+        snprintf(c->text, sizeof c->text, "%s", m->file_type);
     else if (column == COLUMN_SIZE && r->bytes)
         snprintf(c->text, sizeof c->text, "%s", format_bytes(size, (double)r->bytes));
     c->style = column == COLUMN_MARK ? STYLE_GOOD : column == COLUMN_PLACE ? STYLE_DIM : STYLE_NORMAL;

@@ -82,6 +82,8 @@ void wizard_search(struct wizard *w);
 void wizard_find_runs(struct wizard *w);
 /* The record of a path, opening it in the background when it is new. */
 struct opened_model *wizard_open(struct wizard *w, const char *path);
+/* The model at that path if it has been opened already. */
+const struct model *wizard_opened(const struct wizard *w, const char *path);
 void wizard_choose_model(struct wizard *w, struct model *m);
 /* A wish, the machine or the model changed: defaults, estimates and plan follow. */
 void wizard_changed(struct wizard *w);

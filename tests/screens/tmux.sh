@@ -1,0 +1,64 @@
+#!/bin/sh
+# The whole way in a real terminal: from the first screen to the report, with the demo model, on this computer.
+# Also: the terminal is as it was afterwards, and the file is there.
+set -u
+command -v tmux > /dev/null || exit 77
+work=$(mktemp -d)
+server=quantwiz-test-$$
+trap 'tmux -L $server kill-server 2> /dev/null; rm -rf "$work"' EXIT
+ln -s "$DEMO" "$work/demo.gguf"
+
+in_tmux() { tmux -L "$server" "$@"; }
+screen() { in_tmux capture-pane -p -t wizard; }
+
+fail() {
+    echo "FAILED: $1"
+    screen
+    exit 1
+}
+
+# wait_for TEXT SECONDS: until the screen shows it.
+wait_for() {
+    tries=$(($2 * 10))
+    until screen | grep -q -- "$1"; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || fail "no '$1' within $2 s"
+        sleep 0.1
+    done
+}
+
+keys() { in_tmux send-keys -t wizard "$@"; }
+
+in_tmux -f /dev/null new-session -d -s wizard -x 80 -y 24 "cd '$work' && sh"
+keys "PS1='ready> '; stty -a > before" Enter
+wait_for 'ready> *$' 10
+keys "LC_ALL=C.UTF-8 '$QUANTWIZ' demo.gguf --use-case code; echo status \$?; stty -a > after" Enter
+wait_for 'why it matters' 10
+keys Enter
+wait_for '✓ demo.gguf' 10
+keys Enter
+wait_for 'Serving runtime' 10
+keys Enter
+wait_for 'recommended' 10
+keys e
+wait_for 'was reckoned' 10
+keys Escape
+# An IQ or K level, whatever is recommended for so small a model.
+keys / q 4 _ k _ m Enter Enter
+wait_for 'needs no calibration' 10
+keys Enter
+wait_for 'plan.yaml' 10
+in_tmux resize-window -t wizard -x 100 -y 30
+keys s
+wait_for 'resources' 10
+in_tmux resize-window -t wizard -x 80 -y 24
+keys Enter
+wait_for 'ACCEPT\|REJECT\|UNDECIDED' 300
+keys Enter
+wait_for 'start it in' 60
+wait_for 'done\|rejected' 60
+keys q
+wait_for 'status 0' 10
+ls "$work"/*Q4_K_M*.gguf > /dev/null || fail 'no artefact'
+ls "$work"/*.quantwiz/report.md > /dev/null || fail 'no report'
+cmp -s "$work/before" "$work/after" || fail 'the terminal is not as it was'
