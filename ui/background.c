@@ -79,7 +79,8 @@ void wizard_detect(struct wizard *w)
         return;
     struct detect_job *d = xcalloc(1, sizeof *d);
     d->job = (struct job){.what = "looking at this machine", .work = detect_work, .done = detect_done};
-    d->options = (struct machine_options){.file = w->options.machine_file, .disk_path = wizard_out_folder(w), .skip_bandwidth = true};
+    d->options = (struct machine_options){
+        .file = w->options.machine_file, .disk_path = wizard_out_folder(w), .skip_bandwidth = true};
     jobs_push(w->jobs, &d->job);
 }
 
@@ -205,8 +206,9 @@ static char *describe_run(const char *folder)
     run_state_init(&s, folder);
     run_state_poll(&s, &e);
     const char *condition = run_state_alive(&s) ? s.paused ? "paused" : "going on" : "interrupted";
-    char *label = isnan(s.progress) ? xasprintf("%s: %s", path_name(folder), condition)
-                                    : xasprintf("%s: %.0f %%, %s", path_name(folder), s.progress * 100, condition);
+    char *label = isnan(s.progress)
+                      ? xasprintf("%s: %s", path_name(folder), condition)
+                      : xasprintf("%s: %.0f %%, %s", path_name(folder), s.progress * 100, condition);
     run_state_done(&s);
     return label;
 }

@@ -77,7 +77,8 @@ static double value_at(const struct curve *c, int planned, int x, int dots)
     return part > 0 ? c->values[i] * (1 - part) + c->values[i + 1] * part : c->values[i];
 }
 
-void chart_trace(const struct curve *c, int planned, double low, double high, int h, int w, unsigned char *cells)
+void chart_trace(const struct curve *c, int planned, double low, double high, int h, int w,
+                 unsigned char *cells)
 {
     enum { NOTHING = -2 };
     int before = NOTHING;

@@ -9,9 +9,8 @@
  * NaN leaves a gap. More values than columns are averaged. Returns the step, 0 where values were averaged. */
 int chart_bars(struct rect r, enum style s, const double *values, int count);
 
-/* A curve: values at equal distances over the whole width; NaN interrupts, and what lies outside of low to high is
- * not drawn. Dotted curves set every other dot,
- * so that two can be told apart without colour. */
+/* A curve: values at equal distances over the whole width; NaN interrupts, and what lies outside of low to
+ * high is not drawn. Dotted curves set every other dot, so that two can be told apart without colour. */
 struct curve {
     const double *values;
     int count;
@@ -25,6 +24,7 @@ void chart_curves(struct rect r, const struct curve *curves, int count, int plan
 /* Resamples by averaging into `columns` cells; returns the largest. */
 double chart_resample(const double *values, int count, double *out, int columns);
 /* Sets a curve's dots in a canvas of 2·w × 4·h dots, one byte per text cell in braille order. */
-void chart_trace(const struct curve *c, int planned, double low, double high, int h, int w, unsigned char *cells);
+void chart_trace(const struct curve *c, int planned, double low, double high, int h, int w,
+                 unsigned char *cells);
 
 #endif

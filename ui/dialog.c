@@ -98,7 +98,8 @@ static void wrap_body(struct dialog *d, int width)
 /* The rows below the body: field, problem or completions, choices. */
 static int rows_below(const struct dialog *d)
 {
-    return (d->has_field ? 3 : 0) + (d->problem && !d->has_field ? 2 : 0) + (choice_rows(d) ? choice_rows(d) + 1 : 0);
+    return (d->has_field ? 3 : 0) + (d->problem && !d->has_field ? 2 : 0) +
+           (choice_rows(d) ? choice_rows(d) + 1 : 0);
 }
 
 static struct rect place(struct dialog *d, struct rect screen)
@@ -123,7 +124,8 @@ static void paint_list(const struct dialog *d, struct rect r)
 {
     for (int i = 0; i < d->choices; i++) {
         paintf(r, i, 0, STYLE_ACCENT, "%s", i == d->at ? theme_glyph(GLYPH_HERE) : " ");
-        paint_field(r, i, 2, r.w - 2, ALIGN_LEFT, i == d->at ? STYLE_SELECTED : STYLE_NORMAL, d->choice[i].label);
+        paint_field(r, i, 2, r.w - 2, ALIGN_LEFT, i == d->at ? STYLE_SELECTED : STYLE_NORMAL,
+                    d->choice[i].label);
     }
 }
 
@@ -163,7 +165,8 @@ void dialog_paint(struct dialog *d, struct rect screen)
 static bool finish(struct wizard *w, struct dialog *d, int choice)
 {
     struct error e = {0};
-    if (!d->answer || choice < 0 || d->answer(w, choice, d->has_field ? field_text(&d->field) : NULL, &e) == 0)
+    if (!d->answer || choice < 0 ||
+        d->answer(w, choice, d->has_field ? field_text(&d->field) : NULL, &e) == 0)
         return true;
     free(d->problem);
     d->problem = xstrdup(e.text);

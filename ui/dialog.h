@@ -21,8 +21,8 @@ struct dialog {
     struct field field;
     struct text text;     /* the body as wrapped at the last drawing */
     char *problem;        /* what is wrong with the answer; NULL: nothing */
-    /* Chosen: the number and what was typed (NULL without a field); -1 on Esc. 0 closes the dialog, an error keeps
-     * it open and shows the text. NULL: closes. */
+    /* Chosen: the number and what was typed (NULL without a field); -1 on Esc. 0 closes the dialog, an
+     * error keeps it open and shows the text. NULL: closes. */
     int (*answer)(struct wizard *w, int choice, const char *typed, struct error *e);
 };
 

@@ -19,7 +19,8 @@ static struct rect border_of(struct rect in)
 
 static struct rect union_of(struct rect a, struct rect b)
 {
-    int bottom = a.y + a.h > b.y + b.h ? a.y + a.h : b.y + b.h, right = a.x + a.w > b.x + b.w ? a.x + a.w : b.x + b.w;
+    int bottom = a.y + a.h > b.y + b.h ? a.y + a.h : b.y + b.h,
+        right = a.x + a.w > b.x + b.w ? a.x + a.w : b.x + b.w;
     struct rect u = {a.y < b.y ? a.y : b.y, a.x < b.x ? a.x : b.x, 0, 0};
     u.h = bottom - u.y;
     u.w = right - u.x;

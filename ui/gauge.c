@@ -21,7 +21,8 @@ bool gauge_eighths(const struct gauge *g, int cells, int out[static GAUGE_PARTS_
 /* Without colour the parts differ by their shade. */
 static const char *full_glyph(int part)
 {
-    static const enum glyph shade[GAUGE_PARTS_MAX] = {GLYPH_FULL, GLYPH_SHADE_1, GLYPH_SHADE_2, GLYPH_SHADE_2};
+    static const enum glyph shade[GAUGE_PARTS_MAX] = {GLYPH_FULL, GLYPH_SHADE_1, GLYPH_SHADE_2,
+                                                      GLYPH_SHADE_2};
     return theme_glyph(theme_colour() && !theme_ascii() ? GLYPH_FULL : shade[part]);
 }
 
@@ -30,7 +31,8 @@ static void paint_boundary(struct rect r, int y, int x, const struct gauge *g, i
 {
     enum style over = next && theme_colour() ? g->part[part + 1].style : STYLE_NORMAL;
     if (next && !theme_colour())
-        paint_over(r, y, x, g->part[part].style, STYLE_NORMAL, n >= 4 ? full_glyph(part) : full_glyph(part + 1));
+        paint_over(r, y, x, g->part[part].style, STYLE_NORMAL,
+                   n >= 4 ? full_glyph(part) : full_glyph(part + 1));
     else
         paint_over(r, y, x, g->part[part].style, over, theme_eighth(n));
 }

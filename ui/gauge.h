@@ -13,8 +13,8 @@ struct gauge {
 };
 void gauge_paint(struct rect r, int y, int x, int width, const struct gauge *g);
 
-/* Pure part, for tests: eighths of cells that each part takes of `cells`; true where the sum is over the whole.
- * A part that is not zero takes at least one eighth; the sum never exceeds the cells. */
+/* Pure part, for tests: eighths of cells that each part takes of `cells`; true where the sum is over the
+ * whole. A part that is not zero takes at least one eighth; the sum never exceeds the cells. */
 bool gauge_eighths(const struct gauge *g, int cells, int out[static GAUGE_PARTS_MAX]);
 
 #endif

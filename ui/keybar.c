@@ -18,7 +18,8 @@ static int collect(struct keybar_item *out, int room, const struct wizard *w, co
     int n = 0;
     for (const struct page_key *k = keys; k && k->help && n < room; k++)
         if (k->label && (!k->shown || k->shown(w)))
-            out[n++] = (struct keybar_item){k->key, k->label, 0, paint_width(bar_key_name(k->key)) + paint_width(k->label) + 3};
+            out[n++] = (struct keybar_item){k->key, k->label, 0,
+                                            paint_width(bar_key_name(k->key)) + paint_width(k->label) + 3};
     return n;
 }
 
@@ -30,8 +31,8 @@ static int total_width(const struct keybar_item *items, int count)
     return total;
 }
 
-int keybar_place(struct keybar_item out[static KEYBAR_MAX], const struct wizard *w, const struct page_key *global,
-                 const struct page_key *page, int width)
+int keybar_place(struct keybar_item out[static KEYBAR_MAX], const struct wizard *w,
+                 const struct page_key *global, const struct page_key *page, int width)
 {
     struct keybar_item last[KEYBAR_MAX];
     int globals = collect(last, KEYBAR_MAX, w, global), count = 0, x = 0;

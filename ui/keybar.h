@@ -12,8 +12,8 @@ struct keybar_item {
 };
 /* Keys of the page between the global ones; those that do not fit into `width` are left out, the page's last
  * ones first. Returns how many. */
-int keybar_place(struct keybar_item out[static KEYBAR_MAX], const struct wizard *w, const struct page_key *global,
-                 const struct page_key *page, int width);
+int keybar_place(struct keybar_item out[static KEYBAR_MAX], const struct wizard *w,
+                 const struct page_key *global, const struct page_key *page, int width);
 void keybar_paint(struct rect r, const struct keybar_item *items, int count);
 int keybar_hit(const struct keybar_item *items, int count, int x); /* the key, or K_NONE */
 

@@ -64,11 +64,12 @@ struct layout_row {
 extern const struct layout_row layout_pages[];
 extern const int layout_page_count;
 
-/* Columns of a table: which fit into `width`, and how wide they are. The highest priority numbers are left out
- * first; what is spare goes to those that `grow`, by their shares. `gap` cells stand between columns. */
+/* Columns of a table: which fit into `width`, and how wide they are. The highest priority numbers are left
+ * out first; what is spare goes to those that `grow`, by their shares. `gap` cells stand between columns. */
 struct column_want {
     int width, grow, priority; /* priority 0: always kept */
 };
-void layout_columns(const struct column_want *want, int count, int width, int gap, int *out); /* 0: left out */
+void layout_columns(const struct column_want *want, int count, int width, int gap,
+                    int *out); /* 0: left out */
 
 #endif

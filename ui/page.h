@@ -1,5 +1,5 @@
-/* A page of the wizard: one const table at the end of its file. Pages never call each other; they answer a key
- * with flags, and the loop (ui.c) acts on them. */
+/* A page of the wizard: one const table at the end of its file. Pages never call each other; they answer a
+ * key with flags, and the loop (ui.c) acts on them. */
 #ifndef UI_PAGE_H
 #define UI_PAGE_H
 
@@ -51,8 +51,16 @@ struct page {
 extern const struct page page_machine, page_model, page_wishes, page_estimates, page_calibrate, page_review,
     page_run, page_evaluate, page_report;
 enum page_number {
-    PAGE_MACHINE, PAGE_MODEL, PAGE_WISHES, PAGE_ESTIMATES, PAGE_CALIBRATE, PAGE_REVIEW, PAGE_RUN, PAGE_EVALUATE,
-    PAGE_REPORT, PAGE_COUNT,
+    PAGE_MACHINE,
+    PAGE_MODEL,
+    PAGE_WISHES,
+    PAGE_ESTIMATES,
+    PAGE_CALIBRATE,
+    PAGE_REVIEW,
+    PAGE_RUN,
+    PAGE_EVALUATE,
+    PAGE_REPORT,
+    PAGE_COUNT,
 };
 extern const struct page *const pages[PAGE_COUNT];
 

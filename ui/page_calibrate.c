@@ -110,10 +110,14 @@ static void add_advice(struct text *t, int width, const struct wizard *w)
     const struct calibrate_page *p = state(w);
     const char *use_case = wishes_choice(&w->wishes, WISH_USE_CASE);
     if (!w->wishes.value[WISH_CALIBRATION].text && is_domain(use_case))
-        text_addf(t, width, STYLE_WARN, "! Your use case is \"%s\", but the evaluation will read general text: give a text of that kind "
-                  "(t), or a loss that matters to you may stay unseen.", use_case);
+        text_addf(t, width, STYLE_WARN,
+                  "! Your use case is \"%s\", but the evaluation will read general text: give a text of that "
+                  "kind "
+                  "(t), or a loss that matters to you may stay unseen.",
+                  use_case);
     else if (strcmp(use_case, "code") == 0 && has_samples(w) && p->samples.code_share < PROSE_CODE_SHARE)
-        text_addf(t, width, STYLE_WARN, "! Your use case is code, but this text reads like prose (%.1f %% brackets and the like).",
+        text_addf(t, width, STYLE_WARN,
+                  "! Your use case is code, but this text reads like prose (%.1f %% brackets and the like).",
                   p->samples.code_share * 100);
 }
 
@@ -124,12 +128,17 @@ static void draw_need(struct wizard *w, struct rect in)
     const char *path = w->wishes.value[WISH_CALIBRATION].text;
     text_clear(&p->need);
     if (row)
-        text_addf(&p->need, in.w, STYLE_NORMAL, "%s needs no calibration: plain GGUF levels round each block by its own numbers. "
-                  "Nothing has to be done here.", row->level->name);
+        text_addf(&p->need, in.w, STYLE_NORMAL,
+                  "%s needs no calibration: plain GGUF levels round each block by its own numbers. "
+                  "Nothing has to be done here.",
+                  row->level->name);
     if (path)
-        text_addf(&p->need, in.w, STYLE_NORMAL, "The text %s will be read when the result is evaluated.", path);
+        text_addf(&p->need, in.w, STYLE_NORMAL, "The text %s will be read when the result is evaluated.",
+                  path);
     else
-        text_add(&p->need, in.w, STYLE_NORMAL, "No text of your own is given, so the built-in one is read when the result is evaluated.", NULL);
+        text_add(&p->need, in.w, STYLE_NORMAL,
+                 "No text of your own is given, so the built-in one is read when the result is evaluated.",
+                 NULL);
     if (p->error.code && path)
         text_add(&p->need, in.w, STYLE_BAD, p->error.text, NULL);
     add_advice(&p->need, in.w, w);
@@ -162,12 +171,15 @@ static void draw_lengths(struct wizard *w, struct rect in)
         return;
     }
     int over = cut_share(w);
-    paintf(in, 0, 0, STYLE_NORMAL, "%d %s, %d to %d tokens, median %d", p->samples.count, p->samples.json ? "JSON lines" : "paragraphs",
-           samples_quantile(&p->samples, 0), samples_quantile(&p->samples, 1), samples_quantile(&p->samples, 0.5));
+    paintf(in, 0, 0, STYLE_NORMAL, "%d %s, %d to %d tokens, median %d", p->samples.count,
+           p->samples.json ? "JSON lines" : "paragraphs", samples_quantile(&p->samples, 0),
+           samples_quantile(&p->samples, 1), samples_quantile(&p->samples, 0.5));
     if (over)
-        paintf(in, 1, 0, STYLE_WARN, "! %d of them are longer than the context of %.0f tokens", over, w->wishes.value[WISH_CTX].number);
+        paintf(in, 1, 0, STYLE_WARN, "! %d of them are longer than the context of %.0f tokens", over,
+               w->wishes.value[WISH_CTX].number);
     else
-        paintf(in, 1, 0, STYLE_DIM, "all of them fit the context of %.0f tokens", w->wishes.value[WISH_CTX].number);
+        paintf(in, 1, 0, STYLE_DIM, "all of them fit the context of %.0f tokens",
+               w->wishes.value[WISH_CTX].number);
     struct rect bars = {in.y + 2, in.x, in.h - 3, LENGTH_BINS * 4};
     chart_bars(bars, STYLE_WEIGHTS, p->bins, LENGTH_BINS);
     for (int i = 0; i < LENGTH_BINS; i++) {
@@ -193,8 +205,10 @@ static void draw(struct wizard *w, struct rect page)
     layout_calibrate(page, in);
     if (has_samples(w))
         snprintf(title, sizeof title, "sample %d of %d", state(w)->at + 1, state(w)->samples.count);
-    frame_paint((struct pane[]){{in[CALIBRATE_NEED], "Calibrate", NULL}, {in[CALIBRATE_LENGTHS], "lengths in tokens", NULL},
-                                {in[CALIBRATE_SAMPLES], title, NULL}}, CALIBRATE_PANES);
+    frame_paint((struct pane[]){{in[CALIBRATE_NEED], "Calibrate", NULL},
+                                {in[CALIBRATE_LENGTHS], "lengths in tokens", NULL},
+                                {in[CALIBRATE_SAMPLES], title, NULL}},
+                CALIBRATE_PANES);
     draw_need(w, rect_padded(in[CALIBRATE_NEED]));
     draw_lengths(w, rect_padded(in[CALIBRATE_LENGTHS]));
     draw_sample(w, rect_padded(in[CALIBRATE_SAMPLES]));
@@ -219,7 +233,8 @@ static int answer_text(struct wizard *w, int choice, const char *typed, struct e
 static int key_text(struct wizard *w)
 {
     const char *now = w->wishes.value[WISH_CALIBRATION].text;
-    struct dialog *d = dialog_input(w, wish_specs[WISH_CALIBRATION].prompt, wish_specs[WISH_CALIBRATION].help, now ? now : "", answer_text);
+    struct dialog *d = dialog_input(w, wish_specs[WISH_CALIBRATION].prompt, wish_specs[WISH_CALIBRATION].help,
+                                    now ? now : "", answer_text);
     d->field.complete = field_complete_path;
     return PAGE_HANDLED;
 }
@@ -272,8 +287,10 @@ static const char *const terms[] = {"calibration", "imatrix", "tokens", "context
 
 const struct page page_calibrate = {
     .name = "Calibrate",
-    .about = "Some formats learn from sample text which weights to spare. Plain GGUF levels do not, and then nothing has to be done here. A text "
-             "like those that the model will see is worth giving all the same: the result is then evaluated on it.",
+    .about = "Some formats learn from sample text which weights to spare. Plain GGUF levels do not, and then "
+             "nothing has to be done here. A text "
+             "like those that the model will see is worth giving all the same: the result is then evaluated "
+             "on it.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct calibrate_page),

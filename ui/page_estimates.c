@@ -13,8 +13,22 @@
 #include "ui/wizard.h"
 
 enum column {
-    COLUMN_MARK, COLUMN_LEVEL, COLUMN_BITS, COLUMN_FILE, COLUMN_WEIGHTS, COLUMN_KV, COLUMN_BUFFERS, COLUMN_TOTAL, COLUMN_VRAM,
-    COLUMN_RAM, COLUMN_LAYERS, COLUMN_SPEED, COLUMN_PREFILL, COLUMN_LOSS, COLUMN_VERDICT, COLUMN_COUNT,
+    COLUMN_MARK,
+    COLUMN_LEVEL,
+    COLUMN_BITS,
+    COLUMN_FILE,
+    COLUMN_WEIGHTS,
+    COLUMN_KV,
+    COLUMN_BUFFERS,
+    COLUMN_TOTAL,
+    COLUMN_VRAM,
+    COLUMN_RAM,
+    COLUMN_LAYERS,
+    COLUMN_SPEED,
+    COLUMN_PREFILL,
+    COLUMN_LOSS,
+    COLUMN_VERDICT,
+    COLUMN_COUNT,
 };
 struct estimates_page {
     struct list list;
@@ -125,7 +139,9 @@ static void fill_cell(void *user, int row, int column, struct list_cell *c)
     case COLUMN_FILE: show_size(c->text, sizeof c->text, r->file_bytes, unit); break;
     case COLUMN_WEIGHTS: show_size(c->text, sizeof c->text, r->weights_bytes, unit); break;
     case COLUMN_KV: show_size(c->text, sizeof c->text, r->kv_bytes, unit); break;
-    case COLUMN_BUFFERS: show_size(c->text, sizeof c->text, r->compute_bytes + r->overhead_bytes, unit); break;
+    case COLUMN_BUFFERS:
+        show_size(c->text, sizeof c->text, r->compute_bytes + r->overhead_bytes, unit);
+        break;
     case COLUMN_TOTAL: show_size(c->text, sizeof c->text, r->total_bytes, unit); break;
     case COLUMN_LAYERS: snprintf(c->text, sizeof c->text, "%d/%d", r->gpu_layers, r->layers); break;
     case COLUMN_SPEED: show_number(c, r->tokens_per_s < 9.95 ? "%.1f" : "%.0f", r->tokens_per_s); break;
@@ -148,9 +164,12 @@ static void paint_bar(void *user, int row, int column, struct rect at)
     double share = (double)(vram ? r->gpu_bytes : r->cpu_bytes) / (double)r->total_bytes;
     bool alone = r->verdict == VERDICT_TOO_BIG && vram;
     share = alone ? 1 : share;
-    struct gauge g = {.part = {{(double)r->weights_bytes * share, STYLE_WEIGHTS}, {(double)r->kv_bytes * share, STYLE_KV},
+    struct gauge g = {.part = {{(double)r->weights_bytes * share, STYLE_WEIGHTS},
+                               {(double)r->kv_bytes * share, STYLE_KV},
                                {(double)(r->compute_bytes + r->overhead_bytes) * share, STYLE_BUFFERS}},
-                      .parts = 3, .whole = (double)(vram ? s->gpu_budget : s->cpu_budget), .edges = true};
+                      .parts = 3,
+                      .whole = (double)(vram ? s->gpu_budget : s->cpu_budget),
+                      .edges = true};
     if (vram ? s->gpu_budget_known : s->cpu_budget_known)
         gauge_paint(at, 0, 0, at.w, &g);
 }
@@ -164,20 +183,24 @@ static enum style sign_style(char sign)
 
 static void add_reason(struct text *t, int width, const struct estimate_reason *r, const char *level)
 {
-    char *line = xasprintf("%c %s%s%s", r->sign == 'i' ? ' ' : r->sign, level ? level : "", level ? ": " : "", r->text);
+    char *line = xasprintf("%c %s%s%s", r->sign == 'i' ? ' ' : r->sign, level ? level : "", level ? ": " : "",
+                           r->text);
     text_add(t, width, sign_style(r->sign), line, r->rule);
     free(line);
 }
 
 static void add_memory(struct text *t, int width, const struct estimates *s, const struct estimate *r)
 {
-    char total[FORMAT_SIZE], weights[FORMAT_SIZE], kv[FORMAT_SIZE], buffers[FORMAT_SIZE], gpu[FORMAT_SIZE], cpu[FORMAT_SIZE];
-    text_addf(t, width, STYLE_NORMAL, "%s = weights %s + KV cache %s + buffers %s", format_bytes(total, (double)r->total_bytes),
-              format_bytes(weights, (double)r->weights_bytes), format_bytes(kv, (double)r->kv_bytes),
+    char total[FORMAT_SIZE], weights[FORMAT_SIZE], kv[FORMAT_SIZE], buffers[FORMAT_SIZE], gpu[FORMAT_SIZE],
+        cpu[FORMAT_SIZE];
+    text_addf(t, width, STYLE_NORMAL, "%s = weights %s + KV cache %s + buffers %s",
+              format_bytes(total, (double)r->total_bytes), format_bytes(weights, (double)r->weights_bytes),
+              format_bytes(kv, (double)r->kv_bytes),
               format_bytes(buffers, (double)(r->compute_bytes + r->overhead_bytes)));
     if (r->gpu_bytes)
-        text_addf(t, width, STYLE_NORMAL, "%s on the GPU (%d of %d layers), %s in RAM%s", format_bytes(gpu, (double)r->gpu_bytes),
-                  r->gpu_layers, r->layers, format_bytes(cpu, (double)r->cpu_bytes),
+        text_addf(t, width, STYLE_NORMAL, "%s on the GPU (%d of %d layers), %s in RAM%s",
+                  format_bytes(gpu, (double)r->gpu_bytes), r->gpu_layers, r->layers,
+                  format_bytes(cpu, (double)r->cpu_bytes),
                   s->gpu_budget_known ? "" : "; how much VRAM is free is unknown");
 }
 
@@ -185,10 +208,12 @@ static void add_loss(struct text *t, int width, const struct wizard *w, const st
 {
     char limit[64];
     if (isnan(r->expected_loss))
-        text_add(t, width, STYLE_NORMAL, "expected loss unknown: no published figure is near; the evaluation will measure it", NULL);
+        text_add(t, width, STYLE_NORMAL,
+                 "expected loss unknown: no published figure is near; the evaluation will measure it", NULL);
     else
-        text_addf(t, width, STYLE_NORMAL, "expected loss %.2f %% (%s); your limit is %s", r->expected_loss * 100,
-                  r->loss_from ? r->loss_from : "unknown source", wishes_show(&w->wishes, WISH_MAX_LOSS, limit));
+        text_addf(t, width, STYLE_NORMAL, "expected loss %.2f %% (%s); your limit is %s",
+                  r->expected_loss * 100, r->loss_from ? r->loss_from : "unknown source",
+                  wishes_show(&w->wishes, WISH_MAX_LOSS, limit));
 }
 
 /* Under the winner, the first thing that spoke against each of the others. */
@@ -242,7 +267,8 @@ static void remember_cursor(struct estimates_page *p, const struct wizard *w)
 {
     p->reasons.top = 0;
     if (list_row(&p->list) >= 0)
-        snprintf(p->cursor_level, sizeof p->cursor_level, "%s", w->estimates->rows[p->list.cursor].level->name);
+        snprintf(p->cursor_level, sizeof p->cursor_level, "%s",
+                 w->estimates->rows[p->list.cursor].level->name);
 }
 
 static void settings(const struct wizard *w, char *out, size_t size)
@@ -256,7 +282,11 @@ static void settings(const struct wizard *w, char *out, size_t size)
 static void reasons_title(const struct estimates_page *p, const struct estimates *s, char *out, size_t size)
 {
     const struct estimate *r = list_row(&p->list) >= 0 ? &s->rows[p->list.cursor] : NULL;
-    snprintf(out, size, "%s%s", r ? r->level->name : "", !r ? "" : r->recommended ? ": recommended" : r->forbidden ? ": ruled out" : "");
+    snprintf(out, size, "%s%s", r ? r->level->name : "",
+             !r               ? ""
+             : r->recommended ? ": recommended"
+             : r->forbidden   ? ": ruled out"
+                              : "");
 }
 
 static void draw_nothing(const struct wizard *w, struct rect page)
@@ -292,7 +322,9 @@ static void draw(struct wizard *w, struct rect page)
     p->list.user = w;
     settings(w, note, sizeof note);
     reasons_title(p, w->estimates, title, sizeof title);
-    frame_paint((struct pane[]){{in[ESTIMATES_TABLE], "Estimates", note}, {in[ESTIMATES_REASONS], title, NULL}}, ESTIMATES_PANES);
+    frame_paint(
+        (struct pane[]){{in[ESTIMATES_TABLE], "Estimates", note}, {in[ESTIMATES_REASONS], title, NULL}},
+        ESTIMATES_PANES);
     list_paint(&p->list, in[ESTIMATES_TABLE]);
     struct rect reasons = rect_padded(in[ESTIMATES_REASONS]);
     build_reasons(p, w, reasons.w);
@@ -328,7 +360,8 @@ static void set_wish(struct wizard *w, enum wish_id id, const char *text)
 static int change_context(struct wizard *w, int step)
 {
     enum { CONTEXT_MIN = 256 };
-    int now = w->estimates ? w->estimates->context : 0, trained = w->model ? w->model->hp.context : 0, power = CONTEXT_MIN;
+    int now = w->estimates ? w->estimates->context : 0, trained = w->model ? w->model->hp.context : 0,
+        power = CONTEXT_MIN;
     char text[16];
     if (!now)
         return PAGE_HANDLED;
@@ -337,7 +370,8 @@ static int change_context(struct wizard *w, int step)
     if (step > 0 && trained > now && trained < power)
         power = trained;
     if (step > 0 && trained && now >= trained) {
-        wizard_say(w, "the model was trained on %d tokens; a longer context can be typed under Wishes", trained);
+        wizard_say(w, "the model was trained on %d tokens; a longer context can be typed under Wishes",
+                   trained);
         return PAGE_HANDLED;
     }
     snprintf(text, sizeof text, "%d", power);
@@ -360,7 +394,8 @@ static int key_explain(struct wizard *w)
     int count = 0;
     if (!w->estimates || list_row(&p->list) < 0)
         return PAGE_HANDLED;
-    const char **lines = estimate_explain(w->estimates, p->list.cursor, w->machine, w->model, &w->wishes, w->rules, &count);
+    const char **lines =
+        estimate_explain(w->estimates, p->list.cursor, w->machine, w->model, &w->wishes, w->rules, &count);
     for (int i = 0; i < count; i++)
         str_addf(&body, "%s\n", lines[i]);
     char *title = xasprintf("How %s was reckoned", w->estimates->rows[p->list.cursor].level->name);
@@ -424,19 +459,24 @@ static const struct page_key keys[] = {
     {K_ENTER, 0, "Choose", "takes the row under the cursor and goes on", key_choose},
     {K_LEFT, K_RIGHT, "Context", "halves or doubles the context, up to what the model was trained on", NULL},
     {'k', 0, "KV type", "the next type of the KV cache", key_kv},
-    {'e', K_F(2), "Explain", "the arithmetic of the row under the cursor, with this model's numbers", key_explain},
-    {K_UP, K_DOWN, NULL, "moves through the rows; the pane below says what speaks for and against each", NULL},
+    {'e', K_F(2), "Explain", "the arithmetic of the row under the cursor, with this model's numbers",
+     key_explain},
+    {K_UP, K_DOWN, NULL, "moves through the rows; the pane below says what speaks for and against each",
+     NULL},
     {K_PAGE_DOWN, K_PAGE_UP, NULL, "scrolls the reasons", NULL},
     {'/', 0, NULL, "filters the rows while you type", NULL},
     {0},
 };
 
-static const char *const terms[] = {"bits per weight", "level", "weights", "KV cache", "compute buffers", "perplexity", "VRAM", "tokens", NULL};
+static const char *const terms[] = {"bits per weight", "level", "weights", "KV cache", "compute buffers",
+                                    "perplexity",      "VRAM",  "tokens",  NULL};
 
 const struct page page_estimates = {
     .name = "Estimates",
-    .about = "What each level would cost on this machine and what it would lose. Sizes are exact; buffers follow the runtime's own sums; "
-             "speed follows from bandwidth; the loss is a published figure until it is measured. The star marks what the rules recommend; "
+    .about = "What each level would cost on this machine and what it would lose. Sizes are exact; buffers "
+             "follow the runtime's own sums; "
+             "speed follows from bandwidth; the loss is a published figure until it is measured. The star "
+             "marks what the rules recommend; "
              "the pane below says why. In a bar: weights, then KV cache, then buffers.",
     .terms = terms,
     .keys = keys,

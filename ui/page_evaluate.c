@@ -1,4 +1,5 @@
-/* The evaluation as it converges: perplexity with base beside quantized, divergence, tasks, answers, speed, verdict. */
+/* The evaluation as it converges: perplexity with base beside quantized, divergence, tasks, answers,
+ * speed, verdict. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,14 +63,16 @@ static void draw_axes(struct rect in, double low, double high)
     snprintf(text, sizeof text, "%.*f", low < 100 ? 2 : 1, low);
     paint_field(in, in.h - 1, 0, LABEL, ALIGN_RIGHT, STYLE_DIM, text);
     for (int y = 0; y < in.h; y++)
-        paint_over(in, y, LABEL, STYLE_BORDER, STYLE_NORMAL, y == 0 || y == in.h - 1 ? theme_line(7) : theme_line(3));
+        paint_over(in, y, LABEL, STYLE_BORDER, STYLE_NORMAL,
+                   y == 0 || y == in.h - 1 ? theme_line(7) : theme_line(3));
 }
 
 enum { AXIS = 8 };
 
 static void draw_perplexity(const struct run_state *r, struct rect in, int planned)
 {
-    double *quantized = xcalloc(r->history_count, sizeof *quantized), *base = xcalloc(r->history_count, sizeof *base);
+    double *quantized = xcalloc(r->history_count, sizeof *quantized),
+           *base = xcalloc(r->history_count, sizeof *base);
     double low = NAN, high = NAN;
     for (int i = 0; i < r->history_count; i++) {
         quantized[i] = r->history[i].ppl;
@@ -80,7 +83,8 @@ static void draw_perplexity(const struct run_state *r, struct rect in, int plann
     if (!(high > low))
         high = low + 1;
     draw_axes(in, low, high);
-    struct curve curves[] = {{base, r->history_count, false, STYLE_WEIGHTS}, {quantized, r->history_count, true, STYLE_USED}};
+    struct curve curves[] = {{base, r->history_count, false, STYLE_WEIGHTS},
+                             {quantized, r->history_count, true, STYLE_USED}};
     chart_curves((struct rect){in.y, in.x + AXIS, in.h, in.w - AXIS}, curves, 2, planned, low, high);
     free(quantized);
     free(base);
@@ -107,9 +111,12 @@ static void draw_loss(const struct wizard *w, struct rect in, int planned)
     if (!(high > low))
         high = low + 1;
     draw_axes(in, low, high);
-    struct curve curves[] = {{limit, span, true, STYLE_BAD}, {band_low, n, true, STYLE_DIM}, {band_high, n, true, STYLE_DIM},
+    struct curve curves[] = {{limit, span, true, STYLE_BAD},
+                             {band_low, n, true, STYLE_DIM},
+                             {band_high, n, true, STYLE_DIM},
                              {value, n, false, STYLE_USED}};
-    chart_curves((struct rect){in.y, in.x + AXIS, in.h, in.w - AXIS}, curves, ARRAY_LENGTH(curves), span, low, high);
+    chart_curves((struct rect){in.y, in.x + AXIS, in.h, in.w - AXIS}, curves, ARRAY_LENGTH(curves), span, low,
+                 high);
     free(value);
     free(limit);
 }
@@ -118,7 +125,8 @@ static void draw_perplexity_legend(const struct eval_figures *f, struct rect in,
 {
     int x = paintf(in, y, AXIS, STYLE_USED, "%s quantized %.3f", theme_ascii() ? "..." : "···", f->ppl);
     if (f->has_base)
-        paintf(in, y, AXIS + x + 3, STYLE_WEIGHTS, "%s base %.3f", theme_ascii() ? "***" : "───", f->ppl_base);
+        paintf(in, y, AXIS + x + 3, STYLE_WEIGHTS, "%s base %.3f", theme_ascii() ? "***" : "───",
+               f->ppl_base);
 }
 
 static void draw_loss_legend(struct rect in, int y)
@@ -150,7 +158,9 @@ static void draw_plot(const struct wizard *w, struct rect in)
     const struct eval_figures *f = figures(w);
     char loss[64];
     if (!f) {
-        paint_text(in, 0, 0, STYLE_DIM, r->over ? "the run has not been evaluated" : "begins when the file is written and checked");
+        paint_text(in, 0, 0, STYLE_DIM,
+                   r->over ? "the run has not been evaluated"
+                           : "begins when the file is written and checked");
         return;
     }
     int planned = f->chunks_planned > r->history_count ? f->chunks_planned : r->history_count;
@@ -232,7 +242,8 @@ static void draw_speed(const struct wizard *w, struct rect in)
     speed_row(in, 0, "prefill", f->prefill_tokens_per_s, r->base_prefill_tokens_per_s);
     speed_row(in, 1, "decode", f->decode_tokens_per_s, r->base_decode_tokens_per_s);
     if (r->bytes && r->bytes_base)
-        paintf(in, 2, 0, STYLE_NORMAL, "size %s of %s", format_bytes(a, (double)r->bytes), format_bytes(b, (double)r->bytes_base));
+        paintf(in, 2, 0, STYLE_NORMAL, "size %s of %s", format_bytes(a, (double)r->bytes),
+               format_bytes(b, (double)r->bytes_base));
 }
 
 /* ------------------------------------------------------------------ samples */
@@ -260,7 +271,9 @@ static void draw_sample(struct wizard *w, struct rect in)
     const struct eval_result *r = &w->run.eval;
     text_clear(&p->answers);
     if (!r->sample_count)
-        text_add(&p->answers, in.w, STYLE_DIM, w->run.over ? "no prompts were given" : "answers to the sample prompts come after the tasks", NULL);
+        text_add(&p->answers, in.w, STYLE_DIM,
+                 w->run.over ? "no prompts were given" : "answers to the sample prompts come after the tasks",
+                 NULL);
     else {
         const struct eval_sample *s = &r->samples[p->sample % r->sample_count];
         add_answer(&p->answers, in.w, "prompt", s->prompt, -1);
@@ -308,14 +321,24 @@ static void draw_verdict(const struct wizard *w, struct rect in)
     const struct eval_figures *f = figures(w);
     char limit[24], next[48] = "";
     if (!f || !w->run.has_result) {
-        paint_text(in, 0, 0, STYLE_DIM, w->run.over ? "no verdict: the run ended before it" : "no verdict yet");
+        paint_text(in, 0, 0, STYLE_DIM,
+                   w->run.over ? "no verdict: the run ended before it" : "no verdict yet");
         return;
     }
     double loss = f->has_base ? expm1(f->delta_ln_ppl) : NAN;
     snprintf(limit, sizeof limit, "%.4g %%", w->run_plan->max_loss * 100);
     bool yes = is_accepted(w), no = is_rejected(w);
-    int x = paintf(in, 0, 0, yes ? STYLE_GOOD : no ? STYLE_BAD : STYLE_WARN, "%s %s", yes ? theme_glyph(GLYPH_DONE) : no ? theme_glyph(GLYPH_NO) : "?",
-                   yes ? "ACCEPT" : no ? "REJECT" : "UNDECIDED");
+    int x = paintf(in, 0, 0,
+                   yes  ? STYLE_GOOD
+                   : no ? STYLE_BAD
+                        : STYLE_WARN,
+                   "%s %s",
+                   yes  ? theme_glyph(GLYPH_DONE)
+                   : no ? theme_glyph(GLYPH_NO)
+                        : "?",
+                   yes  ? "ACCEPT"
+                   : no ? "REJECT"
+                        : "UNDECIDED");
     if (!isnan(loss))
         paintf(in, 0, x + 2, STYLE_NORMAL, "loss %.2f %%, limit %s", loss * 100, limit);
     if (can_try(w))
@@ -329,9 +352,11 @@ static void titles(const struct wizard *w, char *plot, size_t plot_size, char *s
 {
     const struct plan *p = w->run_plan;
     const struct eval_result *r = &w->run.eval;
-    snprintf(plot, plot_size, "perplexity, %s, -c %d", p->eval_text ? path_name(p->eval_text) : "built-in text", p->eval_context);
+    snprintf(plot, plot_size, "perplexity, %s, -c %d",
+             p->eval_text ? path_name(p->eval_text) : "built-in text", p->eval_context);
     if (r->sample_count)
-        snprintf(sample, sample_size, "sample %d of %d", state(w)->sample % r->sample_count + 1, r->sample_count);
+        snprintf(sample, sample_size, "sample %d of %d", state(w)->sample % r->sample_count + 1,
+                 r->sample_count);
     else
         snprintf(sample, sample_size, "samples");
 }
@@ -342,9 +367,13 @@ static void draw(struct wizard *w, struct rect page)
     char plot[96], sample[32];
     layout_evaluate(page, in);
     titles(w, plot, sizeof plot, sample, sizeof sample);
-    frame_paint((struct pane[]){{in[EVALUATE_PLOT], plot, NULL}, {in[EVALUATE_DIVERGENCE], "divergence from base", NULL},
-                                {in[EVALUATE_TASKS], "tasks", NULL}, {in[EVALUATE_SPEED], "speed", NULL},
-                                {in[EVALUATE_SAMPLE], sample, NULL}, {in[EVALUATE_VERDICT], "verdict", NULL}}, EVALUATE_PANES);
+    frame_paint((struct pane[]){{in[EVALUATE_PLOT], plot, NULL},
+                                {in[EVALUATE_DIVERGENCE], "divergence from base", NULL},
+                                {in[EVALUATE_TASKS], "tasks", NULL},
+                                {in[EVALUATE_SPEED], "speed", NULL},
+                                {in[EVALUATE_SAMPLE], sample, NULL},
+                                {in[EVALUATE_VERDICT], "verdict", NULL}},
+                EVALUATE_PANES);
     draw_plot(w, rect_padded(in[EVALUATE_PLOT]));
     draw_divergence(w, rect_padded(in[EVALUATE_DIVERGENCE]));
     draw_tasks(w, rect_padded(in[EVALUATE_TASKS]));
@@ -411,7 +440,9 @@ static const struct page_key keys[] = {
     {K_ENTER, 'r', "Report", "goes on to the report", key_report},
     {K_LEFT, K_RIGHT, "Sample", "the sample before, or the next one", NULL, has_samples},
     {'v', 0, "View", "perplexities, or the loss with its band; a larger screen shows both", key_view},
-    {'n', 0, "Try next", "plans the next level: a larger one after a rejection, a smaller one after an acceptance", key_try, can_try},
+    {'n', 0, "Try next",
+     "plans the next level: a larger one after a rejection, a smaller one after an acceptance", key_try,
+     can_try},
     {K_DOWN, K_UP, NULL, "scrolls the sample", NULL},
     {0},
 };
@@ -420,8 +451,10 @@ static const char *const terms[] = {"perplexity", "KL divergence", "same top tok
 
 const struct page page_evaluate = {
     .name = "Evaluate",
-    .about = "How good the result still is. Both models read the same text, so their difference is known far more exactly than either figure; the "
-             "evaluation stops when its 95 % interval decides whether the loss is under your limit. Answers show the first difference by a mark.",
+    .about = "How good the result still is. Both models read the same text, so their difference is known far "
+             "more exactly than either figure; the "
+             "evaluation stops when its 95 % interval decides whether the loss is under your limit. Answers "
+             "show the first difference by a mark.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct evaluate_page),

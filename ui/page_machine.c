@@ -30,37 +30,39 @@ struct machine_page {
     struct text why;
 };
 
-static const char why_cpu[] =
-    "The processor quantizes, evaluates, and runs what does not fit on a GPU. Threads are those that this process may use: "
-    "affinity and container quotas count.";
-static const char why_features[] =
-    "Vector units decide how fast weights are decoded. The best kernels for what is here are chosen by themselves.";
-static const char why_caches[] =
-    "Quantization works on slices that stay in the cache; the larger it is, the less memory bandwidth is needed.";
-static const char why_numa[] =
-    "Memory of another NUMA node is slower to reach. A model that spans nodes runs best with its threads spread the same way.";
-static const char why_ram[] =
-    "What is free bounds the models that run on the CPU, and the layers that do not fit on a GPU. Quantizing itself needs little: "
-    "weights are mapped, a few tensors are held at a time.";
-static const char why_limit[] =
-    "This container may use no more than that, however much the computer has: estimates use the smaller figure.";
+static const char why_cpu[] = "The processor quantizes, evaluates, and runs what does not fit on a GPU. "
+                              "Threads are those that this process may use: "
+                              "affinity and container quotas count.";
+static const char why_features[] = "Vector units decide how fast weights are decoded. The best kernels for "
+                                   "what is here are chosen by themselves.";
+static const char why_caches[] = "Quantization works on slices that stay in the cache; the larger it is, the "
+                                 "less memory bandwidth is needed.";
+static const char why_numa[] = "Memory of another NUMA node is slower to reach. A model that spans nodes "
+                               "runs best with its threads spread the same way.";
+static const char why_ram[] = "What is free bounds the models that run on the CPU, and the layers that do "
+                              "not fit on a GPU. Quantizing itself needs little: "
+                              "weights are mapped, a few tensors are held at a time.";
+static const char why_limit[] = "This container may use no more than that, however much the computer has: "
+                                "estimates use the smaller figure.";
 static const char why_bandwidth[] =
-    "To write a token, a model reads nearly all of its weights once. Bandwidth divided by their size is the most tokens per second "
+    "To write a token, a model reads nearly all of its weights once. Bandwidth divided by their size is the "
+    "most tokens per second "
     "that the CPU can give. Measured for half a second with all cores; press e to enter another figure.";
-static const char why_gpu[] =
-    "A GPU reads its own memory several times faster than the CPU reads RAM. Its compute capability says which formats run natively.";
-static const char why_no_gpu[] =
-    "None was found, so estimates are for the CPU. If there is one that its driver does not show, press g and enter its memory; "
-    "the same works for a machine that you are going to buy.";
-static const char why_vram[] =
-    "Free VRAM decides which level fits: weights, KV cache and buffers must all lie there for full speed. Other programs' use counts "
-    "against it. Unknown? Press e and enter it; it is then marked as entered.";
-static const char why_gpu_bandwidth[] =
-    "Bounds tokens per second on the GPU as memory bandwidth does on the CPU. It comes from a table by the GPU's name; press e to "
-    "enter it where it is unknown.";
-static const char why_disk[] =
-    "The result is written under a temporary name, checked, then renamed: the whole file must fit. This is checked before a run starts.";
-static const char why_warning[] = "Something could not be read. Estimates that need it say unknown instead of guessing.";
+static const char why_gpu[] = "A GPU reads its own memory several times faster than the CPU reads RAM. Its "
+                              "compute capability says which formats run natively.";
+static const char why_no_gpu[] = "None was found, so estimates are for the CPU. If there is one that its "
+                                 "driver does not show, press g and enter its memory; "
+                                 "the same works for a machine that you are going to buy.";
+static const char why_vram[] = "Free VRAM decides which level fits: weights, KV cache and buffers must all "
+                               "lie there for full speed. Other programs' use counts "
+                               "against it. Unknown? Press e and enter it; it is then marked as entered.";
+static const char why_gpu_bandwidth[] = "Bounds tokens per second on the GPU as memory bandwidth does on the "
+                                        "CPU. It comes from a table by the GPU's name; press e to "
+                                        "enter it where it is unknown.";
+static const char why_disk[] = "The result is written under a temporary name, checked, then renamed: the "
+                               "whole file must fit. This is checked before a run starts.";
+static const char why_warning[] = "Something could not be read. Estimates that need it say unknown instead "
+                                  "of guessing.";
 
 /* --------------------------------------------------------------------- rows */
 
@@ -114,12 +116,13 @@ static void add_cpu(struct machine_page *p, const struct machine_cpu *c)
         set_unknown(r);
         return;
     }
-    int n = snprintf(r->value, sizeof r->value, "%d core%s, %d thread%s", c->cores, c->cores == 1 ? "" : "s", c->threads,
-                     c->threads == 1 ? "" : "s");
+    int n = snprintf(r->value, sizeof r->value, "%d core%s, %d thread%s", c->cores, c->cores == 1 ? "" : "s",
+                     c->threads, c->threads == 1 ? "" : "s");
     if (c->packages > 1)
         n += snprintf(r->value + n, sizeof r->value - n, ", %d packages", c->packages);
     if (c->performance_cores || c->efficiency_cores)
-        snprintf(r->value + n, sizeof r->value - n, " (%d fast, %d small)", c->performance_cores, c->efficiency_cores);
+        snprintf(r->value + n, sizeof r->value - n, " (%d fast, %d small)", c->performance_cores,
+                 c->efficiency_cores);
 }
 
 static void add_features(struct machine_page *p, const struct machine_cpu *c)
@@ -141,8 +144,8 @@ static void add_caches(struct machine_page *p, const struct machine_cpu *c)
     for (size_t i = 0; i < ARRAY_LENGTH(level); i++) {
         double kib = level[i].size.value / 1024;
         if (fact_known(level[i].size))
-            n += (size_t)snprintf(r->value + n, sizeof r->value - n, "%s%s %.4g%c", n ? "  " : "", level[i].name,
-                                  kib < 1024 ? kib : kib / 1024, kib < 1024 ? 'K' : 'M');
+            n += (size_t)snprintf(r->value + n, sizeof r->value - n, "%s%s %.4g%c", n ? "  " : "",
+                                  level[i].name, kib < 1024 ? kib : kib / 1024, kib < 1024 ? 'K' : 'M');
     }
     if (!n)
         set_unknown(r);
@@ -167,7 +170,9 @@ static void add_numa(struct machine_page *p, const struct machine *m)
     for (int i = 0; i < m->numa_count && n < sizeof r->value - 1; i++) {
         char size[FORMAT_SIZE];
         n += (size_t)snprintf(r->value + n, sizeof r->value - n, " %s",
-                              fact_known(m->numa[i].total_bytes) ? format_bytes(size, m->numa[i].total_bytes.value) : "unknown");
+                              fact_known(m->numa[i].total_bytes)
+                                  ? format_bytes(size, m->numa[i].total_bytes.value)
+                                  : "unknown");
     }
 }
 
@@ -181,7 +186,8 @@ static void add_gpu(struct machine_page *p, struct machine_gpu *g, int index)
         n += snprintf(r->value + n, sizeof r->value - n, "  compute %.1f", g->compute_capability.value);
     if (g->driver)
         n += snprintf(r->value + n, sizeof r->value - n, "  driver %s", g->driver);
-    snprintf(r->value + n, sizeof r->value - n, "%s%s", g->mig ? "  MIG" : "", g->unified ? "  shares the RAM" : "");
+    snprintf(r->value + n, sizeof r->value - n, "%s%s", g->mig ? "  MIG" : "",
+             g->unified ? "  shares the RAM" : "");
     r = add_row(p, "  VRAM", why_vram);
     set_fact(r, &g->vram_total_bytes, UNIT_BYTES);
     if (fact_known(g->vram_total_bytes)) {
@@ -255,7 +261,10 @@ static void fill_cell(void *user, int row, int column, struct list_cell *c)
         c->style = unknown ? STYLE_WARN : STYLE_NORMAL;
         break;
     case COLUMN_SOURCE:
-        snprintf(c->text, sizeof c->text, "%s", is_note(r) ? "" : unknown && r->fact ? "e enters it" : fact_source_name(r->source));
+        snprintf(c->text, sizeof c->text, "%s",
+                 is_note(r)           ? ""
+                 : unknown && r->fact ? "e enters it"
+                                      : fact_source_name(r->source));
         c->style = STYLE_DIM;
         break;
     default:
@@ -278,7 +287,8 @@ static void draw_why(struct machine_page *p, struct rect in, const struct wizard
         text_add(&p->why, in.w, STYLE_BAD, w->machine_error.text, NULL);
     else if (list_row(&p->list) >= 0) {
         const struct row *r = &p->rows[p->list.cursor];
-        text_addf(&p->why, in.w, is_note(r) ? STYLE_WARN : STYLE_STRONG, "%s: %s", r->label + strspn(r->label, " "), r->value);
+        text_addf(&p->why, in.w, is_note(r) ? STYLE_WARN : STYLE_STRONG, "%s: %s",
+                  r->label + strspn(r->label, " "), r->value);
         text_add(&p->why, in.w, STYLE_NORMAL, r->why, NULL);
     }
     text_paint(&p->why, in);
@@ -323,7 +333,9 @@ static bool parse_fact(enum unit unit, const char *typed, double *value)
 static int expected(enum unit unit, struct error *e, const char *typed)
 {
     return error_set(e, ERROR_USAGE, "expected %s, found '%s'",
-                     unit == UNIT_RATE ? "a rate such as 448 or 1.8TB/s (plain numbers are GB/s)" : "a size such as 24GiB", typed);
+                     unit == UNIT_RATE ? "a rate such as 448 or 1.8TB/s (plain numbers are GB/s)"
+                                       : "a size such as 24GiB",
+                     typed);
 }
 
 static int answer_fact(struct wizard *w, int choice, const char *typed, struct error *e)
@@ -348,8 +360,11 @@ static int key_enter_fact(struct wizard *w)
         return PAGE_HANDLED;
     }
     bool is_free = r->unit == UNIT_BYTES && r->whole > 0;
-    dialog_input(w, "Enter what you know", r->unit == UNIT_RATE ? "Bandwidth in GB/s:"
-                 : is_free && strstr(r->label, "VRAM") ? "Free memory, for example 10GiB:" : "Size, for example 24GiB:", "", answer_fact);
+    dialog_input(w, "Enter what you know",
+                 r->unit == UNIT_RATE                  ? "Bandwidth in GB/s:"
+                 : is_free && strstr(r->label, "VRAM") ? "Free memory, for example 10GiB:"
+                                                       : "Size, for example 24GiB:",
+                 "", answer_fact);
     return PAGE_HANDLED;
 }
 
@@ -358,8 +373,12 @@ static void append_gpu(struct machine *m, double vram)
     struct machine_gpu *all = arena_alloc(&m->arena, (m->gpu_count + 1) * sizeof *all);
     if (m->gpu_count)
         memcpy(all, m->gpus, m->gpu_count * sizeof *all);
-    all[m->gpu_count] = (struct machine_gpu){.name = "entered GPU", .vendor = "unknown", .source = "entered", .numa_node = -1,
-                                             .vram_total_bytes = {vram, FACT_ENTERED}, .vram_free_bytes = {vram, FACT_ENTERED}};
+    all[m->gpu_count] = (struct machine_gpu){.name = "entered GPU",
+                                             .vendor = "unknown",
+                                             .source = "entered",
+                                             .numa_node = -1,
+                                             .vram_total_bytes = {vram, FACT_ENTERED},
+                                             .vram_free_bytes = {vram, FACT_ENTERED}};
     m->gpus = all;
     m->gpu_count++;
 }
@@ -378,8 +397,10 @@ static int answer_gpu(struct wizard *w, int choice, const char *typed, struct er
 static int key_add_gpu(struct wizard *w)
 {
     if (w->machine)
-        dialog_input(w, "Add a GPU", "Its memory, for example 24GiB. Its bandwidth can be entered afterwards; until then the "
-                     "speed stays unknown.", "", answer_gpu);
+        dialog_input(w, "Add a GPU",
+                     "Its memory, for example 24GiB. Its bandwidth can be entered afterwards; until then the "
+                     "speed stays unknown.",
+                     "", answer_gpu);
     return PAGE_HANDLED;
 }
 
@@ -425,7 +446,8 @@ static void close_page(struct wizard *w)
 static const struct page_key keys[] = {
     {K_ENTER, 0, "Next", "goes on to the model", key_next},
     {K_UP, K_DOWN, "Facts", "chooses a fact; the pane below says why it matters", NULL},
-    {'e', 0, "Enter", "enters a figure that is unknown or wrong; it is then marked as entered", key_enter_fact},
+    {'e', 0, "Enter", "enters a figure that is unknown or wrong; it is then marked as entered",
+     key_enter_fact},
     {'g', 0, "Add GPU", "adds a GPU that was not found, or one that you think of buying", key_add_gpu},
     {'r', 0, "Again", "looks at the machine again and measures its memory bandwidth", key_again},
     {'/', 0, NULL, "filters the facts while you type", NULL},
@@ -436,7 +458,8 @@ static const char *const terms[] = {"VRAM", "bandwidth", "NUMA", NULL};
 
 const struct page page_machine = {
     .name = "Machine",
-    .about = "What this computer has, as far as it matters for running a language model. A fact that could not be read is unknown, "
+    .about = "What this computer has, as far as it matters for running a language model. A fact that could "
+             "not be read is unknown, "
              "never zero; estimates that need it say so.",
     .terms = terms,
     .keys = keys,

@@ -38,8 +38,8 @@ static bool is_named(const struct model_page *p, int named, const char *path)
     return false;
 }
 
-/* What was named by hand comes first, then what was found. Asking whether two names are one file reaches the disk,
- * so this is done only when something changed. */
+/* What was named by hand comes first, then what was found. Asking whether two names are one file reaches
+ * the disk, so this is done only when something changed. */
 static void build_rows(struct model_page *p, const struct wizard *w)
 {
     if (p->built == w->models_changed + 1)
@@ -48,8 +48,9 @@ static void build_rows(struct model_page *p, const struct wizard *w)
     p->count = 0;
     for (int i = 0; i < w->opened_count; i++)
         if (w->opened[i]->given)
-            array_push(p->rows, p->count, p->capacity) = (struct row){
-                w->opened[i]->path, path_name(w->opened[i]->path), "named", w->opened[i]->model ? w->opened[i]->model->file_bytes : 0};
+            array_push(p->rows, p->count, p->capacity) =
+                (struct row){w->opened[i]->path, path_name(w->opened[i]->path), "named",
+                             w->opened[i]->model ? w->opened[i]->model->file_bytes : 0};
     int named = p->count;
     for (int i = 0; i < w->found.count; i++) {
         const struct found_model *f = &w->found.items[i];
@@ -148,25 +149,33 @@ static void add_facts(struct text *t, int width, const struct model *m)
 {
     const struct hparams *hp = &m->hp;
     char count[FORMAT_SIZE], size[FORMAT_SIZE];
-    detail(t, width, "architecture", xasprintf("%s%s", m->arch ? m->arch->title : m->arch_name,
-                                               !m->arch ? " (unknown here: sizes are right, evaluation is off)"
-                                               : m->arch->evaluated ? "" : " (quantizes, but cannot be evaluated here)"));
-    detail(t, width, "parameters", xasprintf("%s in %d tensors, %s on disk%s", format_count(count, (double)m->parameters),
-                                             m->tensor_count, format_bytes(size, (double)m->file_bytes),
-                                             m->shard_count > 1 ? ", in shards" : ""));
-    detail(t, width, "shape", xasprintf("%d layers of width %d, vocabulary %d", hp->layers, hp->embd, hp->vocab));
+    detail(t, width, "architecture",
+           xasprintf("%s%s", m->arch ? m->arch->title : m->arch_name,
+                     !m->arch             ? " (unknown here: sizes are right, evaluation is off)"
+                     : m->arch->evaluated ? ""
+                                          : " (quantizes, but cannot be evaluated here)"));
+    detail(t, width, "parameters",
+           xasprintf("%s in %d tensors, %s on disk%s", format_count(count, (double)m->parameters),
+                     m->tensor_count, format_bytes(size, (double)m->file_bytes),
+                     m->shard_count > 1 ? ", in shards" : ""));
+    detail(t, width, "shape",
+           xasprintf("%d layers of width %d, vocabulary %d", hp->layers, hp->embd, hp->vocab));
     detail(t, width, "attention", attention(hp));
     if (hp->experts)
-        detail(t, width, "experts", xasprintf("%d, of which %d work on a token", hp->experts, hp->experts_used));
+        detail(t, width, "experts",
+               xasprintf("%d, of which %d work on a token", hp->experts, hp->experts_used));
     detail(t, width, "context", xasprintf("%d tokens, as trained", hp->context));
     detail(t, width, "types", tensor_types(m));
-    detail(t, width, "chat template", xstrdup(gguf_find(&m->shards[0], "tokenizer.chat_template") ? "yes" : "none: a base model, or lost"));
+    detail(
+        t, width, "chat template",
+        xstrdup(gguf_find(&m->shards[0], "tokenizer.chat_template") ? "yes" : "none: a base model, or lost"));
 }
 
 static void add_warnings(struct text *t, int width, const struct model *m)
 {
     if (!m->complete)
-        text_add(t, width, STYLE_WARN, "! the tensors' data are missing: estimates work, a run does not", NULL);
+        text_add(t, width, STYLE_WARN, "! the tensors' data are missing: estimates work, a run does not",
+                 NULL);
     for (int i = 0; i < m->warning_count; i++)
         text_addf(t, width, STYLE_WARN, "! %s", m->warnings[i]);
 }
@@ -177,8 +186,11 @@ static void draw_details(struct wizard *w, struct rect in)
     const struct opened_model *o = under_cursor(w);
     text_clear(&p->details);
     if (!o)
-        text_add(&p->details, in.w, STYLE_DIM, w->searching ? "" : "Nothing was found here, nor in the caches of Hugging Face, llama.cpp, "
-                 "Ollama and LM Studio. Press o and type the path of a GGUF file.", NULL);
+        text_add(&p->details, in.w, STYLE_DIM,
+                 w->searching ? ""
+                              : "Nothing was found here, nor in the caches of Hugging Face, llama.cpp, "
+                                "Ollama and LM Studio. Press o and type the path of a GGUF file.",
+                 NULL);
     else if (o->pending)
         text_add(&p->details, in.w, STYLE_DIM, "opening it", NULL);
     else if (o->error.code)
@@ -201,10 +213,13 @@ static void draw(struct wizard *w, struct rect page)
     p->list.cell = fill_cell;
     p->list.user = w;
     build_rows(p, w);
-    snprintf(note, sizeof note, "%d found%s", p->count, w->found.complete || w->searching ? "" : ", not all was searched");
+    snprintf(note, sizeof note, "%d found%s", p->count,
+             w->found.complete || w->searching ? "" : ", not all was searched");
     const struct opened_model *o = under_cursor(w);
-    frame_paint((struct pane[]){{in[MODEL_LIST], "Model", *list_filter_note(&p->list, filter) ? filter : note},
-                                {in[MODEL_DETAILS], o && o->model ? o->model->name : "details", NULL}}, MODEL_PANES);
+    frame_paint(
+        (struct pane[]){{in[MODEL_LIST], "Model", *list_filter_note(&p->list, filter) ? filter : note},
+                        {in[MODEL_DETAILS], o && o->model ? o->model->name : "details", NULL}},
+        MODEL_PANES);
     list_paint(&p->list, in[MODEL_LIST]);
     draw_details(w, rect_padded(in[MODEL_DETAILS]));
 }
@@ -251,8 +266,9 @@ static int answer_path(struct wizard *w, int choice, const char *typed, struct e
 
 static int key_path(struct wizard *w)
 {
-    struct dialog *d = dialog_input(w, "Open a checkpoint", "Path of a GGUF file (the first of its shards) or of a checkpoint folder:",
-                                    "", answer_path);
+    struct dialog *d = dialog_input(
+        w, "Open a checkpoint",
+        "Path of a GGUF file (the first of its shards) or of a checkpoint folder:", "", answer_path);
     d->field.complete = field_complete_path;
     return PAGE_HANDLED;
 }
@@ -306,8 +322,10 @@ static const char *const terms[] = {"weights", "tokens", "context", "chat templa
 
 const struct page page_model = {
     .name = "Model",
-    .about = "The checkpoint to quantize. Listed is what lies in the current folder and in the caches of Hugging Face, llama.cpp, "
-             "Ollama and LM Studio. Best is an F16, BF16 or F32 file: quantizing what was quantized before adds one loss to another.",
+    .about = "The checkpoint to quantize. Listed is what lies in the current folder and in the caches of "
+             "Hugging Face, llama.cpp, "
+             "Ollama and LM Studio. Best is an F16, BF16 or F32 file: quantizing what was quantized before "
+             "adds one loss to another.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct model_page),

@@ -43,13 +43,17 @@ static void draw_files(struct wizard *w, struct rect in)
     for (int i = 0; i < r->artefact_count; i++)
         text_addf(t, in.w, STYLE_STRONG, "made\t%s", r->artefacts[i]);
     if (!r->artefact_count)
-        text_addf(t, in.w, STYLE_WARN, "made\tnothing%s%s", r->error ? ": " : r->over ? "" : " yet", r->error ? r->error : "");
+        text_addf(t, in.w, STYLE_WARN, "made\tnothing%s%s",
+                  r->error  ? ": "
+                  : r->over ? ""
+                            : " yet",
+                  r->error ? r->error : "");
     if (r->report)
         text_addf(t, in.w, STYLE_NORMAL, "report\t%s", r->report);
     text_addf(t, in.w, STYLE_NORMAL, "protocol\t%s", r->folder);
     bool resumable = r->over && !r->artefact_count;
-    text_addf(t, in.w, STYLE_NORMAL, "%s with\tquantwiz run %s/plan.yaml%s", resumable ? "goes on" : "again", r->folder,
-              resumable ? " --resume" : "");
+    text_addf(t, in.w, STYLE_NORMAL, "%s with\tquantwiz run %s/plan.yaml%s", resumable ? "goes on" : "again",
+              r->folder, resumable ? " --resume" : "");
     text_paint(t, in);
 }
 
@@ -70,7 +74,8 @@ static void draw_document(struct wizard *w, struct rect in)
     struct report_page *p = state(w);
     text_clear(&p->document);
     if (!p->markdown)
-        text_add(&p->document, in.w, STYLE_DIM, w->run.over ? "no report was written" : "the report is written at the end of the run", NULL);
+        text_add(&p->document, in.w, STYLE_DIM,
+                 w->run.over ? "no report was written" : "the report is written at the end of the run", NULL);
     for (const char *line = p->markdown; line && *line;) {
         size_t n = strcspn(line, "\n");
         char *text = xstrndup(line, n);
@@ -148,7 +153,8 @@ static const char *const terms[] = {"perplexity", "KL divergence", "level", NULL
 
 const struct page page_report = {
     .name = "Report",
-    .about = "The decision document: what was made from what, why this level, what was measured, and the lines that start it. report.yaml beside it holds "
+    .about = "The decision document: what was made from what, why this level, what was measured, and the "
+             "lines that start it. report.yaml beside it holds "
              "the same for programs; the plan makes it again.",
     .terms = terms,
     .keys = keys,

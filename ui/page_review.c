@@ -59,7 +59,8 @@ static void start_forecast(struct wizard *w, const struct plan *plan)
     if (p->measuring || (p->model == w->model && strcmp(p->level, plan->level) == 0))
         return;
     struct forecast_job *f = xcalloc(1, sizeof *f);
-    f->job = (struct job){.what = "measuring how fast this machine quantizes", .work = forecast_work, .done = forecast_done};
+    f->job = (struct job){
+        .what = "measuring how fast this machine quantizes", .work = forecast_work, .done = forecast_done};
     f->model = p->model = w->model;
     snprintf(f->level, sizeof f->level, "%s", plan->level);
     snprintf(p->level, sizeof p->level, "%s", plan->level);
@@ -102,7 +103,8 @@ static void add_time(struct text *t, int width, const struct review_page *p, con
     else if (isnan(p->seconds))
         text_addf(t, width, STYLE_WARN, "time\tunknown%s", and_then);
     else
-        text_addf(t, width, STYLE_NORMAL, "time\tabout %s of quantizing%s", format_duration(time, p->seconds), and_then);
+        text_addf(t, width, STYLE_NORMAL, "time\tabout %s of quantizing%s", format_duration(time, p->seconds),
+                  and_then);
 }
 
 static void draw_summary(struct wizard *w, struct rect in, const struct plan *plan)
@@ -114,15 +116,18 @@ static void draw_summary(struct wizard *w, struct rect in, const struct plan *pl
     text_clear(t);
     text_addf(t, in.w, STYLE_STRONG, "makes\t%s", plan->out);
     if (p->exists)
-        text_add(t, in.w, STYLE_WARN, "\t! exists already and will be replaced when the new one is checked", NULL);
+        text_add(t, in.w, STYLE_WARN, "\t! exists already and will be replaced when the new one is checked",
+                 NULL);
     text_addf(t, in.w, STYLE_NORMAL, "from\t%s", plan->source);
     if (row)
         add_disk(t, in.w, w, row->file_bytes);
     add_time(t, in.w, p, plan);
     if (row && row->fallbacks)
-        text_addf(t, in.w, STYLE_WARN, "fallbacks\t%d tensors get another type, because the block does not divide their rows",
+        text_addf(t, in.w, STYLE_WARN,
+                  "fallbacks\t%d tensors get another type, because the block does not divide their rows",
                   row->fallbacks);
-    text_addf(t, in.w, STYLE_NORMAL, "accepted if\tthe loss stays under %s", wishes_show(&w->wishes, WISH_MAX_LOSS, limit));
+    text_addf(t, in.w, STYLE_NORMAL, "accepted if\tthe loss stays under %s",
+              wishes_show(&w->wishes, WISH_MAX_LOSS, limit));
     text_addf(t, in.w, STYLE_NORMAL, "protocol in\t%s", plan->run_folder);
     text_paint(t, in);
 }
@@ -154,7 +159,8 @@ static void draw_nothing(struct wizard *w, struct rect page)
     frame_paint(&(struct pane){in, "Review", NULL}, 1);
     text_clear(t);
     text_add(t, in.w, w->plan_error.code ? STYLE_BAD : STYLE_DIM,
-             w->plan_error.code ? w->plan_error.text : "there is no plan yet: choose a level on Estimates", NULL);
+             w->plan_error.code ? w->plan_error.text : "there is no plan yet: choose a level on Estimates",
+             NULL);
     text_paint(t, in);
 }
 
@@ -167,8 +173,10 @@ static void draw(struct wizard *w, struct rect page)
         return;
     }
     layout_review(page, in);
-    frame_paint((struct pane[]){{in[REVIEW_SUMMARY], "Review", "nothing has been written yet"}, {in[REVIEW_PLAN], "plan.yaml", NULL},
-                                {in[REVIEW_COMMAND], "the same without a screen", NULL}}, REVIEW_PANES);
+    frame_paint((struct pane[]){{in[REVIEW_SUMMARY], "Review", "nothing has been written yet"},
+                                {in[REVIEW_PLAN], "plan.yaml", NULL},
+                                {in[REVIEW_COMMAND], "the same without a screen", NULL}},
+                REVIEW_PANES);
     draw_summary(w, rect_padded(in[REVIEW_SUMMARY]), plan);
     draw_plan(w, rect_padded(in[REVIEW_PLAN]), plan);
     draw_command(w, rect_padded(in[REVIEW_COMMAND]), plan);
@@ -203,7 +211,8 @@ static int key_ask(struct wizard *w)
     const struct plan *plan = wizard_plan(w);
     if (!plan)
         return PAGE_HANDLED;
-    char *body = xasprintf("This makes %s. The work is done by a process of its own: it goes on when you leave.", plan->out);
+    char *body = xasprintf(
+        "This makes %s. The work is done by a process of its own: it goes on when you leave.", plan->out);
     struct dialog *d = dialog_open(w, "Start?", body);
     dialog_choice(d, 'y', "Start");
     dialog_choice(d, 'n', "Not yet");
@@ -231,7 +240,9 @@ static int answer_save(struct wizard *w, int choice, const char *typed, struct e
 static int key_save(struct wizard *w)
 {
     if (wizard_plan(w))
-        dialog_input(w, "Save the plan", "It can be read, edited, committed, and run with `quantwiz run`. File:", "plan.yaml", answer_save);
+        dialog_input(w, "Save the plan",
+                     "It can be read, edited, committed, and run with `quantwiz run`. File:", "plan.yaml",
+                     answer_save);
     return PAGE_HANDLED;
 }
 
@@ -270,8 +281,10 @@ static const char *const terms[] = {"level", "quantization", "perplexity", NULL}
 
 const struct page page_review = {
     .name = "Review",
-    .about = "All that will be done, before it is done. The plan is a file: it says which tensor gets which type, what is evaluated and when the result "
-             "is accepted. Free disk, source and output are checked again when the run starts; nothing half-written ever bears its final name.",
+    .about = "All that will be done, before it is done. The plan is a file: it says which tensor gets which "
+             "type, what is evaluated and when the result "
+             "is accepted. Free disk, source and output are checked again when the run starts; nothing "
+             "half-written ever bears its final name.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct review_page),

@@ -54,7 +54,8 @@ static void draw_phases(const struct run_state *r, struct rect in, int y, int x)
 {
     for (int i = 0; i < r->phase_count; i++) {
         bool done = !isnan(r->phases[i].ended);
-        x += paintf(in, y, x, done ? STYLE_GOOD : STYLE_ACCENT, "%s ", theme_glyph(done ? GLYPH_DONE : GLYPH_HERE));
+        x += paintf(in, y, x, done ? STYLE_GOOD : STYLE_ACCENT, "%s ",
+                    theme_glyph(done ? GLYPH_DONE : GLYPH_HERE));
         x += paintf(in, y, x, STYLE_NORMAL, "%s", r->phases[i].name) + 2;
     }
 }
@@ -62,7 +63,8 @@ static void draw_phases(const struct run_state *r, struct rect in, int y, int x)
 static void draw_progress(const struct wizard *w, struct rect in)
 {
     const struct run_state *r = &w->run;
-    struct gauge g = {.part = {{isnan(r->progress) ? 0 : r->progress, STYLE_WEIGHTS}}, .parts = 1, .whole = 1};
+    struct gauge g = {
+        .part = {{isnan(r->progress) ? 0 : r->progress, STYLE_WEIGHTS}}, .parts = 1, .whole = 1};
     char elapsed[FORMAT_SIZE];
     enum style style;
     const char *word = condition(w, &style);
@@ -117,7 +119,8 @@ static int errors_by_layer(const struct run_state *r, double *out, int limit)
     for (int i = 0; i < r->tensor_count; i++) {
         int layer;
         const struct run_tensor *t = &r->tensors[i];
-        if (!t->done || isnan(t->rmse) || t->rmse <= 0 || sscanf(t->name, "blk.%d.", &layer) != 1 || layer < 0 || layer >= limit)
+        if (!t->done || isnan(t->rmse) || t->rmse <= 0 || sscanf(t->name, "blk.%d.", &layer) != 1 ||
+            layer < 0 || layer >= limit)
             continue;
         out[layer] = count[layer] ? out[layer] + (t->rmse - out[layer]) / (count[layer] + 1) : t->rmse;
         count[layer]++;
@@ -136,7 +139,8 @@ static void draw_resources(const struct wizard *w, struct rect in)
     int layers = errors_by_layer(r, errors, LAYERS_MAX);
     paintf(in, 0, 0, STYLE_NORMAL, "CPU   %.0f %%", r->cpu_percent);
     paintf(in, 1, 0, STYLE_NORMAL, "RAM   %s", format_bytes(a, r->rss_bytes));
-    paintf(in, 2, 0, STYLE_NORMAL, "disk  %s of %s", format_bytes(a, r->written_bytes), format_bytes(b, r->planned_bytes));
+    paintf(in, 2, 0, STYLE_NORMAL, "disk  %s of %s", format_bytes(a, r->written_bytes),
+           format_bytes(b, r->planned_bytes));
     struct gauge g = {.part = {{r->written_bytes, STYLE_USED}}, .parts = 1, .whole = r->planned_bytes};
     paint_repeat(in, 3, 0, in.w, STYLE_BORDER, theme_glyph(GLYPH_TRACK));
     gauge_paint(in, 3, 0, in.w, &g);
@@ -159,14 +163,15 @@ static void draw_log(struct wizard *w, struct rect in)
     text_paint(&p->log, in);
 }
 
-static void notes(const struct wizard *w, char *title, size_t title_size, char *note, size_t note_size, char *tensors,
-                  size_t tensors_size)
+static void notes(const struct wizard *w, char *title, size_t title_size, char *note, size_t note_size,
+                  char *tensors, size_t tensors_size)
 {
     const struct run_state *r = &w->run;
     char eta[FORMAT_SIZE];
     if (r->tensors_total)
         snprintf(tensors, tensors_size, "%d of %d", r->tensors_done, r->tensors_total);
-    snprintf(title, title_size, "%s of %s", r->level ? r->level : w->run_plan->level, path_name(r->source ? r->source : w->run_plan->source));
+    snprintf(title, title_size, "%s of %s", r->level ? r->level : w->run_plan->level,
+             path_name(r->source ? r->source : w->run_plan->source));
     note[0] = 0;
     if (r->over || isnan(r->progress))
         return;
@@ -190,8 +195,11 @@ static void draw(struct wizard *w, struct rect page)
     if (!p->browsing)
         p->tensors.cursor = w->run.tensor_count - 1;
     p->tensors.no_cursor = !p->browsing;
-    frame_paint((struct pane[]){{in[RUN_PROGRESS], title, note}, {in[RUN_TENSORS], "tensors", tensors},
-                                {in[RUN_RESOURCES], "resources", NULL}, {in[RUN_LOG], "log", w->run.folder}}, RUN_PANES);
+    frame_paint((struct pane[]){{in[RUN_PROGRESS], title, note},
+                                {in[RUN_TENSORS], "tensors", tensors},
+                                {in[RUN_RESOURCES], "resources", NULL},
+                                {in[RUN_LOG], "log", w->run.folder}},
+                RUN_PANES);
     draw_progress(w, rect_padded(in[RUN_PROGRESS]));
     list_paint(&p->tensors, in[RUN_TENSORS]);
     draw_resources(w, rect_padded(in[RUN_RESOURCES]));
@@ -212,7 +220,8 @@ static int control(struct wizard *w, enum run_control c, const char *said)
 
 static int key_pause(struct wizard *w)
 {
-    return w->run.paused ? control(w, RUN_CONTINUE, "it goes on") : control(w, RUN_PAUSE, "it pauses after the present step");
+    return w->run.paused ? control(w, RUN_CONTINUE, "it goes on")
+                         : control(w, RUN_PAUSE, "it pauses after the present step");
 }
 
 static int answer_stop(struct wizard *w, int choice, const char *typed, struct error *e)
@@ -226,7 +235,9 @@ static int answer_stop(struct wizard *w, int choice, const char *typed, struct e
 
 static int key_stop(struct wizard *w)
 {
-    struct dialog *d = dialog_open(w, "Stop the run?", "What is done is kept: the run can be resumed later, here or with `quantwiz run --resume`.");
+    struct dialog *d = dialog_open(w, "Stop the run?",
+                                   "What is done is kept: the run can be resumed later, here or with "
+                                   "`quantwiz run --resume`.");
     dialog_choice(d, 'y', "Stop");
     dialog_choice(d, 'n', "Go on");
     d->answer = answer_stop;
@@ -298,7 +309,8 @@ static const char *locked(const struct wizard *w)
 
 static bool can_resume(const struct wizard *w)
 {
-    return w->has_run && !wizard_run_alive(w) && !(w->run.over && w->run.exit == 0) && (w->run.started > 0 || w->run.over);
+    return w->has_run && !wizard_run_alive(w) && !(w->run.over && w->run.exit == 0) &&
+           (w->run.started > 0 || w->run.over);
 }
 
 static bool complete(const struct wizard *w)
@@ -313,7 +325,8 @@ static void close_page(struct wizard *w)
 
 static const struct page_key keys[] = {
     {K_ENTER, 0, "Evaluation", "goes on to the evaluation's panes", key_next},
-    {'d', 0, "Detach", "leaves; the run goes on and `quantwiz attach` shows it again", key_detach, wizard_run_alive},
+    {'d', 0, "Detach", "leaves; the run goes on and `quantwiz attach` shows it again", key_detach,
+     wizard_run_alive},
     {'p', 0, "Pause", "pauses the run, or lets it go on", key_pause, wizard_run_alive},
     {K_F(9), 'x', "Stop", "stops the run; what is done is kept", key_stop, wizard_run_alive},
     {'r', K_F(5), "Resume", "goes on where the run was interrupted", key_resume, can_resume},
@@ -327,8 +340,10 @@ static const char *const terms[] = {"quantization", "level", "weights", NULL};
 
 const struct page page_run = {
     .name = "Run",
-    .about = "The work, done by a process of its own: closing this screen or losing the line does not stop it. The error of a tensor is the root mean square "
-             "of what rounding changed, as a share of the tensor's own. Tensors are safely on disk as they are done, so an interrupted run resumes.",
+    .about = "The work, done by a process of its own: closing this screen or losing the line does not stop "
+             "it. The error of a tensor is the root mean square "
+             "of what rounding changed, as a share of the tensor's own. Tensors are safely on disk as they "
+             "are done, so an interrupted run resumes.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct run_page),

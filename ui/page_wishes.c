@@ -177,7 +177,8 @@ static int answer_value(struct wizard *w, int choice, const char *typed, struct 
     if (wish_specs[id].type != WISH_PATH || !*typed)
         return set_wish(w, id, typed, e);
     char *path = path_expand(typed);
-    int rc = file_exists(path) ? set_wish(w, id, path, e) : error_set(e, ERROR_USAGE, "there is no file %s", path);
+    int rc =
+        file_exists(path) ? set_wish(w, id, path, e) : error_set(e, ERROR_USAGE, "there is no file %s", path);
     free(path);
     return rc;
 }
@@ -267,7 +268,8 @@ static const char *const terms[] = {"context", "KV cache", "perplexity", "calibr
 
 const struct page page_wishes = {
     .name = "Wishes",
-    .about = "What the result must do. Each line says its value and where that came from; whatever you do not touch keeps a default that "
+    .about = "What the result must do. Each line says its value and where that came from; whatever you do "
+             "not touch keeps a default that "
              "suits this machine and model. The estimates below follow at once.",
     .terms = terms,
     .keys = keys,

@@ -1,6 +1,6 @@
-/* Painting on the screen, clipped to a rectangle. Coordinates are relative to the rectangle. Text is UTF-8 from
- * anywhere (a model's metadata included): control characters never reach the terminal, and on ASCII terminals
- * each other character becomes one that reads alike. */
+/* Painting on the screen, clipped to a rectangle. Coordinates are relative to the rectangle. Text is UTF-8
+ * from anywhere (a model's metadata included): control characters never reach the terminal, and on ASCII
+ * terminals each other character becomes one that reads alike. */
 #ifndef UI_PAINT_H
 #define UI_PAINT_H
 
@@ -11,7 +11,8 @@
 int paint_width(const char *text);
 /* Paints as much as fits; returns the columns used. */
 int paint_text(struct rect r, int y, int x, enum style s, const char *text);
-int paintf(struct rect r, int y, int x, enum style s, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+int paintf(struct rect r, int y, int x, enum style s, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 /* So that the text's last column is `margin` cells off the right edge. */
 int paint_right(struct rect r, int y, int margin, enum style s, const char *text);
 enum align { ALIGN_LEFT, ALIGN_RIGHT, ALIGN_MIDDLE };

@@ -139,7 +139,8 @@ static void add_legend(struct str *out, const struct looks *looks)
 {
     char text[64];
     for (int i = 0; i < looks->count; i++)
-        str_addf(out, "%c %s\n", letter(i), theme_describe(looks->item[i].attributes, looks->item[i].pair, text));
+        str_addf(out, "%c %s\n", letter(i),
+                 theme_describe(looks->item[i].attributes, looks->item[i].pair, text));
 }
 
 static int save_screen(const char *path, struct error *e)
@@ -276,9 +277,11 @@ static int step_refuse(struct script *s, struct ui *u, char *argument, struct er
     return look_for(s, argument, false, e);
 }
 
-static const struct { const char *name; step *run; } steps[] = {
-    {"key", step_key}, {"type", step_type}, {"size", step_size}, {"click", step_click}, {"wheel", step_wheel},
-    {"wait", step_wait}, {"save", step_save}, {"dump", step_dump}, {"expect", step_expect}, {"refuse", step_refuse},
+static const struct { const char *name; step *run;
+} steps[] = {
+    {"key", step_key},       {"type", step_type},     {"size", step_size}, {"click", step_click},
+    {"wheel", step_wheel},   {"wait", step_wait},     {"save", step_save}, {"dump", step_dump},
+    {"expect", step_expect}, {"refuse", step_refuse},
 };
 
 static int run_step(struct script *s, struct ui *u, char *line, struct error *e)

@@ -146,8 +146,9 @@ int terminal_open(bool mouse, struct error *e)
 {
     const char *name = getenv("TERM");
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-        return error_set(e, ERROR_USAGE, "the wizard wants a terminal; without one, quantwiz --help lists the commands "
-                                         "that do the same");
+        return error_set(e, ERROR_USAGE,
+                         "the wizard wants a terminal; without one, quantwiz --help lists the commands "
+                         "that do the same");
     tcgetattr(STDIN_FILENO, &terminal.modes);
     terminal.screen = newterm(NULL, stdout, stdin);
     if (terminal.screen && !can_move_cursor()) {
@@ -155,8 +156,10 @@ int terminal_open(bool mouse, struct error *e)
         terminal.screen = NULL;
     }
     if (!terminal.screen)
-        return error_set(e, ERROR_USAGE, "the wizard cannot draw on the terminal type '%s': try TERM=xterm-256color, or "
-                                         "the commands that quantwiz --help lists", name ? name : "");
+        return error_set(e, ERROR_USAGE,
+                         "the wizard cannot draw on the terminal type '%s': try TERM=xterm-256color, or "
+                         "the commands that quantwiz --help lists",
+                         name ? name : "");
     terminal.real = true;
     start_curses();
     mouse = mouse && mousemask(BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
@@ -178,11 +181,12 @@ int terminal_open_nowhere(int rows, int cols, struct error *e)
     setenv("COLUMNS", number, 1);
     terminal.null_in = fopen("/dev/null", "r");
     terminal.null_out = fopen("/dev/null", "w");
-    terminal.screen = terminal.null_in && terminal.null_out
-                          ? newterm(name && *name ? name : "xterm-256color", terminal.null_out, terminal.null_in)
-                          : NULL;
+    terminal.screen = terminal.null_in && terminal.null_out ? newterm(name && *name ? name : "xterm-256color",
+                                                                      terminal.null_out, terminal.null_in)
+                                                            : NULL;
     if (!terminal.screen)
-        return error_set(e, ERROR_USAGE, "cannot draw for the terminal type '%s'", name ? name : "xterm-256color");
+        return error_set(e, ERROR_USAGE, "cannot draw for the terminal type '%s'",
+                         name ? name : "xterm-256color");
     terminal.real = false;
     start_curses();
     return 0;
@@ -216,10 +220,11 @@ void terminal_suspend(void)
 
 /* ------------------------------------------------------------------- events */
 
-static const struct { int curses, key; } translation[] = {
-    {KEY_UP, K_UP}, {KEY_DOWN, K_DOWN}, {KEY_LEFT, K_LEFT}, {KEY_RIGHT, K_RIGHT}, {KEY_HOME, K_HOME},
-    {KEY_END, K_END}, {KEY_PPAGE, K_PAGE_UP}, {KEY_NPAGE, K_PAGE_DOWN}, {KEY_DC, K_DELETE}, {KEY_BTAB, K_BACKTAB},
-    {KEY_BACKSPACE, K_BACKSPACE}, {KEY_ENTER, K_ENTER},
+static const struct { int curses, key;
+} translation[] = {
+    {KEY_UP, K_UP},     {KEY_DOWN, K_DOWN},    {KEY_LEFT, K_LEFT},           {KEY_RIGHT, K_RIGHT},
+    {KEY_HOME, K_HOME}, {KEY_END, K_END},      {KEY_PPAGE, K_PAGE_UP},       {KEY_NPAGE, K_PAGE_DOWN},
+    {KEY_DC, K_DELETE}, {KEY_BTAB, K_BACKTAB}, {KEY_BACKSPACE, K_BACKSPACE}, {KEY_ENTER, K_ENTER},
 };
 
 static int translate_special(int code)
@@ -258,8 +263,10 @@ static bool take_input(struct ui_event *out)
         out->kind = UI_RESIZE;
     else if (kind == KEY_CODE_YES && c == KEY_MOUSE)
         take_mouse(out);
-    else
-        *out = (struct ui_event){UI_KEY, kind == KEY_CODE_YES ? translate_special((int)c) : translate_character(c), 0, 0};
+    else {
+        out->kind = UI_KEY;
+        out->key = kind == KEY_CODE_YES ? translate_special((int)c) : translate_character(c);
+    }
     return true;
 }
 

@@ -18,7 +18,8 @@ struct ui_event {
     int y, x;    /* UI_CLICK */
 };
 
-/* Standard error is collected meanwhile (a library's message would garble the screen) and printed at the end. */
+/* Standard error is collected meanwhile (a library's message would garble the screen) and printed at the
+ * end. */
 int terminal_open(bool mouse, struct error *e);
 /* Draws into the void, at this size: for scripts. TERM says what can be drawn. */
 int terminal_open_nowhere(int rows, int cols, struct error *e);

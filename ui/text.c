@@ -33,8 +33,8 @@ static struct text_line *add_line(struct text *t, enum style s, char *owned)
     return line;
 }
 
-/* Bytes of the longest beginning of `text` (up to `length`) that fits into `width` columns and ends at a blank;
- * a word that is longer than a line is cut. */
+/* Bytes of the longest beginning of `text` (up to `length`) that fits into `width` columns and ends at a
+ * blank; a word that is longer than a line is cut. */
 static size_t fitting_bytes(const char *text, size_t length, int width)
 {
     size_t best = 0, cut = 0;
@@ -58,7 +58,8 @@ static size_t fitting_bytes(const char *text, size_t length, int width)
 static int hanging_indent(const char *line)
 {
     size_t blanks = strspn(line, " "), mark = strcspn(line + blanks, " ");
-    bool is_mark = mark > 0 && mark <= 2 && line[blanks + mark] == ' ' && strpbrk(line + blanks, "-+*.x!") == line + blanks + mark - 1;
+    bool is_mark = mark > 0 && mark <= 2 && line[blanks + mark] == ' ' &&
+                   strpbrk(line + blanks, "-+*.x!") == line + blanks + mark - 1;
     return (int)(is_mark ? blanks + mark + 1 : blanks);
 }
 

@@ -18,10 +18,12 @@ struct text {
 };
 void text_clear(struct text *t); /* keeps the position */
 void text_done(struct text *t);
-/* Adds a paragraph, wrapped at blanks to `width` columns; newlines break; continued lines are indented to where
- * the first one's words begin, which is after the tab in "label<Tab>meaning". `right` (or NULL) stands on the last line, or on one of its own. */
+/* Adds a paragraph, wrapped at blanks to `width` columns; newlines break; continued lines are indented to
+ * where the first one's words begin, which is after the tab in "label<Tab>meaning". `right` (or NULL)
+ * stands on the last line, or on one of its own. */
 void text_add(struct text *t, int width, enum style s, const char *paragraph, const char *right);
-void text_addf(struct text *t, int width, enum style s, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void text_addf(struct text *t, int width, enum style s, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* `r` is a padded pane: the scroll bar goes on the border beyond the blank column. */
 void text_paint(struct text *t, struct rect r);

@@ -35,27 +35,37 @@ static const struct look looks[STYLE_COUNT] = {
     [STYLE_USED] = {COLOR_YELLOW, -1, 179, -1, A_NORMAL, A_NORMAL},
 };
 
-/* Pairs where a part of a bar meets the next one within a cell: foreground of one, the other's as background. */
-static const struct { enum style style, over; } meetings[] = {
-    {STYLE_WEIGHTS, STYLE_KV}, {STYLE_WEIGHTS, STYLE_BUFFERS}, {STYLE_KV, STYLE_BUFFERS}, {STYLE_USED, STYLE_WEIGHTS},
+/* Pairs where a part of a bar meets the next one within a cell: foreground of one, the other's as
+ * background. */
+static const struct {
+    enum style style, over;
+} meetings[] = {
+    {STYLE_WEIGHTS, STYLE_KV},
+    {STYLE_WEIGHTS, STYLE_BUFFERS},
+    {STYLE_KV, STYLE_BUFFERS},
+    {STYLE_USED, STYLE_WEIGHTS},
 };
 
 static const char *const glyphs[GLYPH_COUNT][2] = {
-    [GLYPH_STAR] = {"★", "*"}, [GLYPH_DONE] = {"✓", "v"}, [GLYPH_NO] = {"✗", "x"}, [GLYPH_HERE] = {"▸", ">"},
-    [GLYPH_LEFT] = {"◂", "<"}, [GLYPH_RIGHT] = {"▸", ">"}, [GLYPH_UP] = {"▴", "^"}, [GLYPH_DOWN] = {"▾", "v"},
-    [GLYPH_BULLET] = {"•", "*"}, [GLYPH_WARN] = {"!", "!"}, [GLYPH_FULL] = {"█", "#"}, [GLYPH_SHADE_1] = {"▓", "="},
-    [GLYPH_SHADE_2] = {"▒", "-"}, [GLYPH_TRACK] = {"·", "."}, [GLYPH_EDGE_LEFT] = {"▕", "["},
-    [GLYPH_EDGE_RIGHT] = {"▏", "]"}, [GLYPH_OVER] = {"▶", "+"}, [GLYPH_SCROLL] = {"┃", "#"}, [GLYPH_DOT] = {"·", "-"},
+    [GLYPH_STAR] = {"★", "*"},       [GLYPH_DONE] = {"✓", "v"},  [GLYPH_NO] = {"✗", "x"},
+    [GLYPH_HERE] = {"▸", ">"},       [GLYPH_LEFT] = {"◂", "<"},  [GLYPH_RIGHT] = {"▸", ">"},
+    [GLYPH_UP] = {"▴", "^"},         [GLYPH_DOWN] = {"▾", "v"},  [GLYPH_BULLET] = {"•", "*"},
+    [GLYPH_WARN] = {"!", "!"},       [GLYPH_FULL] = {"█", "#"},  [GLYPH_SHADE_1] = {"▓", "="},
+    [GLYPH_SHADE_2] = {"▒", "-"},    [GLYPH_TRACK] = {"·", "."}, [GLYPH_EDGE_LEFT] = {"▕", "["},
+    [GLYPH_EDGE_RIGHT] = {"▏", "]"}, [GLYPH_OVER] = {"▶", "+"},  [GLYPH_SCROLL] = {"┃", "#"},
+    [GLYPH_DOT] = {"·", "-"},
 };
 static const char *const lines[16][2] = {
     {" ", " "}, {"│", "|"}, {"│", "|"}, {"│", "|"}, {"─", "-"}, {"┘", "+"}, {"┐", "+"}, {"┤", "+"},
     {"─", "-"}, {"└", "+"}, {"┌", "+"}, {"├", "+"}, {"─", "-"}, {"┴", "+"}, {"┬", "+"}, {"┼", "+"},
 };
 static const char *const eighths[9][2] = {
-    {" ", " "}, {"▏", " "}, {"▎", " "}, {"▍", "-"}, {"▌", "-"}, {"▋", "="}, {"▊", "="}, {"▉", "#"}, {"█", "#"},
+    {" ", " "}, {"▏", " "}, {"▎", " "}, {"▍", "-"}, {"▌", "-"},
+    {"▋", "="}, {"▊", "="}, {"▉", "#"}, {"█", "#"},
 };
 static const char *const eighths_up[9][2] = {
-    {" ", " "}, {"▁", "_"}, {"▂", "."}, {"▃", ","}, {"▄", "-"}, {"▅", "="}, {"▆", "+"}, {"▇", "*"}, {"█", "#"},
+    {" ", " "}, {"▁", "_"}, {"▂", "."}, {"▃", ","}, {"▄", "-"},
+    {"▅", "="}, {"▆", "+"}, {"▇", "*"}, {"█", "#"},
 };
 
 static bool ascii, colour;
@@ -125,7 +135,8 @@ struct style_bits theme_style(enum style s, enum style over)
 
 static void describe_colour(char *out, size_t size, short c)
 {
-    static const char *const basic[] = {"black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"};
+    static const char *const basic[] = {"black", "red",     "green", "yellow",
+                                        "blue",  "magenta", "cyan",  "white"};
     if (c < 0)
         snprintf(out, size, "default");
     else if (c < 8)
@@ -142,7 +153,8 @@ const char *theme_describe(unsigned attributes, short pair, char out[static 64])
         pair_content(pair, &fg, &bg);
     describe_colour(fore, sizeof fore, fg);
     describe_colour(back, sizeof back, bg);
-    snprintf(out, 64, "%s%s%s%s%s on %s", attributes & A_BOLD ? "bold " : "", attributes & A_DIM ? "dim " : "",
-             attributes & A_REVERSE ? "reverse " : "", attributes & A_UNDERLINE ? "underlined " : "", fore, back);
+    snprintf(out, 64, "%s%s%s%s%s on %s", attributes & A_BOLD ? "bold " : "",
+             attributes & A_DIM ? "dim " : "", attributes & A_REVERSE ? "reverse " : "",
+             attributes & A_UNDERLINE ? "underlined " : "", fore, back);
     return out;
 }

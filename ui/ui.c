@@ -60,7 +60,8 @@ static int key_quit(struct wizard *w)
     if (!wizard_run_alive(w))
         return PAGE_QUIT;
     struct dialog *d = dialog_open(w, "Leave while a run is going on?",
-                                   "The run goes on without this screen. `quantwiz attach` shows it again, and the next "
+                                   "The run goes on without this screen. `quantwiz attach` shows it again, "
+                                   "and the next "
                                    "`quantwiz` in this folder offers to.");
     dialog_choice(d, 'y', "Yes, leave");
     dialog_choice(d, 'n', "No, stay");
@@ -102,7 +103,8 @@ static void add_keys(struct str *out, const struct wizard *w, const struct page_
 {
     for (const struct page_key *k = keys; k->help; k++)
         if (!k->shown || !w || k->shown(w))
-            str_addf(out, "  %s%s%s\t%s\n", key_name(k->key), k->also ? " " : "", k->also ? key_name(k->also) : "", k->help);
+            str_addf(out, "  %s%s%s\t%s\n", key_name(k->key), k->also ? " " : "",
+                     k->also ? key_name(k->also) : "", k->help);
 }
 
 static int key_help(struct wizard *w)
@@ -146,10 +148,11 @@ static void machine_in_use(const struct wizard *w, char *out, size_t size)
     if (m->gpu_count > 1)
         n += snprintf(out + n, size - n, "%d x ", m->gpu_count);
     if (m->gpu_count)
-        n += snprintf(out + n, size - n, "%.20s  ", short_gpu_name(m->gpus[0].name ? m->gpus[0].name : "GPU"));
+        n +=
+            snprintf(out + n, size - n, "%.20s  ", short_gpu_name(m->gpus[0].name ? m->gpus[0].name : "GPU"));
     if (fact_known(total) && fact_known(left))
-        snprintf(out + n, size - n, "%s %.1f/%.1f GiB", m->gpu_count ? "VRAM" : "RAM", (total.value - left.value) / 0x1p30,
-                 total.value / 0x1p30);
+        snprintf(out + n, size - n, "%s %.1f/%.1f GiB", m->gpu_count ? "VRAM" : "RAM",
+                 (total.value - left.value) / 0x1p30, total.value / 0x1p30);
     else
         snprintf(out + n, size - n, "%s in use: unknown", m->gpu_count ? "VRAM" : "RAM");
 }
@@ -159,8 +162,8 @@ static void model_in_short(const struct wizard *w, char *out, size_t size)
     char count[FORMAT_SIZE], bytes[FORMAT_SIZE];
     const struct model *m = w->model;
     if (m)
-        snprintf(out, size, "%s  %s  %s  %s %s", m->name, format_count(count, (double)m->parameters), m->arch_name,
-                 m->file_type, format_bytes(bytes, (double)m->file_bytes));
+        snprintf(out, size, "%s  %s  %s  %s %s", m->name, format_count(count, (double)m->parameters),
+                 m->arch_name, m->file_type, format_bytes(bytes, (double)m->file_bytes));
     else
         snprintf(out, size, "%s", w->options.attach && w->run.level ? w->run.level : "");
 }
@@ -183,7 +186,8 @@ static void draw_steps(const struct ui *u)
     const struct wizard *w = u->w;
     struct rect r = u->layout.steps;
     for (int i = 0; i < PAGE_COUNT; i++) {
-        bool here = i == w->page, shut = locked(w, i) != NULL, complete = !shut && pages[i]->complete && pages[i]->complete(w);
+        bool here = i == w->page, shut = locked(w, i) != NULL,
+             complete = !shut && pages[i]->complete && pages[i]->complete(w);
         enum style s = here ? STYLE_STRONG : shut ? STYLE_DIM : STYLE_NORMAL;
         if (complete)
             paint_text(r, i, 0, STYLE_GOOD, theme_glyph(GLYPH_DONE));
@@ -200,8 +204,8 @@ static void draw_message(const struct ui *u)
     struct rect line = {page.y + page.h - 1, page.x + 2, 1, page.w - 4};
     const char *busy = jobs_busy(w->jobs);
     if (*w->message)
-        paint_field(line, 0, 0, paint_width(w->message) + 2 < line.w ? paint_width(w->message) + 2 : line.w, ALIGN_MIDDLE,
-                    STYLE_WARN, w->message);
+        paint_field(line, 0, 0, paint_width(w->message) + 2 < line.w ? paint_width(w->message) + 2 : line.w,
+                    ALIGN_MIDDLE, STYLE_WARN, w->message);
     else if (busy)
         paintf(line, 0, 0, STYLE_DIM, " %s%s ", busy, theme_ascii() ? "..." : "…");
 }
@@ -305,8 +309,9 @@ static void on_dialog(struct ui *u, const struct ui_event *event)
     struct wizard *w = u->w;
     struct dialog *d = w->dialogs[w->dialog_count - 1];
     int place = w->dialog_count - 1;
-    bool over = event->kind == UI_CLICK ? dialog_click(w, d, (struct rect){0, 0, u->rows, u->cols}, event->y, event->x)
-                                        : dialog_key(w, d, event->key);
+    bool over = event->kind == UI_CLICK
+                    ? dialog_click(w, d, (struct rect){0, 0, u->rows, u->cols}, event->y, event->x)
+                    : dialog_key(w, d, event->key);
     if (!over)
         return;
     w->dialog_count--;
@@ -357,7 +362,8 @@ static void dispatch(struct ui *u, const struct ui_event *event)
     struct wizard *w = u->w;
     bool input = event->kind == UI_KEY || event->kind == UI_CLICK || event->kind == UI_WHEEL;
     if (u->layout.too_small && input) {
-        u->quit = event->kind == UI_KEY && (event->key == 'q' || event->key == K_F(10) || event->key == K_CTRL('c'));
+        u->quit = event->kind == UI_KEY &&
+                  (event->key == 'q' || event->key == K_F(10) || event->key == K_CTRL('c'));
         return;
     }
     if (input && w->dialog_count)
@@ -394,7 +400,8 @@ int ui_run(struct wizard *w, const struct ui_options *o, struct error *e)
     struct script *script = NULL;
     if (o->script && script_open(&script, o->script, e))
         return e->code;
-    int rc = script ? terminal_open_nowhere(SCREEN_ROWS_MIN, SCREEN_COLS_MIN, e) : terminal_open(!o->no_mouse, e);
+    int rc =
+        script ? terminal_open_nowhere(SCREEN_ROWS_MIN, SCREEN_COLS_MIN, e) : terminal_open(!o->no_mouse, e);
     if (!rc) {
         if (pages[w->page]->enter)
             pages[w->page]->enter(w);

@@ -162,7 +162,8 @@ const struct plan *wizard_plan(struct wizard *w)
 {
     int row = wizard_row_index(w);
     if (!w->plan && row >= 0 && !w->plan_error.code)
-        plan_make(&w->plan, w->machine, w->model, &w->wishes, w->estimates, row, wizard_out_folder(w), &w->plan_error);
+        plan_make(&w->plan, w->machine, w->model, &w->wishes, w->estimates, row, wizard_out_folder(w),
+                  &w->plan_error);
     return w->plan;
 }
 

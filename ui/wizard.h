@@ -75,7 +75,8 @@ void wizard_say(struct wizard *w, const char *fmt, ...) __attribute__((format(pr
 /* Another page, after the present answer: for dialogs. */
 void wizard_ask_page(struct wizard *w, enum page_number page);
 
-/* Detects the machine (again), then measures its memory bandwidth unless that was done since the last boot. */
+/* Detects the machine (again), then measures its memory bandwidth unless that was done since the last
+ * boot. */
 void wizard_detect(struct wizard *w);
 void wizard_search(struct wizard *w);
 /* Offers runs that are going on or were interrupted. */

@@ -15,7 +15,8 @@ static int run(const struct args *a, struct error *e)
         .out_folder = args_get(a, "out"),
         .wishes = &wishes,
     };
-    const struct ui_options ui = {.script = script ? script : getenv("QUANTWIZ_SCRIPT"), .no_mouse = args_has(a, "no-mouse")};
+    const struct ui_options ui = {.script = script ? script : getenv("QUANTWIZ_SCRIPT"),
+                                  .no_mouse = args_has(a, "no-mouse")};
     wishes_defaults(&wishes, NULL, NULL);
     int rc = args_wishes(a, &wishes, e);
     rc = rc ? rc : wizard_start(&w, &options, e);
@@ -27,7 +28,8 @@ static int run(const struct args *a, struct error *e)
 
 static const struct option_spec options[] = {
     {"out", 'o', "DIR", "where artefacts and the run folder go (default: the current folder)"},
-    {"script", 0, "FILE", "keys and commands from a file instead of a terminal; quantwiz-hacking(7) lists them"},
+    {"script", 0, "FILE",
+     "keys and commands from a file instead of a terminal; quantwiz-hacking(7) lists them"},
     {"no-mouse", 0, NULL, "leave the mouse to the terminal"},
     {0},
 };

@@ -31,13 +31,15 @@ static void collect_texts(const json_t *value, struct str *out)
             collect_texts(item, out);
 }
 
-static int read_json_line(struct samples *s, const char *line, size_t length, const char *path, int number, struct error *e)
+static int read_json_line(struct samples *s, const char *line, size_t length, const char *path, int number,
+                          struct error *e)
 {
     json_error_t why;
     struct str text = {0};
     json_t *value = json_loadb(line, length, JSON_DECODE_ANY, &why);
     if (!value)
-        return error_set(e, ERROR_USAGE, "%s:%d: not JSON (%s); expected an object or a string on each line", path, number, why.text);
+        return error_set(e, ERROR_USAGE, "%s:%d: not JSON (%s); expected an object or a string on each line",
+                         path, number, why.text);
     collect_texts(value, &text);
     json_decref(value);
     if (text.length)

@@ -15,9 +15,9 @@ struct samples {
     double code_share;   /* of characters that are brackets, semicolons and the like: prose has under 1 % */
 };
 
-/* JSON lines (every text of an object, joined by newlines, is a sample; a line may also be a plain JSON string), or
- * plain text whose paragraphs are separated by blank lines. An error names the file and the line. Free with
- * samples_done whatever is returned. */
+/* JSON lines (every text of an object, joined by newlines, is a sample; a line may also be a plain JSON
+ * string), or plain text whose paragraphs are separated by blank lines. An error names the file and the
+ * line. Free with samples_done whatever is returned. */
 int samples_read(struct samples *s, const char *path, struct error *e);
 void samples_done(struct samples *s);
 void samples_count_tokens(struct samples *s, const struct tokenizer *t);

@@ -88,7 +88,8 @@ static void test_resampling_keeps_gaps(void **state)
 
 enum { ROWS = 2, COLS = 3 };
 
-static void trace(const double *values, int count, int planned, double low, double high, bool dotted, unsigned char *cells)
+static void trace(const double *values, int count, int planned, double low, double high, bool dotted,
+                  unsigned char *cells)
 {
     struct curve c = {values, count, dotted, 0};
     memset(cells, 0, ROWS * COLS);

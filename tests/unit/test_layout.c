@@ -78,13 +78,15 @@ static void test_panes_and_lines_cover_the_page(void **state)
     static const int sizes[][2] = {{24, 80}, {40, 120}, {60, 200}, {25, 81}, {24, 320}, {120, 80}};
     for (size_t s = 0; s < ARRAY_LENGTH(sizes); s++)
         for (int i = 0; i < layout_page_count; i++) {
-            struct rect page = layout_screen(sizes[s][0], sizes[s][1], layout_pages[i].wide).page, pane[PANES_MAX];
+            struct rect page = layout_screen(sizes[s][0], sizes[s][1], layout_pages[i].wide).page,
+                        pane[PANES_MAX];
             layout_pages[i].place(page, pane);
             for (int y = page.y; y < page.y + page.h; y++)
                 for (int x = page.x; x < page.x + page.w; x++) {
                     bool covered = false;
                     for (int k = 0; k < layout_pages[i].panes; k++)
-                        covered |= rect_holds((struct rect){pane[k].y - 1, pane[k].x - 1, pane[k].h + 2, pane[k].w + 2}, y, x);
+                        covered |= rect_holds(
+                            (struct rect){pane[k].y - 1, pane[k].x - 1, pane[k].h + 2, pane[k].w + 2}, y, x);
                     check(covered, layout_pages[i].name, sizes[s][0], sizes[s][1]);
                 }
         }

@@ -56,7 +56,8 @@ static void test_characters_are_not_bytes(void **state)
 
 static void test_editing_nothing_is_harmless(void **state)
 {
-    static const int keys[] = {K_LEFT, K_RIGHT, K_BACKSPACE, K_DELETE, K_HOME, K_END, K_CTRL('u'), K_CTRL('k')};
+    static const int keys[] = {K_LEFT, K_RIGHT, K_BACKSPACE, K_DELETE,
+                               K_HOME, K_END,   K_CTRL('u'), K_CTRL('k')};
     struct field f = {0};
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
@@ -83,7 +84,8 @@ static void touch(const char *in, const char *name)
     free(path);
 }
 
-static void expect_completion(const char *in, const char *typed, const char *completed, const char *candidates)
+static void expect_completion(const char *in, const char *typed, const char *completed,
+                              const char *candidates)
 {
     char *text = xasprintf("%s/%s", in, typed), *wanted = xasprintf("%s/%s", in, completed), *found;
     char *got = field_complete_path(text, &found);
@@ -143,7 +145,10 @@ static const struct list_column one_column[] = {{"fruit", ALIGN_LEFT, {10, 1, 0}
 
 static struct list fruits(void)
 {
-    return (struct list){.columns = one_column, .column_count = 1, .cell = fruit_cell, .count = ARRAY_LENGTH(fruit),
+    return (struct list){.columns = one_column,
+                         .column_count = 1,
+                         .cell = fruit_cell,
+                         .count = ARRAY_LENGTH(fruit),
                          .at = {0, 0, 4, 20}};
 }
 
@@ -243,7 +248,8 @@ static void test_wrapping(void **state)
     expect_lines("- one two three", 9, (const char *[]){"- one two", "  three"}, 2);
     expect_lines("unbreakable", 4, (const char *[]){"unbr", "eaka", "ble"}, 3);
     expect_lines("", 4, (const char *[]){""}, 1);
-    expect_lines("a\tmeaning of it wholly", 32, (const char *[]){"a              meaning of it", "               wholly"}, 2);
+    expect_lines("a\tmeaning of it wholly", 32,
+                 (const char *[]){"a              meaning of it", "               wholly"}, 2);
 }
 
 static void test_wide_characters_take_two_columns(void **state)
@@ -257,7 +263,8 @@ static void test_no_line_is_wider_than_the_pane(void **state)
     (void)state;
     for (int width = 1; width < 60; width++) {
         struct text t = {0};
-        text_add(&t, width, STYLE_NORMAL, "+ the use case \"code\" asks for Q5_K_M or Q6_K, and the rest of it as well", NULL);
+        text_add(&t, width, STYLE_NORMAL,
+                 "+ the use case \"code\" asks for Q5_K_M or Q6_K, and the rest of it as well", NULL);
         for (int i = 0; i < t.count; i++)
             assert_true(paint_width(t.lines[i].text) <= width);
         text_done(&t);
@@ -289,8 +296,10 @@ static void test_control_characters_do_not_get_through(void **state)
 
 static void test_key_names_go_both_ways(void **state)
 {
-    static const int all[] = {K_TAB, K_ENTER, K_ESC, K_UP, K_DOWN, K_LEFT, K_RIGHT, K_PAGE_UP, K_PAGE_DOWN, K_HOME, K_END,
-                              K_DELETE, K_BACKTAB, K_BACKSPACE, ' ', 'a', '?', '/', 0xe4, K_CTRL('c'), K_F(1), K_F(12)};
+    static const int all[] = {K_TAB,     K_ENTER,     K_ESC,       K_UP,   K_DOWN, K_LEFT,
+                              K_RIGHT,   K_PAGE_UP,   K_PAGE_DOWN, K_HOME, K_END,  K_DELETE,
+                              K_BACKTAB, K_BACKSPACE, ' ',         'a',    '?',    '/',
+                              0xe4,      K_CTRL('c'), K_F(1),      K_F(12)};
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(all); i++)
         assert_int_equal(key_named(key_name(all[i])), all[i]);
