@@ -198,10 +198,11 @@ static void add_memory(struct text *t, int width, const struct estimates *s, con
               format_bytes(kv, (double)r->kv_bytes),
               format_bytes(buffers, (double)(r->compute_bytes + r->overhead_bytes)));
     if (r->gpu_bytes)
-        text_addf(t, width, STYLE_NORMAL, "%s on the GPU (%d of %d layers), %s in RAM%s",
-                  format_bytes(gpu, (double)r->gpu_bytes), r->gpu_layers, r->layers,
-                  format_bytes(cpu, (double)r->cpu_bytes),
-                  s->gpu_budget_known ? "" : "; how much VRAM is free is unknown");
+        text_addf(t, width, STYLE_NORMAL, "%s on the GPU (%d of %d layers)%s%s%s",
+                  format_bytes(gpu, (double)r->gpu_bytes), r->gpu_layers, r->layers, r->cpu_bytes ? ", " : "",
+                  r->cpu_bytes ? format_bytes(cpu, (double)r->cpu_bytes) : "", r->cpu_bytes ? " in RAM" : "");
+    if (r->gpu_bytes && !s->gpu_budget_known)
+        text_add(t, width, STYLE_WARN, "! how much VRAM is free is unknown: enter it on the Machine page", NULL);
 }
 
 static void add_loss(struct text *t, int width, const struct wizard *w, const struct estimate *r)
@@ -306,7 +307,7 @@ static void draw(struct wizard *w, struct rect page)
 {
     struct estimates_page *p = state(w);
     struct rect in[PANES_MAX];
-    char note[96], title[64];
+    char note[96], title[64], filter[LIST_FILTER + 16];
     if (!w->estimates) {
         draw_nothing(w, page);
         return;
@@ -322,9 +323,8 @@ static void draw(struct wizard *w, struct rect page)
     p->list.user = w;
     settings(w, note, sizeof note);
     reasons_title(p, w->estimates, title, sizeof title);
-    frame_paint(
-        (struct pane[]){{in[ESTIMATES_TABLE], "Estimates", note}, {in[ESTIMATES_REASONS], title, NULL}},
-        ESTIMATES_PANES);
+    frame_paint((struct pane[]){{in[ESTIMATES_TABLE], "Estimates", *list_filter_note(&p->list, filter) ? filter : note},
+                                {in[ESTIMATES_REASONS], title, NULL}}, ESTIMATES_PANES);
     list_paint(&p->list, in[ESTIMATES_TABLE]);
     struct rect reasons = rect_padded(in[ESTIMATES_REASONS]);
     build_reasons(p, w, reasons.w);

@@ -182,6 +182,7 @@ static void add_gpu(struct machine_page *p, struct machine_gpu *g, int index)
     snprintf(label, sizeof label, "GPU %d", index);
     struct row *r = add_row(p, label, why_gpu);
     int n = snprintf(r->value, sizeof r->value, "%s", g->name ? g->name : "unknown");
+    r->source = g->source && strcmp(g->source, "entered") == 0 ? FACT_ENTERED : FACT_FOUND;
     if (fact_known(g->compute_capability))
         n += snprintf(r->value + n, sizeof r->value - n, "  compute %.1f", g->compute_capability.value);
     if (g->driver)
@@ -298,6 +299,7 @@ static void draw(struct wizard *w, struct rect page)
 {
     struct machine_page *p = wizard_state(w, &page_machine);
     struct rect in[PANES_MAX];
+    char filter[LIST_FILTER + 16];
     layout_machine(page, in);
     p->list.columns = columns;
     p->list.column_count = ARRAY_LENGTH(columns);
@@ -306,7 +308,8 @@ static void draw(struct wizard *w, struct rect page)
     p->list.user = p;
     if (w->machine)
         build_rows(p, w->machine);
-    frame_paint((struct pane[]){{in[MACHINE_FACTS], "Machine", w->machine ? w->machine->name : NULL},
+    const char *name = w->machine ? w->machine->name : NULL;
+    frame_paint((struct pane[]){{in[MACHINE_FACTS], "Machine", *list_filter_note(&p->list, filter) ? filter : name},
                                 {in[MACHINE_WHY], "why it matters", NULL}}, MACHINE_PANES);
     if (w->machine)
         list_paint(&p->list, in[MACHINE_FACTS]);

@@ -184,7 +184,7 @@ static void draw(struct wizard *w, struct rect page)
 {
     struct run_page *p = state(w);
     struct rect in[PANES_MAX];
-    char title[96], note[48], tensors[32] = "";
+    char title[96], note[48], tensors[32] = "", filter[LIST_FILTER + 16];
     layout_run(page, in);
     notes(w, title, sizeof title, note, sizeof note, tensors, sizeof tensors);
     p->tensors.columns = columns;
@@ -196,7 +196,7 @@ static void draw(struct wizard *w, struct rect page)
         p->tensors.cursor = w->run.tensor_count - 1;
     p->tensors.no_cursor = !p->browsing;
     frame_paint((struct pane[]){{in[RUN_PROGRESS], title, note},
-                                {in[RUN_TENSORS], "tensors", tensors},
+                                {in[RUN_TENSORS], "tensors", *list_filter_note(&p->tensors, filter) ? filter : tensors},
                                 {in[RUN_RESOURCES], "resources", NULL},
                                 {in[RUN_LOG], "log", w->run.folder}},
                 RUN_PANES);
