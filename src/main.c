@@ -22,6 +22,7 @@ const struct command *const commands[] = {
     &cmd_estimate,
     &cmd_plan,
     &cmd_run,
+    &cmd_attach,
     &cmd_convert,
     &cmd_quantize,
     &cmd_eval,
@@ -29,6 +30,7 @@ const struct command *const commands[] = {
     &cmd_tokenize,
     &cmd_compare,
     &cmd_report,
+    &cmd_wizard,
     &cmd_docs,
     NULL,
 };

@@ -76,15 +76,31 @@ static void samples_ready(struct job *j, void *owner)
     free(s);
 }
 
+static const char *own_text(const struct wizard *w)
+{
+    return w->wishes.value[WISH_CALIBRATION].text;
+}
+
+/* The person's own text, else the one that the evaluation will read. free() it; NULL: there is none. */
+static char *text_to_show(struct wizard *w)
+{
+    const struct plan *plan = wizard_plan(w);
+    const char *path = own_text(w) ? own_text(w) : plan ? plan->eval_text : NULL;
+    return path ? xstrdup(path) : file_data("demo/eval.txt");
+}
+
 static void read_samples(struct wizard *w)
 {
     struct calibrate_page *p = state(w);
-    const char *path = w->wishes.value[WISH_CALIBRATION].text;
-    if (!path || p->reading || !w->model || (p->path && strcmp(p->path, path) == 0 && p->model == w->model))
+    char *path = text_to_show(w);
+    bool known = path && p->path && strcmp(p->path, path) == 0 && p->model == w->model;
+    if (!path || p->reading || !w->model || known) {
+        free(path);
         return;
+    }
     struct samples_job *s = xcalloc(1, sizeof *s);
     s->job = (struct job){.what = "reading the text", .work = samples_work, .done = samples_ready};
-    s->path = xstrdup(path);
+    s->path = path;
     s->model = w->model;
     p->reading = true;
     jobs_push(w->jobs, &s->job);
@@ -92,7 +108,7 @@ static void read_samples(struct wizard *w)
 
 static bool has_samples(const struct wizard *w)
 {
-    return w->wishes.value[WISH_CALIBRATION].text && state(w)->samples.count > 0;
+    return state(w)->samples.count > 0;
 }
 
 /* ------------------------------------------------------------------ drawing */
@@ -109,11 +125,10 @@ static void add_advice(struct text *t, int width, const struct wizard *w)
 {
     const struct calibrate_page *p = state(w);
     const char *use_case = wishes_choice(&w->wishes, WISH_USE_CASE);
-    if (!w->wishes.value[WISH_CALIBRATION].text && is_domain(use_case))
+    if (!own_text(w) && is_domain(use_case))
         text_addf(t, width, STYLE_WARN,
                   "! Your use case is \"%s\", but the evaluation will read general text: give a text of that "
-                  "kind "
-                  "(t), or a loss that matters to you may stay unseen.",
+                  "kind (t), or a loss that matters to you may stay unseen.",
                   use_case);
     else if (strcmp(use_case, "code") == 0 && has_samples(w) && p->samples.code_share < PROSE_CODE_SHARE)
         text_addf(t, width, STYLE_WARN,
@@ -121,25 +136,31 @@ static void add_advice(struct text *t, int width, const struct wizard *w)
                   p->samples.code_share * 100);
 }
 
+/* Samples in JSON lines calibrate; the evaluation reads running text. */
+static void add_evaluation_text(struct text *t, int width, struct wizard *w)
+{
+    const struct plan *plan = wizard_plan(w);
+    const char *read = plan && plan->eval_text ? plan->eval_text : "the general text that comes with quantwiz";
+    if (plan && !plan->evaluate)
+        text_add(t, width, STYLE_NORMAL, "The result cannot be evaluated here: this architecture's decoder is missing.", NULL);
+    else
+        text_addf(t, width, STYLE_NORMAL, "The evaluation reads %s.", read);
+    if (own_text(w) && (!plan || !plan->eval_text || strcmp(plan->eval_text, own_text(w)) != 0))
+        text_addf(t, width, STYLE_NORMAL, "%s holds samples, which only formats that calibrate use.", own_text(w));
+}
+
 static void draw_need(struct wizard *w, struct rect in)
 {
     struct calibrate_page *p = state(w);
     const struct estimate *row = wizard_row(w);
-    const char *path = w->wishes.value[WISH_CALIBRATION].text;
     text_clear(&p->need);
     if (row)
         text_addf(&p->need, in.w, STYLE_NORMAL,
                   "%s needs no calibration: plain GGUF levels round each block by its own numbers. "
                   "Nothing has to be done here.",
                   row->level->name);
-    if (path)
-        text_addf(&p->need, in.w, STYLE_NORMAL, "The text %s will be read when the result is evaluated.",
-                  path);
-    else
-        text_add(&p->need, in.w, STYLE_NORMAL,
-                 "No text of your own is given, so the built-in one is read when the result is evaluated.",
-                 NULL);
-    if (p->error.code && path)
+    add_evaluation_text(&p->need, in.w, w);
+    if (p->error.code)
         text_add(&p->need, in.w, STYLE_BAD, p->error.text, NULL);
     add_advice(&p->need, in.w, w);
     text_paint(&p->need, in);
@@ -232,7 +253,7 @@ static int answer_text(struct wizard *w, int choice, const char *typed, struct e
 
 static int key_text(struct wizard *w)
 {
-    const char *now = w->wishes.value[WISH_CALIBRATION].text;
+    const char *now = own_text(w);
     struct dialog *d = dialog_input(w, wish_specs[WISH_CALIBRATION].prompt, wish_specs[WISH_CALIBRATION].help,
                                     now ? now : "", answer_text);
     d->field.complete = field_complete_path;

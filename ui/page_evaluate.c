@@ -152,15 +152,23 @@ static void draw_plots(const struct wizard *w, struct rect in, int planned)
     }
 }
 
+/* Why there are no figures yet. */
+static const char *waiting_for(const struct run_state *r)
+{
+    if (r->over)
+        return "the run has not been evaluated";
+    if (r->phase && strcmp(r->phase, "evaluate") == 0)
+        return "reading the first chunk of the text with both models";
+    return "begins when the file is written and checked";
+}
+
 static void draw_plot(const struct wizard *w, struct rect in)
 {
     const struct run_state *r = &w->run;
     const struct eval_figures *f = figures(w);
     char loss[64];
     if (!f) {
-        paint_text(in, 0, 0, STYLE_DIM,
-                   r->over ? "the run has not been evaluated"
-                           : "begins when the file is written and checked");
+        paint_text(in, 0, 0, STYLE_DIM, waiting_for(r));
         return;
     }
     int planned = f->chunks_planned > r->history_count ? f->chunks_planned : r->history_count;

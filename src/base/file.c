@@ -442,9 +442,10 @@ char *path_relative(const char *folder, const char *path)
             str_add(&s, "../");
     if (same && to[same])
         str_add(&s, to + same + 1);
-    else if (!same)
-        str_done(&s);
+    if (!s.length)
+        str_add(&s, "."); /* the folder itself: an empty name would be no path */
     char *relative = same ? str_take(&s) : xstrdup(to);
+    str_done(&s);
     free(from);
     free(to);
     return relative;

@@ -102,7 +102,7 @@ static void names_and_space(void **state)
     }
     static const struct { const char *folder, *path, *relative; } seen[] = {
         {"/a/b", "/a/b/c", "c"}, {"/a/b", "/a/c/d", "../c/d"}, {"/a/b/", "/a/./b/../bc", "../bc"},
-        {"/a", "/b", "/b"}, {"/a/b/c", "/a/d", "../../d"},
+        {"/a", "/b", "/b"}, {"/a/b/c", "/a/d", "../../d"}, {"/a/b", "/a/b", "."},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(seen); i++) {
         char *relative = path_relative(seen[i].folder, seen[i].path);
