@@ -140,13 +140,16 @@ static void add_advice(struct text *t, int width, const struct wizard *w)
 static void add_evaluation_text(struct text *t, int width, struct wizard *w)
 {
     const struct plan *plan = wizard_plan(w);
-    const char *read = plan && plan->eval_text ? plan->eval_text : "the general text that comes with quantwiz";
+    const char *read =
+        plan && plan->eval_text ? plan->eval_text : "the general text that comes with quantwiz";
     if (plan && !plan->evaluate)
-        text_add(t, width, STYLE_NORMAL, "The result cannot be evaluated here: this architecture's decoder is missing.", NULL);
+        text_add(t, width, STYLE_NORMAL,
+                 "The result cannot be evaluated here: this architecture's decoder is missing.", NULL);
     else
         text_addf(t, width, STYLE_NORMAL, "The evaluation reads %s.", read);
     if (own_text(w) && (!plan || !plan->eval_text || strcmp(plan->eval_text, own_text(w)) != 0))
-        text_addf(t, width, STYLE_NORMAL, "%s holds samples, which only formats that calibrate use.", own_text(w));
+        text_addf(t, width, STYLE_NORMAL, "%s holds samples, which only formats that calibrate use.",
+                  own_text(w));
 }
 
 static void draw_need(struct wizard *w, struct rect in)

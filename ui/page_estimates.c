@@ -124,6 +124,13 @@ static void show_number(struct list_cell *c, const char *fmt, double value)
         snprintf(c->text, sizeof c->text, fmt, value);
 }
 
+/* Tokens per second in five columns: "9.5", "58", "1180", "98k". */
+static void show_speed(struct list_cell *c, double value)
+{
+    bool thousands = value >= 9999.5;
+    show_number(c, thousands ? "%.0fk" : value < 9.95 ? "%.1f" : "%.0f", thousands ? value / 1000 : value);
+}
+
 static void fill_cell(void *user, int row, int column, struct list_cell *c)
 {
     const struct wizard *w = user;
@@ -144,8 +151,8 @@ static void fill_cell(void *user, int row, int column, struct list_cell *c)
         break;
     case COLUMN_TOTAL: show_size(c->text, sizeof c->text, r->total_bytes, unit); break;
     case COLUMN_LAYERS: snprintf(c->text, sizeof c->text, "%d/%d", r->gpu_layers, r->layers); break;
-    case COLUMN_SPEED: show_number(c, r->tokens_per_s < 9.95 ? "%.1f" : "%.0f", r->tokens_per_s); break;
-    case COLUMN_PREFILL: show_number(c, "%.0f", r->prefill_tokens_per_s); break;
+    case COLUMN_SPEED: show_speed(c, r->tokens_per_s); break;
+    case COLUMN_PREFILL: show_speed(c, r->prefill_tokens_per_s); break;
     case COLUMN_LOSS: show_number(c, "%.2f", r->expected_loss * 100); break;
     case COLUMN_VERDICT: snprintf(c->text, sizeof c->text, "%s", verdict_name(r->verdict)); break;
     default: break;
@@ -191,30 +198,14 @@ static void add_reason(struct text *t, int width, const struct estimate_reason *
 
 static void add_memory(struct text *t, int width, const struct estimates *s, const struct estimate *r)
 {
-    char total[FORMAT_SIZE], weights[FORMAT_SIZE], kv[FORMAT_SIZE], buffers[FORMAT_SIZE], gpu[FORMAT_SIZE],
-        cpu[FORMAT_SIZE];
+    char total[FORMAT_SIZE], weights[FORMAT_SIZE], kv[FORMAT_SIZE], buffers[FORMAT_SIZE];
     text_addf(t, width, STYLE_NORMAL, "%s = weights %s + KV cache %s + buffers %s",
               format_bytes(total, (double)r->total_bytes), format_bytes(weights, (double)r->weights_bytes),
               format_bytes(kv, (double)r->kv_bytes),
               format_bytes(buffers, (double)(r->compute_bytes + r->overhead_bytes)));
-    if (r->gpu_bytes)
-        text_addf(t, width, STYLE_NORMAL, "%s on the GPU (%d of %d layers)%s%s%s",
-                  format_bytes(gpu, (double)r->gpu_bytes), r->gpu_layers, r->layers, r->cpu_bytes ? ", " : "",
-                  r->cpu_bytes ? format_bytes(cpu, (double)r->cpu_bytes) : "", r->cpu_bytes ? " in RAM" : "");
     if (r->gpu_bytes && !s->gpu_budget_known)
-        text_add(t, width, STYLE_WARN, "! how much VRAM is free is unknown: enter it on the Machine page", NULL);
-}
-
-static void add_loss(struct text *t, int width, const struct wizard *w, const struct estimate *r)
-{
-    char limit[64];
-    if (isnan(r->expected_loss))
-        text_add(t, width, STYLE_NORMAL,
-                 "expected loss unknown: no published figure is near; the evaluation will measure it", NULL);
-    else
-        text_addf(t, width, STYLE_NORMAL, "expected loss %.2f %% (%s); your limit is %s",
-                  r->expected_loss * 100, r->loss_from ? r->loss_from : "unknown source",
-                  wishes_show(&w->wishes, WISH_MAX_LOSS, limit));
+        text_add(t, width, STYLE_WARN, "! how much VRAM is free is unknown: enter it on the Machine page",
+                 NULL);
 }
 
 /* Under the winner, the first thing that spoke against each of the others. */
@@ -239,7 +230,6 @@ static void build_reasons(struct estimates_page *p, const struct wizard *w, int 
     if (r->recommended && s->headline)
         text_add(t, width, STYLE_ACCENT, s->headline, NULL);
     add_memory(t, width, s, r);
-    add_loss(t, width, w, r);
     for (int i = 0; i < r->reason_count; i++)
         add_reason(t, width, &r->reasons[i], NULL);
     for (int i = 0; i < s->warning_count && r->recommended; i++)
@@ -323,8 +313,10 @@ static void draw(struct wizard *w, struct rect page)
     p->list.user = w;
     settings(w, note, sizeof note);
     reasons_title(p, w->estimates, title, sizeof title);
-    frame_paint((struct pane[]){{in[ESTIMATES_TABLE], "Estimates", *list_filter_note(&p->list, filter) ? filter : note},
-                                {in[ESTIMATES_REASONS], title, NULL}}, ESTIMATES_PANES);
+    frame_paint((struct pane[]){{in[ESTIMATES_TABLE], "Estimates",
+                                 *list_filter_note(&p->list, filter) ? filter : note},
+                                {in[ESTIMATES_REASONS], title, NULL}},
+                ESTIMATES_PANES);
     list_paint(&p->list, in[ESTIMATES_TABLE]);
     struct rect reasons = rect_padded(in[ESTIMATES_REASONS]);
     build_reasons(p, w, reasons.w);

@@ -309,8 +309,10 @@ static void draw(struct wizard *w, struct rect page)
     if (w->machine)
         build_rows(p, w->machine);
     const char *name = w->machine ? w->machine->name : NULL;
-    frame_paint((struct pane[]){{in[MACHINE_FACTS], "Machine", *list_filter_note(&p->list, filter) ? filter : name},
-                                {in[MACHINE_WHY], "why it matters", NULL}}, MACHINE_PANES);
+    frame_paint(
+        (struct pane[]){{in[MACHINE_FACTS], "Machine", *list_filter_note(&p->list, filter) ? filter : name},
+                        {in[MACHINE_WHY], "why it matters", NULL}},
+        MACHINE_PANES);
     if (w->machine)
         list_paint(&p->list, in[MACHINE_FACTS]);
     else if (!w->machine_error.code)

@@ -196,7 +196,8 @@ static void draw(struct wizard *w, struct rect page)
         p->tensors.cursor = w->run.tensor_count - 1;
     p->tensors.no_cursor = !p->browsing;
     frame_paint((struct pane[]){{in[RUN_PROGRESS], title, note},
-                                {in[RUN_TENSORS], "tensors", *list_filter_note(&p->tensors, filter) ? filter : tensors},
+                                {in[RUN_TENSORS], "tensors",
+                                 *list_filter_note(&p->tensors, filter) ? filter : tensors},
                                 {in[RUN_RESOURCES], "resources", NULL},
                                 {in[RUN_LOG], "log", w->run.folder}},
                 RUN_PANES);

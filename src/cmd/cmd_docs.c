@@ -9,6 +9,9 @@
 #include "base/str.h"
 #include "cmd/args.h"
 #include "run/events.h"
+#include "ui/glossary.h"
+#include "ui/key.h"
+#include "ui/ui.h"
 
 static void mdoc_text(const char *s)
 {
@@ -115,12 +118,47 @@ static int docs_levels(struct error *e)
     return rc;
 }
 
+static void docs_key_table(const char *title, const struct page_key *keys)
+{
+    printf(".Ss %s\n.Bl -tag -width Ds -compact\n", title);
+    for (const struct page_key *k = keys; k->help; k++) {
+        printf(".It Ic %s", key_name(k->key));
+        if (k->also)
+            printf(" , Ic %s", key_name(k->also));
+        putchar('\n');
+        mdoc_text(k->help);
+    }
+    puts(".El");
+}
+
+static int docs_keys(struct error *e)
+{
+    (void)e;
+    docs_key_table("Every page", ui_global_keys);
+    for (int i = 0; i < PAGE_COUNT; i++)
+        docs_key_table(pages[i]->name, pages[i]->keys);
+    return 0;
+}
+
+/* The words that the help explains. */
+static int docs_words(struct error *e)
+{
+    const char *meaning = NULL, *term;
+    (void)e;
+    for (int i = 0; (term = glossary_at(i, &meaning)); i++) {
+        printf(".It %s\n", term);
+        mdoc_text(meaning);
+    }
+    return 0;
+}
+
 static const struct topic {
     const char *name;
     int (*print)(struct error *e);
 } topics[] = {
     {"commands", docs_commands}, {"common", docs_common}, {"wishes", docs_wishes},
-    {"events", docs_events},     {"levels", docs_levels},
+    {"events", docs_events},     {"levels", docs_levels}, {"keys", docs_keys},
+    {"words", docs_words},
 };
 
 static int run(const struct args *a, struct error *e)
