@@ -337,7 +337,9 @@ void yaml_put_text(struct yaml_writer *w, const char *key, const char *value)
 void yaml_put_number(struct yaml_writer *w, const char *key, double value)
 {
     put_key(w, key);
-    if (isfinite(value))
+    if (value == floor(value) && fabs(value) < 0x1p53)
+        str_addf(&w->out, " %.0f\n", value);
+    else if (isfinite(value))
         str_addf(&w->out, " %.10g\n", value);
     else
         str_add(&w->out, " null\n");
