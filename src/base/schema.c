@@ -70,8 +70,8 @@ static int check_field(const struct yaml *map, const struct schema_field *f, str
     const struct yaml *y = yaml_get(map, f->key);
     bool absent = !y || (y->kind == YAML_TEXT && !y->text);
     if (absent)
-        return f->required ? error_set(e, ERROR_USAGE, "%s:%d: expected the key '%s' (%s)", map->file, map->line, f->key,
-                                       kind_names[f->kind])
+        return f->required ? error_set(e, ERROR_USAGE, "%s:%d: expected the key '%s' (%s)", map->file,
+                                       map->line, f->key, kind_names[f->kind])
                            : 0;
     switch (f->kind) {
     case SCHEMA_TEXT: return check_text(y, f, e);

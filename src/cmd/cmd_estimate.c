@@ -71,7 +71,8 @@ static void print_json(const struct estimates *s)
     json_object_set_new(o, "cpu_budget_bytes", json_value(s->cpu_budget_known ? (double)s->cpu_budget : NAN));
     json_object_set_new(o, "levels", levels);
     json_object_set_new(o, "warnings", reasons_json(s->warnings, s->warning_count));
-    json_object_set_new(o, "recommended", json_text(s->recommended < 0 ? NULL : s->rows[s->recommended].level->name));
+    json_object_set_new(o, "recommended",
+                        json_text(s->recommended < 0 ? NULL : s->rows[s->recommended].level->name));
     json_object_set_new(o, "headline", json_text(s->headline));
     json_print(stdout, o, 0);
 }
@@ -114,8 +115,8 @@ static void add_row(struct table *t, const struct estimate *r)
 
 static void print_table(const struct estimates *s)
 {
-    static const char *const heads[] = {"  level", "bpw", "file", "weights", "KV", "buffers", "total", "GPU layers",
-                                        "tokens/s", "loss", "verdict"};
+    static const char *const heads[] = {"  level", "bpw",        "file",     "weights", "KV",     "buffers",
+                                        "total",   "GPU layers", "tokens/s", "loss",    "verdict"};
     struct table t;
     table_init(&t, "lrrrrrrrrrl");
     for (size_t i = 0; i < ARRAY_LENGTH(heads); i++)
@@ -159,8 +160,9 @@ static void print_head(const struct situation *s)
 {
     const struct model *m = s->model;
     char count[FORMAT_SIZE], size[FORMAT_SIZE], show[64];
-    printf("%s: %s, %s parameters, %s, %s\n", m->name, m->arch_name, format_count(count, (double)m->parameters),
-           m->file_type, format_bytes(size, (double)m->file_bytes));
+    printf("%s: %s, %s parameters, %s, %s\n", m->name, m->arch_name,
+           format_count(count, (double)m->parameters), m->file_type,
+           format_bytes(size, (double)m->file_bytes));
     for (int i = 0; i < WISH_COUNT; i++)
         if (s->wishes.value[i].set || i == WISH_CTX || i == WISH_FIT || i == WISH_KV_TYPE)
             printf("%s%s %s", i ? ", " : "", wish_specs[i].name, wishes_show(&s->wishes, i, show));
@@ -174,9 +176,12 @@ static int print_explanation(struct situation *s, const char *level, struct erro
         if (strcasecmp(s->estimates->rows[i].level->name, level) == 0)
             row = i;
     if (row < 0)
-        return error_set(e, ERROR_USAGE, "--explain: there is no row '%s'; the rows are those that `quantwiz estimate` "
-                         "lists", level);
-    const char **lines = estimate_explain(s->estimates, row, s->machine, s->model, &s->wishes, s->rules, &count);
+        return error_set(e, ERROR_USAGE,
+                         "--explain: there is no row '%s'; the rows are those that `quantwiz estimate` "
+                         "lists",
+                         level);
+    const char **lines =
+        estimate_explain(s->estimates, row, s->machine, s->model, &s->wishes, s->rules, &count);
     for (int i = 0; i < count; i++)
         puts(lines[i]);
     return 0;

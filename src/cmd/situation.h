@@ -1,4 +1,4 @@
-/* What `estimate` and `plan` start from: the machine, the checkpoint, the wishes, the rules and the estimates. */
+/* What `estimate` and `plan` start from: machine, checkpoint, wishes, rules and the estimates from them. */
 #ifndef CMD_SITUATION_H
 #define CMD_SITUATION_H
 

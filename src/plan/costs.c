@@ -17,7 +17,8 @@ static void add_cache(struct costs *c, const struct model *m, const struct kv_ca
     }
 }
 
-static void add_buffers(struct costs *c, const struct model *m, const struct kv_cache *kv, const struct runtime *r)
+static void add_buffers(struct costs *c, const struct model *m, const struct kv_cache *kv,
+                        const struct runtime *r)
 {
     int64_t tokens = r->micro_batch && r->micro_batch < kv->context ? r->micro_batch : kv->context;
     struct graph_part part = {&m->hp, kv, (int)tokens, r->all_logits ? (int)tokens : kv->sequences, true};
@@ -56,7 +57,8 @@ static bool repacks(const struct runtime_repack *p, const struct machine *m, con
 {
     const struct tensor *s = t->tensor;
     int row = p->row_multiple ? p->row_multiple : t->type->block;
-    if ((s->shape[2] > 1 && !p->experts) || s->shape[1] < 2 || s->shape[1] % p->rows_multiple || s->shape[0] % row)
+    if ((s->shape[2] > 1 && !p->experts) || s->shape[1] < 2 || s->shape[1] % p->rows_multiple ||
+        s->shape[0] % row)
         return false;
     for (const struct quant_type **type = p->types; *type; type++)
         if (*type == t->type)
@@ -95,7 +97,8 @@ static void add_weights(struct layer_cost *l, const struct tensor_plan *t, const
                         const struct runtime *r, const struct machine *machine)
 {
     uint64_t bytes = held_bytes(r, t);
-    double share = is_expert(t->tensor->role) && m->hp.experts > 0 ? (double)m->hp.experts_used / m->hp.experts : 1;
+    double share =
+        is_expert(t->tensor->role) && m->hp.experts > 0 ? (double)m->hp.experts_used / m->hp.experts : 1;
     uint64_t copy = is_matrix(t->tensor) ? repacked_bytes(r, machine, t) : 0;
     l->weights += bytes;
     l->gpu_weights += bytes;
@@ -106,8 +109,8 @@ static void add_weights(struct layer_cost *l, const struct tensor_plan *t, const
 }
 
 /* Tied embeddings: the output layer multiplies by the table of the embeddings, which itself stays in RAM. */
-static void tie_output(struct costs *c, const struct tensor_plan *t, const struct model *m, const struct runtime *r,
-                       const struct machine *machine)
+static void tie_output(struct costs *c, const struct tensor_plan *t, const struct model *m,
+                       const struct runtime *r, const struct machine *machine)
 {
     struct layer_cost tied = {0}, *out = &c->layer[c->count - 1];
     add_weights(&tied, t, m, r, machine);

@@ -22,7 +22,7 @@ struct layer_cost {
 struct costs {
     struct layer_cost *layer;   /* [count], in the arena that costs_shared was given */
     int count;
-    uint64_t host_weights;      /* token embeddings and what belongs to no layer: in RAM wherever the rest lies */
+    uint64_t host_weights;      /* token embeddings and what belongs to no layer: always in RAM */
     uint64_t compute_whole;     /* compute buffer of one device that has all */
     uint64_t compute_part;      /* of one that has layers without the output */
     uint64_t inputs;            /* of the host, where no layer is: what is handed in */

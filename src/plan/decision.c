@@ -3,64 +3,51 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/str.h"
+#include "plan/figures.h"
 
 /* ---------------------------------------------------------------- conditions */
 
 enum comparison { AT_LEAST, BELOW, ONE_OF, IS, LOSS_OVER };
+
+/* One list: a condition's key, how its value is written, which fact it compares and how, what it means. */
+#define CONDITIONS(X)                                                                                     \
+    X("parameters_min", NUMBER, AT_LEAST, FACT_PARAMETERS, "the model has at least so many parameters")   \
+    X("parameters_below", NUMBER, BELOW, FACT_PARAMETERS, "the model has fewer parameters")               \
+    X("vram_min", BYTES, AT_LEAST, FACT_VRAM, "the GPUs have at least so much memory together; none: 0")  \
+    X("vram_below", BYTES, BELOW, FACT_VRAM, "the GPUs have less memory together")                        \
+    X("ram_min", BYTES, AT_LEAST, FACT_RAM, "the machine has at least so much memory")                    \
+    X("ram_below", BYTES, BELOW, FACT_RAM, "the machine has less memory")                                 \
+    X("ctx_min", NUMBER, AT_LEAST, FACT_CTX, "the context wished for is at least so long")                \
+    X("ctx_beyond_training", BOOL, IS, FACT_BEYOND_TRAINING,                                              \
+      "the context wished for exceeds the trained one")                                                   \
+    X("parallel_min", NUMBER, AT_LEAST, FACT_PARALLEL, "at least so many sequences at once")              \
+    X("experts_min", NUMBER, AT_LEAST, FACT_EXPERTS, "a mixture of at least so many experts")             \
+    X("fit", TEXTS, ONE_OF, FACT_FIT, "the wish fit is one of these")                                     \
+    X("use_case", TEXTS, ONE_OF, FACT_USE_CASE, "the wish use-case is one of these")                      \
+    X("runtime", TEXTS, ONE_OF, FACT_RUNTIME, "the wish runtime is one of these")                         \
+    X("kv_type", TEXTS, ONE_OF, FACT_KV_TYPE, "the wish kv-type is one of these")                         \
+    X("gpu", BOOL, IS, FACT_GPU, "whether there is a GPU")                                                \
+    X("calibration", BOOL, IS, FACT_CALIBRATION, "whether a domain text is given")                        \
+    X("quantized_source", BOOL, IS, FACT_QUANTIZED_SOURCE, "whether the checkpoint is quantized already") \
+    X("source_fits", BOOL, IS, FACT_SOURCE_FITS, "whether the checkpoint would fit as it is")             \
+    X("max_loss_asked", BOOL, IS, FACT_LOSS_ASKED, "whether the person set the largest loss")             \
+    X("evaluation", BOOL, IS, FACT_EVALUATION, "whether the result will be measured")                     \
+    X("loss_over_wish", TEXT, LOSS_OVER, FACT_COUNT,                                                      \
+      "the expected loss of this level exceeds the largest loss")
+
 struct condition_kind {
     const char *key;
+    enum schema_kind value;
     enum comparison comparison;
     enum plan_fact fact;
 };
 static const struct condition_kind kinds[] = {
-    {"parameters_min", AT_LEAST, FACT_PARAMETERS},
-    {"parameters_below", BELOW, FACT_PARAMETERS},
-    {"vram_min", AT_LEAST, FACT_VRAM},
-    {"vram_below", BELOW, FACT_VRAM},
-    {"ram_min", AT_LEAST, FACT_RAM},
-    {"ram_below", BELOW, FACT_RAM},
-    {"ctx_min", AT_LEAST, FACT_CTX},
-    {"trained_ctx_below_ctx", IS, FACT_TRAINED_CTX},
-    {"parallel_min", AT_LEAST, FACT_PARALLEL},
-    {"experts_min", AT_LEAST, FACT_EXPERTS},
-    {"fit", ONE_OF, FACT_FIT},
-    {"use_case", ONE_OF, FACT_USE_CASE},
-    {"runtime", ONE_OF, FACT_RUNTIME},
-    {"kv_type", ONE_OF, FACT_KV_TYPE},
-    {"gpu", IS, FACT_GPU},
-    {"calibration", IS, FACT_CALIBRATION},
-    {"quantized_source", IS, FACT_QUANTIZED_SOURCE},
-    {"source_fits", IS, FACT_SOURCE_FITS},
-    {"max_loss_asked", IS, FACT_LOSS_ASKED},
-    {"evaluation", IS, FACT_EVALUATION},
-    {"loss_over_wish", LOSS_OVER, FACT_COUNT},
+#define KIND(key, value, comparison, fact, help) {key, SCHEMA_##value, comparison, fact},
+    CONDITIONS(KIND)
 };
-
-#define HELP(text) .help = text
 const struct schema_field condition_fields[] = {
-    {"parameters_min", SCHEMA_NUMBER, false, HELP("the model has at least so many parameters")},
-    {"parameters_below", SCHEMA_NUMBER, false, HELP("the model has fewer parameters")},
-    {"vram_min", SCHEMA_BYTES, false, HELP("the GPUs have at least so much memory together; none: 0")},
-    {"vram_below", SCHEMA_BYTES, false, HELP("the GPUs have less memory together")},
-    {"ram_min", SCHEMA_BYTES, false, HELP("the machine has at least so much memory")},
-    {"ram_below", SCHEMA_BYTES, false, HELP("the machine has less memory")},
-    {"ctx_min", SCHEMA_NUMBER, false, HELP("the context wished for is at least so long")},
-    {"trained_ctx_below_ctx", SCHEMA_BOOL, false, HELP("the context wished for is longer than the trained one")},
-    {"parallel_min", SCHEMA_NUMBER, false, HELP("at least so many sequences at once")},
-    {"experts_min", SCHEMA_NUMBER, false, HELP("a mixture of at least so many experts")},
-    {"fit", SCHEMA_TEXTS, false, HELP("the wish fit is one of these")},
-    {"use_case", SCHEMA_TEXTS, false, HELP("the wish use-case is one of these")},
-    {"runtime", SCHEMA_TEXTS, false, HELP("the wish runtime is one of these")},
-    {"kv_type", SCHEMA_TEXTS, false, HELP("the wish kv-type is one of these")},
-    {"gpu", SCHEMA_BOOL, false, HELP("whether there is a GPU")},
-    {"calibration", SCHEMA_BOOL, false, HELP("whether a domain text is given")},
-    {"quantized_source", SCHEMA_BOOL, false, HELP("whether the checkpoint is quantized already")},
-    {"source_fits", SCHEMA_BOOL, false, HELP("whether the checkpoint would fit as it is")},
-    {"max_loss_asked", SCHEMA_BOOL, false, HELP("whether the person set the largest loss")},
-    {"evaluation", SCHEMA_BOOL, false, HELP("whether the result will be measured")},
-    {"loss_over_wish", SCHEMA_TEXT, false, HELP("the expected loss of this level exceeds the largest loss")},
-    {0},
+#define FIELD(name, value, comparison, fact, text) {name, SCHEMA_##value, false, .help = text},
+    CONDITIONS(FIELD){0},
 };
 
 static const char *const row_tests[ROW_TEST_COUNT] = {
@@ -77,40 +64,46 @@ static int row_test(const char *word)
     return -1;
 }
 
-static bool is_row_test(const char *text) { return row_test(text) >= 0; }
+static bool is_row_test(const char *text)
+{
+    return row_test(text) >= 0;
+}
 
-#define TARGET_FIELDS                                                                                            \
-    {"when", SCHEMA_MAP, false, condition_fields, HELP("conditions, all of which must hold")},                  \
-    {"levels", SCHEMA_TEXTS, false, HELP("levels that it is about, the preferred one first; without: all")},   \
-    {"rows", SCHEMA_TEXTS, false, .valid = is_row_test,                                                          \
-     .expected = "over-loss, under-speed, split, above-source, below-source, source or needs-imatrix",          \
-     HELP("only rows of this kind")},                                                                            \
-    {"formats", SCHEMA_TEXTS, false, HELP("only rows of these formats")}
+#define WHY .valid = figures_known, .expected = "a text whose {figures} are known"
+
+/* What decisions and warnings are about. */
+#define TARGET_FIELDS                                                                                      \
+    {"when", SCHEMA_MAP, false, condition_fields, .help = "conditions, all of which must hold"},           \
+    {"levels", SCHEMA_TEXTS, false, .help = "levels, the preferred one first; without: all"},              \
+    {"rows", SCHEMA_TEXTS, false, .valid = is_row_test,                                                    \
+     .expected = "over-loss, under-speed, split, above-source, below-source, source or needs-imatrix",     \
+     .help = "only rows of this kind"},                                                                    \
+    {"formats", SCHEMA_TEXTS, false, .help = "only rows of these formats"}
 
 const struct schema_field decision_fields[] = {
-    {"name", SCHEMA_TEXT, true, HELP("what people call it")},
+    {"name", SCHEMA_TEXT, true, .help = "what people call it"},
     TARGET_FIELDS,
-    {"prefer", SCHEMA_NUMBER, false, HELP("points for these rows; each later level gets one less")},
-    {"avoid", SCHEMA_NUMBER, false, HELP("points against these rows")},
-    {"forbid", SCHEMA_BOOL, false, HELP("true: never, whatever speaks for it")},
-    {"tell", SCHEMA_BOOL, false, HELP("true: only said")},
-    {"why", SCHEMA_TEXT, true, HELP("the reason, with {figures} of the row")},
-    {"source", SCHEMA_TEXT, true, HELP("where that comes from")},
+    {"prefer", SCHEMA_NUMBER, false, .help = "points for these rows; each later level gets one less"},
+    {"avoid", SCHEMA_NUMBER, false, .help = "points against these rows"},
+    {"forbid", SCHEMA_BOOL, false, .help = "true: never, whatever speaks for it"},
+    {"tell", SCHEMA_BOOL, false, .help = "true: only said"},
+    {"why", SCHEMA_TEXT, true, WHY, .help = "the reason, with {figures} of the row"},
+    {"source", SCHEMA_TEXT, true, .help = "where that comes from"},
     {0},
 };
 const struct schema_field warning_fields[] = {
-    {"name", SCHEMA_TEXT, true, HELP("what people call it")},
+    {"name", SCHEMA_TEXT, true, .help = "what people call it"},
     TARGET_FIELDS,
-    {"why", SCHEMA_TEXT, true, HELP("what may go wrong, and what to do instead, with {figures}")},
-    {"source", SCHEMA_TEXT, true, HELP("where that comes from")},
+    {"why", SCHEMA_TEXT, true, WHY, .help = "what may go wrong, and what to do instead, with {figures}"},
+    {"source", SCHEMA_TEXT, true, .help = "where that comes from"},
     {0},
 };
 const struct schema_field usecase_fields[] = {
-    {"name", SCHEMA_TEXT, true, HELP("the value of the wish use-case")},
-    {"levels", SCHEMA_TEXTS, false, HELP("levels that suit it, the preferred one first")},
-    {"prefer", SCHEMA_NUMBER, false, HELP("points for them; each later one gets one less")},
-    {"why", SCHEMA_TEXT, true, HELP("the reason")},
-    {"source", SCHEMA_TEXT, true, HELP("where that comes from")},
+    {"name", SCHEMA_TEXT, true, .help = "the value of the wish use-case"},
+    {"levels", SCHEMA_TEXTS, false, .help = "levels that suit it, the preferred one first"},
+    {"prefer", SCHEMA_NUMBER, false, .help = "points for them; each later one gets one less"},
+    {"why", SCHEMA_TEXT, true, WHY, .help = "the reason"},
+    {"source", SCHEMA_TEXT, true, .help = "where that comes from"},
     {0},
 };
 
@@ -118,9 +111,12 @@ const struct schema_field usecase_fields[] = {
 
 static double condition_number(const struct yaml *when, const struct condition_kind *k)
 {
-    if (k->fact == FACT_VRAM || k->fact == FACT_RAM)
-        return (double)checked_bytes(when, k->key, 0);
-    return k->comparison == IS ? checked_bool(when, k->key, false) : checked_number(when, k->key, 0);
+    switch (k->value) {
+    case SCHEMA_BYTES: return (double)checked_bytes(when, k->key, 0);
+    case SCHEMA_BOOL: return checked_bool(when, k->key, false);
+    case SCHEMA_NUMBER: return checked_number(when, k->key, 0);
+    default: return NAN;
+    }
 }
 
 static int compile_conditions(struct rules *r, const struct yaml *when, struct decision *d, struct error *e)
@@ -148,8 +144,9 @@ static int compile_target(struct rules *r, const struct yaml *row, struct decisi
     d->levels = names ? arena_alloc(&r->arena, ((size_t)r->level_count + 1) * sizeof *d->levels) : NULL;
     for (; names && names[n] && n < r->level_count; n++)
         if (!(d->levels[n] = rules_level(r, names[n])))
-            return error_set(e, ERROR_USAGE, "%s:%d: expected a level from levels.yaml in 'levels', found '%s'",
-                             row->file, row->line, names[n]);
+            return error_set(e, ERROR_USAGE,
+                             "%s:%d: expected a level from levels.yaml in 'levels', found '%s'", row->file,
+                             row->line, names[n]);
     for (; tests && *tests; tests++)
         d->rows |= 1u << row_test(*tests);
     d->formats = checked_texts(row, "formats", &r->arena);
@@ -161,8 +158,11 @@ static int compile(struct rules *r, const struct yaml *row, struct decision *d, 
     static const struct { const char *key; char sign; } actions[] = {
         {"prefer", '+'}, {"avoid", '-'}, {"forbid", 'x'}, {"tell", 'i'},
     };
-    *d = (struct decision){.name = checked_text(row, "name"), .why = checked_text(row, "why"),
-                           .source = checked_text(row, "source"), .where = rules_where(row, &r->arena), .sign = 0};
+    *d = (struct decision){.name = checked_text(row, "name"),
+                           .why = checked_text(row, "why"),
+                           .source = checked_text(row, "source"),
+                           .where = rules_where(row, &r->arena),
+                           .sign = 0};
     for (size_t i = 0; i < ARRAY_LENGTH(actions); i++) {
         if (!yaml_get(row, actions[i].key))
             continue;
@@ -189,7 +189,8 @@ static void ask_use_case(struct rules *r, struct decision *d)
 
 static int compile_decisions(struct rules *r, struct error *e)
 {
-    const struct yaml *rows = yaml_get(r->decisions_tree, "decisions"), *uses = yaml_get(r->usecases_tree, "usecases");
+    const struct yaml *rows = yaml_get(r->decisions_tree, "decisions");
+    const struct yaml *uses = yaml_get(r->usecases_tree, "usecases");
     int rc = 0;
     r->decisions = arena_alloc(&r->arena, (rows->count + uses->count) * sizeof *r->decisions);
     for (size_t i = 0; !rc && i < rows->count; i++) {

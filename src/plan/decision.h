@@ -1,16 +1,17 @@
-/* Decisions, warnings and use cases as data: under which conditions which rows are favoured, avoided or forbidden.
- * The conditions' names are one table here, from which the files are checked and documented. */
+/* Decisions, warnings and use cases as data: under which conditions which rows are favoured, avoided or
+ * forbidden. The conditions are one table, from which the files are read, checked and documented. */
 #ifndef PLAN_DECISION_H
 #define PLAN_DECISION_H
 
 #include "plan/estimate.h"
 #include "plan/rules.h"
 
-/* What conditions ask about: a number, a word or a truth; unknown ones (NaN, NULL) meet no condition. */
+/* What conditions ask about; unknown ones (NaN, NULL) meet no condition. */
 enum plan_fact {
-    FACT_PARAMETERS, FACT_VRAM, FACT_RAM, FACT_CTX, FACT_TRAINED_CTX, FACT_PARALLEL, FACT_EXPERTS, /* numbers */
-    FACT_FIT, FACT_USE_CASE, FACT_RUNTIME, FACT_KV_TYPE,                                             /* words */
-    FACT_GPU, FACT_CALIBRATION, FACT_QUANTIZED_SOURCE, FACT_SOURCE_FITS, FACT_LOSS_ASKED, FACT_EVALUATION, /* 0, 1 */
+    FACT_PARAMETERS, FACT_VRAM, FACT_RAM, FACT_CTX, FACT_PARALLEL, FACT_EXPERTS,     /* numbers */
+    FACT_FIT, FACT_USE_CASE, FACT_RUNTIME, FACT_KV_TYPE,                             /* words */
+    FACT_GPU, FACT_CALIBRATION, FACT_QUANTIZED_SOURCE, FACT_SOURCE_FITS,             /* 0 or 1 */
+    FACT_BEYOND_TRAINING, FACT_LOSS_ASKED, FACT_EVALUATION,
     FACT_COUNT,
 };
 struct facts {
@@ -27,8 +28,10 @@ struct condition {
     const struct level *level;
 };
 
-enum row_test { ROW_OVER_LOSS, ROW_UNDER_SPEED, ROW_SPLIT, ROW_ABOVE_SOURCE, ROW_BELOW_SOURCE, ROW_SOURCE,
-                ROW_NEEDS_IMATRIX, ROW_TEST_COUNT };
+enum row_test {
+    ROW_OVER_LOSS, ROW_UNDER_SPEED, ROW_SPLIT, ROW_ABOVE_SOURCE, ROW_BELOW_SOURCE, ROW_SOURCE,
+    ROW_NEEDS_IMATRIX, ROW_TEST_COUNT,
+};
 
 struct decision {
     const char *name, *why, *source, *where;

@@ -19,7 +19,8 @@ const char *verdict_name(enum verdict v)
     return names[v];
 }
 
-void reason_add(struct estimate_reason **list, int *count, int *capacity, char sign, char *text, const char *rule)
+void reason_add(struct estimate_reason **list, int *count, int *capacity, char sign, char *text,
+                const char *rule)
 {
     array_push(*list, *count, *capacity) = (struct estimate_reason){sign, text, rule};
 }
@@ -49,8 +50,8 @@ static enum verdict verdict_of(const struct placement *p, const struct costs *c,
     return fit == FIT_CPU || p->gpu_layers == c->count ? VERDICT_FITS : VERDICT_SPLIT;
 }
 
-static void fill_memory(struct estimate *row, const struct costs *c, const struct placement *p, struct estimates *s,
-                        int gpu_count)
+static void fill_memory(struct estimate *row, const struct costs *c, const struct placement *p,
+                        struct estimates *s, int gpu_count)
 {
     for (int i = 0; i < c->count; i++)
         row->kv_bytes += c->layer[i].kv;
@@ -133,10 +134,12 @@ static int fill_rows(struct estimator *e, struct error *err)
 static int refuse_mixes(const struct wishes *w, struct error *e)
 {
     if (w->value[WISH_MIX].number == 1)
-        return error_set(e, ERROR_USAGE, "--mix: choosing a type for each tensor within a budget is not available yet; "
+        return error_set(e, ERROR_USAGE,
+                         "--mix: choosing a type for each tensor within a budget is not available yet; "
                          "choose one of the levels");
     if (wishes_given(w, WISH_FILE_BUDGET))
-        return error_set(e, ERROR_USAGE, "--file-budget: making a file of a given size is not available yet; choose one "
+        return error_set(e, ERROR_USAGE,
+                         "--file-budget: making a file of a given size is not available yet; choose one "
                          "of the levels by its file size");
     return 0;
 }
@@ -160,14 +163,15 @@ static void share_out(struct estimator *e)
     s->source_bits = 8.0 * (double)bytes / (double)(e->model->parameters ? e->model->parameters : 1);
 }
 
-int estimates_make(struct estimates **out, const struct machine *m, const struct model *model, const struct wishes *w,
-                   const struct rules *r, struct error *e)
+int estimates_make(struct estimates **out, const struct machine *m, const struct model *model,
+                   const struct wishes *w, const struct rules *r, struct error *e)
 {
     struct estimator all = {m, model, w, r, runtime_named(r, wishes_choice(w, WISH_RUNTIME))};
     *out = NULL;
     int rc = refuse_mixes(w, e);
     if (!rc && !all.runtime)
-        rc = error_set(e, ERROR_USAGE, "rules/runtimes.yaml has no runtime '%s'", wishes_choice(w, WISH_RUNTIME));
+        rc = error_set(e, ERROR_USAGE, "rules/runtimes.yaml has no runtime '%s'",
+                       wishes_choice(w, WISH_RUNTIME));
     if (rc)
         return rc;
     all.s = xcalloc(1, sizeof *all.s);

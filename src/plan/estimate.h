@@ -23,9 +23,9 @@ struct estimate {             /* one row */
     double bits_per_weight;
     uint64_t file_bytes, weights_bytes, kv_bytes, compute_bytes, overhead_bytes, total_bytes;
     uint64_t gpu_bytes, cpu_bytes;     /* the total, by where it lies */
-    uint64_t reclaimable_bytes;        /* of cpu_bytes: file pages that can be dropped once the runtime has its copy */
-    int gpu_layers, layers;            /* layers counts the output layer, as llama.cpp does; where it is too big, those
-                                        * that the GPUs could take */
+    uint64_t reclaimable_bytes;        /* of cpu_bytes: file pages that can go once the runtime has its copy */
+    int layers;                        /* blocks and the output layer, as llama.cpp counts */
+    int gpu_layers;                    /* of these on GPUs; where it is too big, those that would fit */
     int *layers_on_gpu;                /* [gpu_count] */
     double tokens_per_s, prefill_tokens_per_s; /* NaN: unknown */
     double expected_loss;              /* fraction (0.004); NaN: unknown */
@@ -47,22 +47,24 @@ struct estimates {
     uint64_t gpu_budget, cpu_budget;   /* what may be used */
     bool gpu_budget_known, cpu_budget_known;
     double source_bits;                /* bits per weight of the checkpoint */
-    char *headline;                    /* one sentence: what to do, e.g. "keep F16: memory is not the bottleneck" */
+    char *headline;                    /* what to do: "keep F16: a model of 4.6M is small as it is" */
     struct estimate_reason *warnings;  /* the anti-patterns that apply (rules/warnings.yaml) */
     int warning_count, warning_capacity;
     struct arena arena;
 };
 
-/* `w` has its defaults (wishes_defaults). Fast enough to call on every key press: a 70B model takes a millisecond
- * or two. `machine` may be NULL: nothing is known of it. */
-int estimates_make(struct estimates **out, const struct machine *m, const struct model *model, const struct wishes *w,
-                   const struct rules *r, struct error *e);
+/* `w` has its defaults (wishes_defaults). Fast enough to call on every key press: a 70B model takes a
+ * millisecond or two. `machine` may be NULL: nothing is known of it. */
+int estimates_make(struct estimates **out, const struct machine *m, const struct model *model,
+                   const struct wishes *w, const struct rules *r, struct error *e);
 void estimates_free(struct estimates *s);
 /* Adds a reason to a list of reasons; `text` and `rule` live in the estimates' arena or in the rules. */
-void reason_add(struct estimate_reason **list, int *count, int *capacity, char sign, char *text, const char *rule);
+void reason_add(struct estimate_reason **list, int *count, int *capacity, char sign, char *text,
+                const char *rule);
 
 /* The arithmetic of a row with this model's numbers in it: lines for a pane, in the estimates' arena. */
-const char **estimate_explain(struct estimates *s, int row, const struct machine *m, const struct model *model,
-                              const struct wishes *w, const struct rules *r, int *count);
+const char **estimate_explain(struct estimates *s, int row, const struct machine *m,
+                              const struct model *model, const struct wishes *w, const struct rules *r,
+                              int *count);
 
 #endif

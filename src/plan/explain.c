@@ -44,7 +44,8 @@ static struct amount amount(uint64_t bytes)
 {
     struct amount a;
     char unit[FORMAT_SIZE];
-    snprintf(a.text, sizeof a.text, "%s (%llu B)", format_bytes(unit, (double)bytes), (unsigned long long)bytes);
+    snprintf(a.text, sizeof a.text, "%s (%llu B)", format_bytes(unit, (double)bytes),
+             (unsigned long long)bytes);
     return a;
 }
 
@@ -90,8 +91,8 @@ static void explain_weights(struct explainer *x, struct error *e)
 
 static bool same_shape(const struct layer_shape *a, const struct layer_shape *b)
 {
-    return a->kv_heads == b->kv_heads && a->key_length == b->key_length && a->value_length == b->value_length &&
-           a->window == b->window && a->state_bytes == b->state_bytes;
+    return a->kv_heads == b->kv_heads && a->key_length == b->key_length &&
+           a->value_length == b->value_length && a->window == b->window && a->state_bytes == b->state_bytes;
 }
 
 static void explain_cached(struct explainer *x, const struct layer_shape *l, int layers)
@@ -101,15 +102,18 @@ static void explain_cached(struct explainer *x, const struct layer_shape *l, int
     long long cells = kv_cells(&x->kv, l);
     const char *type = x->s->kv_type;
     if (!l->kv_heads)
-        say(x, "  %d layers without a cache: state of %lld B x %d sequences = %s", layers, (long long)l->state_bytes,
-            x->kv.sequences, amount(bytes).text);
+        say(x, "  %d layers without a cache: state of %lld B x %d sequences = %s", layers,
+            (long long)l->state_bytes, x->kv.sequences, amount(bytes).text);
     else if (hp->mla_rank)
-        say(x, "  %d layers: (%d + %d) values in %s = %llu B a token, x %lld cells x %d sequences = %s", layers,
-            hp->mla_rank, hp->mla_rope, type, (unsigned long long)token, cells, x->kv.sequences, amount(bytes).text);
+        say(x, "  %d layers: (%d + %d) values in %s = %llu B a token, x %lld cells x %d sequences = %s",
+            layers, hp->mla_rank, hp->mla_rope, type, (unsigned long long)token, cells, x->kv.sequences,
+            amount(bytes).text);
     else
-        say(x, "  %d layers%s: %d heads x (%d + %d) values in %s = %llu B a token, x %lld cells x %d sequences = %s",
-            layers, l->window && x->kv.windowed ? " with a window" : "", l->kv_heads, l->key_length, l->value_length, type,
-            (unsigned long long)token, cells, x->kv.sequences, amount(bytes).text);
+        say(x,
+            "  %d layers%s: %d heads x (%d + %d) values in %s = %llu B a token, x %lld cells x %d sequences "
+            "= %s",
+            layers, l->window && x->kv.windowed ? " with a window" : "", l->kv_heads, l->key_length,
+            l->value_length, type, (unsigned long long)token, cells, x->kv.sequences, amount(bytes).text);
 }
 
 static void explain_cache(struct explainer *x)
@@ -143,11 +147,12 @@ static void explain_buffers(struct explainer *x)
         amount((uint64_t)hp->vocab * (uint64_t)outputs * 4).text);
     say(x, "  attention mask: %lld cells x %lld tokens x 2 B = %s", (long long)cells, (long long)tokens,
         amount((uint64_t)cells * (uint64_t)tokens * 2).text);
-    say(x, "  feed-forward: %d wide x %lld tokens x 4 B, three at a time = %s", hp->layers ? hp->layer[0].ffn : 0,
-        (long long)tokens, amount(hp->layers ? (uint64_t)hp->layer[0].ffn * (uint64_t)tokens * 12 : 0).text);
+    say(x, "  feed-forward: %d wide x %lld tokens x 4 B, three at a time = %s",
+        hp->layers ? hp->layer[0].ffn : 0, (long long)tokens,
+        amount(hp->layers ? (uint64_t)hp->layer[0].ffn * (uint64_t)tokens * 12 : 0).text);
     say(x, "  laid out as the runtime does, reusing what is free: %s", amount(x->row->compute_bytes).text);
-    say(x, "overhead: copies of weights in the runtime's own layout, and %d x %d logits x 4 B: %s", x->kv.sequences,
-        hp->vocab, amount(x->row->overhead_bytes).text);
+    say(x, "overhead: copies of weights in the runtime's own layout, and %d x %d logits x 4 B: %s",
+        x->kv.sequences, hp->vocab, amount(x->row->overhead_bytes).text);
 }
 
 static void explain_total(struct explainer *x)
@@ -177,7 +182,8 @@ static void explain_speed(struct explainer *x)
         say(x, "speed: unknown, since the bandwidth of the memory that is read is unknown");
         return;
     }
-    say(x, "speed: a token reads the weights once and half the cache; decoding reaches a share of the bandwidth");
+    say(x, "speed: a token reads the weights once and half the cache; decoding reaches a share of the "
+           "bandwidth");
     for (int i = 0; i < m->gpu_count && x->row->gpu_layers; i++)
         if (fact_known(m->gpus[i].bandwidth))
             say(x, "  %s: %.0f GB/s (%s) x %.2f", m->gpus[i].name, m->gpus[i].bandwidth.value / 1e9,
@@ -201,8 +207,9 @@ static void explain_loss(struct explainer *x)
             format_count(size, t->parameters), t->source);
 }
 
-const char **estimate_explain(struct estimates *s, int row, const struct machine *m, const struct model *model,
-                              const struct wishes *w, const struct rules *r, int *count)
+const char **estimate_explain(struct estimates *s, int row, const struct machine *m,
+                              const struct model *model, const struct wishes *w, const struct rules *r,
+                              int *count)
 {
     struct error unused;
     const struct runtime *runtime = runtime_named(r, wishes_choice(w, WISH_RUNTIME));

@@ -117,7 +117,7 @@ static int norm(struct graph *g, int64_t tokens, int x)
     return add(g, bytes, true, add(g, bytes, true, x, NONE, NONE), NONE, NONE);
 }
 
-/* Flash attention: the scores never leave the registers, so only queries, keys, values and the result count. */
+/* Flash attention: the scores never leave the registers; only queries, keys, values and the result count. */
 static int attention(struct graph *g, const struct layer_shape *l, int x)
 {
     const struct hparams *hp = g->part->hp;
@@ -196,7 +196,8 @@ static uint64_t mask_bytes(const struct graph_part *p, bool window)
     int64_t cells = 0;
     for (int i = 0; i < p->hp->layers; i++) {
         const struct layer_shape *l = &p->hp->layer[i];
-        if (l->kv_heads > 0 && (l->window > 0 && p->cache->windowed) == window && kv_cells(p->cache, l) > cells)
+        if (l->kv_heads > 0 && (l->window > 0 && p->cache->windowed) == window &&
+            kv_cells(p->cache, l) > cells)
             cells = kv_cells(p->cache, l);
     }
     return (uint64_t)cells * (uint64_t)p->tokens * 2; /* 16-bit floats */

@@ -16,8 +16,8 @@ struct kv_cache {
 };
 
 struct kv_cache kv_of(const struct wishes *w, const struct runtime *r);
-/* Cells that the cache of this layer has, per sequence: the context, or with a sliding window the window and the
- * tokens of a step, padded. */
+/* Cells that the cache of this layer has, per sequence: the context, or with a sliding window the window and
+ * the tokens of a step, padded. */
 int64_t kv_cells(const struct kv_cache *c, const struct layer_shape *l);
 /* One token's keys and values in this layer; 0 for a layer without cache. */
 uint64_t kv_token_bytes(const struct kv_cache *c, const struct hparams *hp, const struct layer_shape *l);

@@ -10,8 +10,8 @@ struct loss_table {
     double *loss;                      /* by level, a fraction; NaN: not in the table */
 };
 int losses_compile(struct rules *r, struct error *e);
-/* The table that speaks for a model of this size and has this level: the nearest in size, but none of a model much
- * larger, whose losses would be too small; NULL where none does. */
+/* The table that speaks for a model of this size and has this level: the nearest in size, but none of a model
+ * much larger, whose losses would be too small; NULL where none does. */
 const struct loss_table *loss_table(const struct rules *r, const struct level *level, double parameters);
 
 #endif

@@ -45,7 +45,8 @@ static void asked_gpu_budget(struct budget *b, uint64_t asked)
     b->gpu_known = true;
 }
 
-struct budget budget_of(const struct machine *m, const struct wishes *w, const struct runtime *r, struct arena *a)
+struct budget budget_of(const struct machine *m, const struct wishes *w, const struct runtime *r,
+                        struct arena *a)
 {
     const struct wish_value *asked = &w->value[WISH_BUDGET];
     bool on_cpu = w->value[WISH_FIT].choice == FIT_CPU;
@@ -66,8 +67,8 @@ struct budget budget_of(const struct machine *m, const struct wishes *w, const s
 
 /* ------------------------------------------------------------------- placing */
 
-/* llama.cpp shares its GPU layers out by free memory: layer number k of n goes to the first GPU whose cumulative
- * share of the memory lies above k/n. */
+/* llama.cpp shares its GPU layers out by free memory: layer number k of n goes to the first GPU whose
+ * cumulative share of the memory lies above k/n. */
 static int share_of_layer(const struct budget *b, int k, int n)
 {
     double limit = 0, at = (double)k / n * (double)b->gpu_total;
@@ -97,7 +98,8 @@ static void use_cpu(struct placement *p, const struct costs *c, int cpu_layers)
     p->compute_bytes += buffer;
 }
 
-static bool use_gpus(struct placement *p, const struct costs *c, const struct budget *b, struct device_use *use)
+static bool use_gpus(struct placement *p, const struct costs *c, const struct budget *b,
+                     struct device_use *use)
 {
     int first = c->count - p->gpu_layers;
     bool fits = true;
@@ -143,7 +145,8 @@ struct placement place(const struct costs *c, const struct budget *b, enum fit f
         p = try(c, b, --n, on_gpu, use);
     if (fit == FIT_SPLIT && p.fits)
         return p;
-    /* All of it must lie in one kind of memory, or nothing fits: what that would take, and how far it would go. */
+    /* All of it must lie in one kind of memory, or nothing fits: what that would take, and how far it would
+     * go. */
     p = try(c, b, most, on_gpu, use);
     p.fits = p.fits && (fit != FIT_GPU || most > 0);
     p.gpu_layers = n;

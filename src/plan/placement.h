@@ -1,4 +1,5 @@
-/* Which layers lie where: on the GPUs from the last layer back, as llama.cpp's n_gpu_layers counts, the rest in RAM. */
+/* Which layers lie where: on the GPUs from the last layer back, as llama.cpp counts its n_gpu_layers; the
+ * rest in RAM. */
 #ifndef PLAN_PLACEMENT_H
 #define PLAN_PLACEMENT_H
 
@@ -15,7 +16,8 @@ struct budget {
     uint64_t gpu_total, cpu;
     bool gpu_known, cpu_known;
 };
-struct budget budget_of(const struct machine *m, const struct wishes *w, const struct runtime *r, struct arena *a);
+struct budget budget_of(const struct machine *m, const struct wishes *w, const struct runtime *r,
+                        struct arena *a);
 
 struct placement {
     int gpu_layers;         /* of costs.count; where it does not fit, how many the GPUs could take */

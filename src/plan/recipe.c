@@ -85,7 +85,8 @@ static int layer_of(const char *name)
     return sscanf(name, "blk.%d.", &layer) == 1 ? layer : -1;
 }
 
-/* llama.cpp counts the tensors of a role in the order of layers, then names; so does a stable sort by layer. */
+/* llama.cpp counts the tensors of a role in the order of layers, then names; so does a stable sort by layer.
+ */
 struct counted { int layer, index; const char *name; };
 
 static int by_layer(const void *a, const void *b)
@@ -94,8 +95,8 @@ static int by_layer(const void *a, const void *b)
     return x->layer != y->layer ? (x->layer > y->layer) - (x->layer < y->layer) : strcmp(x->name, y->name);
 }
 
-/* The k-th tensor of its kind stands for layer k: out of as many as there are for attention values, out of all the
- * model's layers for the feed-forward part. Only in mixtures of experts the name tells the layer. */
+/* The k-th tensor of its kind stands for layer k: out of as many as there are for attention values, out of
+ * all the model's layers for the feed-forward part. Only in mixtures of experts the name tells the layer. */
 static void number_layers(struct recipe_walk *w)
 {
     const struct model *m = w->model;
@@ -126,7 +127,8 @@ static uint64_t padded(uint64_t bytes)
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-/* A key and its value as GGUF stores them: length and text of the key, kind; an array has item kind and count too. */
+/* A key and its value as GGUF stores them: length and text of the key, kind; an array has item kind and count
+ * too. */
 static uint64_t value_bytes(const struct gguf_value *v)
 {
     return 8 + strlen(v->key) + 4 + (v->kind == GGUF_ARRAY ? 4 + 8 : 0) + v->bytes;
@@ -169,7 +171,8 @@ struct recipe_walk *recipe_walk_new(const struct model *m, const struct rules *r
         present |= p ? UINT64_C(1) << p->role : 0;
     }
     for (int i = 0; i < m->tensor_count; i++) {
-        const struct role_pattern *p = w->tensors[i].embedding ? find_pattern(rules->book, m->tensors[i].name) : NULL;
+        const struct role_pattern *p =
+            w->tensors[i].embedding ? find_pattern(rules->book, m->tensors[i].name) : NULL;
         if (p && !(present >> p->stands_for & 1))
             w->tensors[i].role = p->stands_for;
     }
@@ -218,19 +221,21 @@ static int gqa_of(const struct model *m)
 }
 
 /* Everything about a rule but the type so far. */
-static bool applies(const struct recipe_rule *r, uint64_t level, const struct model *m, const struct walk_tensor *t,
-                    bool imatrix)
+static bool applies(const struct recipe_rule *r, uint64_t level, const struct model *m,
+                    const struct walk_tensor *t, bool imatrix)
 {
-    return (r->levels & level) && (r->roles >> t->role & 1) && (!r->archs || is_any(m->arch_name, r->archs)) &&
-           !is_any(m->arch_name, r->archs_not) && (r->experts == RULE_ANY || m->hp.experts == r->experts) &&
+    return (r->levels & level) && (r->roles >> t->role & 1) &&
+           (!r->archs || is_any(m->arch_name, r->archs)) && !is_any(m->arch_name, r->archs_not) &&
+           (r->experts == RULE_ANY || m->hp.experts == r->experts) &&
            (r->experts_not == RULE_ANY || m->hp.experts != r->experts_not) &&
            (r->model_layers == RULE_ANY || m->hp.layers == r->model_layers) &&
-           (r->gqa_min == RULE_ANY || gqa_of(m) >= r->gqa_min) && (r->imatrix == RULE_ANY || r->imatrix == imatrix) &&
+           (r->gqa_min == RULE_ANY || gqa_of(m) >= r->gqa_min) &&
+           (r->imatrix == RULE_ANY || r->imatrix == imatrix) &&
            (!r->layers || in_set(r->layers, t->layer, t->layers));
 }
 
-static void follow_rules(const struct recipe_walk *w, uint64_t level, const struct walk_tensor *t, bool imatrix,
-                         struct tensor_plan *p)
+static void follow_rules(const struct recipe_walk *w, uint64_t level, const struct walk_tensor *t,
+                         bool imatrix, struct tensor_plan *p)
 {
     const struct recipe_book *b = w->rules->book;
     for (int i = 0; t->role != NO_ROLE && i < b->rule_count; i++) {
@@ -253,11 +258,13 @@ static int compile_overrides(const struct recipe_options *o, struct compiled_ove
         PCRE2_SIZE at;
         PCRE2_UCHAR message[128];
         c[i].type = o->overrides[i].type;
-        c[i].code = pcre2_compile((PCRE2_SPTR)o->overrides[i].pattern, PCRE2_ZERO_TERMINATED, 0, &code, &at, NULL);
+        c[i].code =
+            pcre2_compile((PCRE2_SPTR)o->overrides[i].pattern, PCRE2_ZERO_TERMINATED, 0, &code, &at, NULL);
         if (c[i].code)
             continue;
         pcre2_get_error_message(code, message, sizeof message);
-        return error_set(e, ERROR_USAGE, "the tensor pattern '%s' is no regular expression: %s at character %zu",
+        return error_set(e, ERROR_USAGE,
+                         "the tensor pattern '%s' is no regular expression: %s at character %zu",
                          o->overrides[i].pattern, (char *)message, (size_t)at);
     }
     return 0;
@@ -290,17 +297,20 @@ static bool follow_overrides(struct compiled_override *c, int count, struct tens
     return false;
 }
 
-static int check_overrides_used(const struct recipe_options *o, const struct compiled_override *c, struct error *e)
+static int check_overrides_used(const struct recipe_options *o, const struct compiled_override *c,
+                                struct error *e)
 {
     for (int i = 0; i < o->override_count; i++)
         if (!c[i].used)
-            return error_set(e, ERROR_USAGE, "the tensor pattern '%s' fits no tensor that can be quantized, or only ones "
-                             "that an earlier pattern took", o->overrides[i].pattern);
+            return error_set(e, ERROR_USAGE,
+                             "the tensor pattern '%s' fits no tensor that can be quantized, or only ones "
+                             "that an earlier pattern took",
+                             o->overrides[i].pattern);
     return 0;
 }
 
-static bool follow_options(const struct recipe_walk *w, const struct recipe_options *o, const struct walk_tensor *t,
-                           struct tensor_plan *p)
+static bool follow_options(const struct recipe_walk *w, const struct recipe_options *o,
+                           const struct walk_tensor *t, struct tensor_plan *p)
 {
     const struct quant_type *type = NULL;
     if (t->embedding && o->embedding_type)
@@ -316,7 +326,8 @@ static bool follow_options(const struct recipe_walk *w, const struct recipe_opti
 
 /* ---------------------------------------------------------------- the types */
 
-static const struct quant_type *fitting(const struct recipe_book *b, const struct quant_type *wanted, int64_t row)
+static const struct quant_type *fitting(const struct recipe_book *b, const struct quant_type *wanted,
+                                        int64_t row)
 {
     if (row % wanted->block == 0)
         return wanted;
@@ -326,17 +337,21 @@ static const struct quant_type *fitting(const struct recipe_book *b, const struc
     return b->last_resort;
 }
 
-static int fall_back(const struct recipe_walk *w, struct recipe *r, struct tensor_plan *p, bool strict, struct error *e)
+static int fall_back(const struct recipe_walk *w, struct recipe *r, struct tensor_plan *p, bool strict,
+                     struct error *e)
 {
     char why[128];
     int64_t row = p->tensor->shape[0];
     p->type = fitting(w->rules->book, p->wanted, row);
     if (p->type == p->wanted)
         return 0;
-    snprintf(why, sizeof why, "the row of %lld is no multiple of the block of %d", (long long)row, p->wanted->block);
+    snprintf(why, sizeof why, "the row of %lld is no multiple of the block of %d", (long long)row,
+             p->wanted->block);
     if (strict)
-        return error_set(e, ERROR_USAGE, "%s cannot be %s: %s; choose a level whose block divides it, or allow the "
-                         "replacement by %s", p->tensor->name, p->wanted->name, why, p->type->name);
+        return error_set(e, ERROR_USAGE,
+                         "%s cannot be %s: %s; choose a level whose block divides it, or allow the "
+                         "replacement by %s",
+                         p->tensor->name, p->wanted->name, why, p->type->name);
     p->why = arena_strdup(&r->arena, why);
     r->fallbacks++;
     return 0;
@@ -390,7 +405,8 @@ void recipe_walk_source(const struct recipe_walk *w, struct recipe *r, const str
     snprintf(r->level, sizeof r->level, "%s", level->name);
     for (int i = 0; i < m->tensor_count; i++) {
         const struct tensor *t = &m->tensors[i];
-        r->tensors[i] = (struct tensor_plan){.tensor = t, .wanted = t->type, .type = t->type, .bytes = t->bytes};
+        r->tensors[i] =
+            (struct tensor_plan){.tensor = t, .wanted = t->type, .type = t->type, .bytes = t->bytes};
         r->data_bytes += t->bytes;
         r->bytes += padded(t->bytes);
     }

@@ -1,5 +1,5 @@
-/* Which tensor gets which type for a level (rules/recipes.yaml), and what replaces a type whose block does not
- * divide a row. The estimator and the writer both call this, so their sizes agree. */
+/* Which tensor gets which type for a level (rules/recipes.yaml), and what replaces a type whose block does
+ * not divide a row. The estimator and the writer both call this, so their sizes agree. */
 #ifndef PLAN_RECIPE_H
 #define PLAN_RECIPE_H
 
@@ -40,8 +40,8 @@ int recipe_apply(struct recipe *r, const struct model *m, const char *level, con
                  struct error *e);
 void recipe_done(struct recipe *r);
 
-/* What does not depend on the level: which role each tensor has and what is kept. Made once, it lets all levels
- * of a model be walked in a millisecond. Borrows the model and the rules. */
+/* What does not depend on the level: which role each tensor has and what is kept. Made once, it lets all
+ * levels of a model be walked in a millisecond. Borrows the model and the rules. */
 struct recipe_walk;
 struct recipe_walk *recipe_walk_new(const struct model *m, const struct rules *rules);
 void recipe_walk_free(struct recipe_walk *w);

@@ -40,7 +40,9 @@ static int compile_roles(struct rules *r, struct recipe_book *b, struct error *e
     for (size_t i = 0; i < rows->count; i++) {
         const struct yaml *row = rows->items[i], *other = yaml_get(row, "stands_for");
         struct role_pattern *p = &b->patterns[b->pattern_count++];
-        *p = (struct role_pattern){.stands_for = -1, .kind = kind_of(checked_text(row, "kind")), .names = checked_texts(row, "name", &r->arena),
+        *p = (struct role_pattern){.stands_for = -1,
+                                   .kind = kind_of(checked_text(row, "kind")),
+                                   .names = checked_texts(row, "name", &r->arena),
                                    .parts = checked_texts(row, "contains", &r->arena)};
         if ((p->role = add_role(b, yaml_get(row, "role"), e)) < 0)
             return p->role;
@@ -107,20 +109,21 @@ static int role_bits(struct rules *r, const struct yaml *row, uint64_t *bits, st
     for (const char *const *name = checked_texts(row, "roles", &r->arena); *name; name++) {
         int role = recipe_book_role(r->book, *name);
         if (role < 0)
-            return error_set(e, ERROR_USAGE, "%s:%d: expected a role from the list 'roles', found '%s'", row->file,
-                             row->line, *name);
+            return error_set(e, ERROR_USAGE, "%s:%d: expected a role from the list 'roles', found '%s'",
+                             row->file, row->line, *name);
         *bits |= UINT64_C(1) << role;
     }
     return 0;
 }
 
-static int level_bits(struct rules *r, const struct yaml *row, const char *key, uint64_t *bits, struct error *e)
+static int level_bits(struct rules *r, const struct yaml *row, const char *key, uint64_t *bits,
+                      struct error *e)
 {
     for (const char *const *name = checked_texts(row, key, &r->arena); name && *name; name++) {
         const struct level *l = rules_level(r, *name);
         if (!l)
-            return error_set(e, ERROR_USAGE, "%s:%d: expected a level from levels.yaml in '%s', found '%s'", row->file,
-                             row->line, key, *name);
+            return error_set(e, ERROR_USAGE, "%s:%d: expected a level from levels.yaml in '%s', found '%s'",
+                             row->file, row->line, key, *name);
         *bits |= UINT64_C(1) << (l - r->levels);
     }
     return 0;
@@ -186,8 +189,8 @@ static void compile_fallbacks(struct rules *r, struct recipe_book *b)
     b->fallbacks = arena_alloc(&r->arena, n * sizeof *b->fallbacks);
     for (size_t i = 0; i < rows->count; i++)
         for (const char *const *from = checked_texts(rows->items[i], "type", &r->arena); *from; from++)
-            b->fallbacks[b->fallback_count++] =
-                (struct fallback){quant_type_named(*from), quant_type_named(checked_text(rows->items[i], "to"))};
+            b->fallbacks[b->fallback_count++] = (struct fallback){
+                quant_type_named(*from), quant_type_named(checked_text(rows->items[i], "to"))};
     b->last_resort = quant_type_named(checked_text(r->recipes_tree, "last_resort"));
 }
 

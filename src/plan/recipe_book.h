@@ -1,4 +1,4 @@
-/* rules/recipes.yaml, compiled: what deciding the type of one tensor needs, without a string comparison left. */
+/* rules/recipes.yaml, compiled: what deciding the type of one tensor needs, without comparing texts. */
 #ifndef PLAN_RECIPE_BOOK_H
 #define PLAN_RECIPE_BOOK_H
 

@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "plan/decision.h"
+#include "plan/figures.h"
 #include "plan/runtime.h"
 
 /* --------------------------------------------------------------------- facts */
@@ -27,7 +28,9 @@ static double total_vram(const struct machine *m, const struct wishes *w)
     }
     if (m && m->gpu_count)
         return known ? sum : NAN;
-    return strcmp(wishes_choice(w, WISH_FIT), "cpu") != 0 && w->value[WISH_BUDGET].set ? w->value[WISH_BUDGET].number : 0;
+    return strcmp(wishes_choice(w, WISH_FIT), "cpu") != 0 && w->value[WISH_BUDGET].set
+               ? w->value[WISH_BUDGET].number
+               : 0;
 }
 
 static const struct estimate *source_row(const struct estimates *s)
@@ -49,7 +52,7 @@ static struct facts gather(const struct estimates *s, const struct machine *m, c
             [FACT_VRAM] = total_vram(m, w),
             [FACT_RAM] = m && fact_known(m->memory.total_bytes) ? m->memory.total_bytes.value : NAN,
             [FACT_CTX] = ctx,
-            [FACT_TRAINED_CTX] = truth(model->hp.context > 0, ctx > model->hp.context),
+            [FACT_BEYOND_TRAINING] = truth(model->hp.context > 0, ctx > model->hp.context),
             [FACT_PARALLEL] = w->value[WISH_PARALLEL].number,
             [FACT_EXPERTS] = model->hp.experts,
             [FACT_GPU] = truth(m != NULL, m && m->gpu_count > 0),
@@ -72,74 +75,7 @@ static struct facts gather(const struct estimates *s, const struct machine *m, c
     };
 }
 
-/* ------------------------------------------------------------ texts of reasons */
-
-struct telling { const struct facts *f; const struct model *model; const struct estimate *row; };
-
-static void put_count(struct str *s, double n)
-{
-    char text[FORMAT_SIZE];
-    str_add(s, format_count(text, n));
-}
-
-static void put_percent(struct str *s, double fraction)
-{
-    if (isnan(fraction))
-        str_add(s, "unknown");
-    else
-        str_addf(s, "%.*f %%", fabs(fraction) < 0.0995 ? 1 : 0, 100 * fraction);
-}
-
-static void put_speed(struct str *s, double tokens)
-{
-    str_addf(s, "%.*f", tokens < 10 ? 1 : 0, tokens);
-}
-
-static void put_parameters(struct str *s, const struct telling *t) { put_count(s, (double)t->model->parameters); }
-static void put_source(struct str *s, const struct telling *t) { str_add(s, t->model->file_type); }
-static void put_limit(struct str *s, const struct telling *t) { put_percent(s, t->f->max_loss); }
-static void put_wish_speed(struct str *s, const struct telling *t) { put_speed(s, t->f->min_speed); }
-static void put_use_case(struct str *s, const struct telling *t) { str_add(s, t->f->word[FACT_USE_CASE]); }
-static void put_ctx(struct str *s, const struct telling *t) { str_addf(s, "%.0f", t->f->number[FACT_CTX]); }
-static void put_trained(struct str *s, const struct telling *t) { str_addf(s, "%d", t->model->hp.context); }
-static void put_loss(struct str *s, const struct telling *t) { put_percent(s, t->row ? t->row->expected_loss : NAN); }
-static void put_level(struct str *s, const struct telling *t) { str_add(s, t->row ? t->row->level->name : "it"); }
-static void put_rate(struct str *s, const struct telling *t) { put_speed(s, t->row ? t->row->tokens_per_s : NAN); }
-static void put_from(struct str *s, const struct telling *t)
-{
-    str_add(s, t->row && t->row->loss_from ? t->row->loss_from : "unknown");
-}
-
-static const struct { const char *name; void (*put)(struct str *s, const struct telling *t); } figures[] = {
-    {"parameters", put_parameters}, {"source_type", put_source},      {"limit", put_limit},
-    {"use_case", put_use_case},     {"ctx", put_ctx},                 {"trained_ctx", put_trained},
-    {"loss", put_loss},             {"loss_from", put_from},          {"level", put_level},
-    {"speed", put_rate},            {"wish_speed", put_wish_speed},
-};
-
-/* "{name}" at `text`: puts the figure and returns its length in the text; 0 where it is none. */
-static size_t put_figure(struct str *s, const char *text, const struct telling *t)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(figures); i++) {
-        size_t n = strlen(figures[i].name);
-        if (text[0] == '{' && strncmp(text + 1, figures[i].name, n) == 0 && text[n + 1] == '}') {
-            figures[i].put(s, t);
-            return n + 2;
-        }
-    }
-    return 0;
-}
-
-static char *tell(struct estimates *s, const char *template, const struct telling *t)
-{
-    struct str text = {0};
-    for (size_t n; *template; template += n ? n : 1)
-        if (!(n = put_figure(&text, template, t)))
-            str_add_char(&text, *template);
-    char *kept = arena_strdup(&s->arena, text.data ? text.data : "");
-    str_done(&text);
-    return kept;
-}
+/* ---------------------------------------------------------------------- reasons */
 
 static void add(struct estimate *row, char sign, char *text, const char *rule)
 {
@@ -159,6 +95,11 @@ static char *print(struct estimates *s, const char *fmt, ...)
 
 /* --------------------------------------------------------------- what it says */
 
+static char *tell(struct estimates *s, const char *text, const struct telling *t)
+{
+    return figures_fill(text, t, &s->arena);
+}
+
 static const char *gib(char out[static FORMAT_SIZE], uint64_t bytes)
 {
     return format_bytes(out, (double)bytes);
@@ -171,32 +112,35 @@ static char *fit_text(struct estimates *s, const struct estimate *row, bool cpu)
     uint64_t have = cpu ? s->cpu_budget : s->gpu_budget;
     switch (row->verdict) {
     case VERDICT_FITS:
-        return print(s, "fits: %s of %s %s, %s%s to spare", gib(a, need), gib(b, have), cpu ? "of RAM" : "of VRAM",
+        return print(s, "fits: %s of %s %s, %s%s to spare", gib(a, need), gib(b, have),
+                     cpu ? "of RAM" : "of VRAM",
                      cpu ? "" : print(s, "all %d layers on the GPU, ", row->layers), gib(c, have - need));
     case VERDICT_SPLIT:
-        return print(s, "split: %d of %d layers on the GPU (%s of %s), %s in RAM", row->gpu_layers, row->layers,
-                     gib(a, row->gpu_bytes), gib(b, s->gpu_budget), gib(c, row->cpu_bytes));
+        return print(s, "split: %d of %d layers on the GPU (%s of %s), %s in RAM", row->gpu_layers,
+                     row->layers, gib(a, row->gpu_bytes), gib(b, s->gpu_budget), gib(c, row->cpu_bytes));
     case VERDICT_UNKNOWN:
-        return print(s, "needs %s, but how much %s is free is unknown; --budget says what may be used", gib(a, need),
-                     cpu ? "RAM" : "VRAM");
+        return print(s, "needs %s, but how much %s is free is unknown; --budget says what may be used",
+                     gib(a, need), cpu ? "RAM" : "VRAM");
     case VERDICT_TOO_BIG: break;
     }
     if (!cpu && !s->gpu_budget_known && !s->gpu_budget)
         return print(s, "needs a GPU with %s, and none was found; --fit cpu runs it in RAM", gib(a, need));
-    return print(s, "too big: needs %s, and %s of %s may be used%s", gib(a, need), gib(b, have), cpu ? "RAM" : "VRAM",
+    return print(s, "too big: needs %s, and %s of %s may be used%s", gib(a, need), gib(b, have),
+                 cpu ? "RAM" : "VRAM",
                  cpu ? "" : print(s, "; %d of %d layers would fit", row->gpu_layers, row->layers));
 }
 
 static char *loss_text(struct estimates *s, const struct estimate *row, const struct telling *t)
 {
     if (isnan(row->expected_loss))
-        return print(s, "expected loss unknown: nobody published figures for a model of this size at this level");
+        return print(s, "expected loss unknown: nobody published figures for a model of this size at this "
+                        "level");
     return tell(s, "expected loss {loss} ({loss_from}); your limit is {limit}", t);
 }
 
 static void describe(struct estimates *s, const struct telling *t, struct estimate *row)
 {
-    bool cpu = strcmp(t->f->word[FACT_FIT], "cpu") == 0;
+    bool cpu = strcmp(t->facts->word[FACT_FIT], "cpu") == 0;
     add(row, row->verdict == VERDICT_TOO_BIG ? '-' : 'i', fit_text(s, row, cpu), NULL);
     add(row, 'i', loss_text(s, row, t), "levels.yaml");
     if (row->fallbacks)
@@ -218,10 +162,11 @@ static void overrule(struct estimates *s, struct estimate *row)
     str_done(&names);
 }
 
-static void decide(struct estimates *s, const struct decision *d, const struct telling *t, struct estimate *row)
+static void decide(struct estimates *s, const struct decision *d, const struct telling *t,
+                   struct estimate *row)
 {
     int rank;
-    if (!decision_takes(d, t->f, row, &rank))
+    if (!decision_takes(d, t->facts, row, &rank))
         return;
     add(row, d->sign, tell(s, d->why, t), d->where);
     row->forbidden |= d->sign == 'x';
@@ -241,8 +186,8 @@ static double least_capability(const struct machine *m)
 }
 
 /* What the runtime cannot read is out, whatever else speaks for it. */
-static void ask_runtime(struct estimates *s, struct estimate *row, const struct machine *m, const struct runtime *r,
-                        bool cpu)
+static void ask_runtime(struct estimates *s, struct estimate *row, const struct machine *m,
+                        const struct runtime *r, bool cpu)
 {
     const struct runtime_format *f = runtime_accepts(r, row->level->format);
     const char *where = rules_where(r->row, &s->arena);
@@ -273,8 +218,10 @@ static void choose(struct estimates *s)
         s->rows[s->recommended].recommended = true;
     for (int i = 0; i < s->count && s->recommended >= 0; i++)
         if (can_win(&s->rows[i]) && i != s->recommended)
-            add(&s->rows[i], '-', print(s, "%s is favoured more: %g points to %g", s->rows[s->recommended].level->name,
-                                        s->rows[s->recommended].score, s->rows[i].score), "decisions.yaml");
+            add(&s->rows[i], '-',
+                print(s, "%s is favoured more: %g points to %g", s->rows[s->recommended].level->name,
+                      s->rows[s->recommended].score, s->rows[i].score),
+                "decisions.yaml");
 }
 
 /* The reason that weighs most for the row, for the headline. */
@@ -294,12 +241,14 @@ static void headline(struct estimates *s, const struct facts *f)
     for (int i = 0; i < s->count; i++)
         all_forbidden = all_forbidden && s->rows[i].forbidden;
     if (row)
-        s->headline = print(s, "%s %s: %s", row->is_source ? "keep" : "make", row->level->name, main_reason(row));
+        s->headline =
+            print(s, "%s %s: %s", row->is_source ? "keep" : "make", row->level->name, main_reason(row));
     else if (all_forbidden)
         s->headline = print(s, "no level can be used: %s", "see the reasons of the rows");
     else
-        s->headline = print(s, "nothing fits: try a shorter context, --kv-type q8_0%s%s", split || cpu ? "" :
-                            ", --fit split", cpu ? ", or a smaller model" : ", --fit cpu, or a smaller model");
+        s->headline = print(s, "nothing fits: try a shorter context, --kv-type q8_0%s%s",
+                            split || cpu ? "" : ", --fit split",
+                            cpu ? ", or a smaller model" : ", --fit cpu, or a smaller model");
 }
 
 /* ------------------------------------------------------------------- warnings */
@@ -309,7 +258,8 @@ static bool is_targeted(const struct decision *d)
     return d->levels || d->rows || d->formats;
 }
 
-static void warn(struct estimates *s, const struct facts *f, const struct model *model, const struct rules *r, int row)
+static void warn(struct estimates *s, const struct facts *f, const struct model *model, const struct rules *r,
+                 int row)
 {
     struct telling t = {f, model, row < 0 ? NULL : &s->rows[row]};
     int rank;
@@ -317,7 +267,8 @@ static void warn(struct estimates *s, const struct facts *f, const struct model 
     for (int i = 0; i < r->warning_count; i++) {
         const struct decision *d = &r->warnings[i];
         if (decision_holds(d, f) && (!is_targeted(d) || (t.row && decision_takes(d, f, t.row, &rank))))
-            reason_add(&s->warnings, &s->warning_count, &s->warning_capacity, 'i', tell(s, d->why, &t), d->where);
+            reason_add(&s->warnings, &s->warning_count, &s->warning_capacity, 'i', tell(s, d->why, &t),
+                       d->where);
     }
 }
 
@@ -329,8 +280,8 @@ void recommend_warnings(struct estimates *s, int row, bool evaluation, const str
     warn(s, &f, model, r, row);
 }
 
-void recommend(struct estimates *s, const struct machine *m, const struct model *model, const struct wishes *w,
-               const struct rules *r)
+void recommend(struct estimates *s, const struct machine *m, const struct model *model,
+               const struct wishes *w, const struct rules *r)
 {
     struct facts f = gather(s, m, model, w);
     const struct runtime *runtime = runtime_named(r, wishes_choice(w, WISH_RUNTIME));

@@ -5,9 +5,9 @@
 #include "plan/estimate.h"
 
 /* Fills reasons, scores, `forbidden`, `recommended`, the headline and the warnings. */
-void recommend(struct estimates *s, const struct machine *m, const struct model *model, const struct wishes *w,
-               const struct rules *r);
-/* The warnings that apply when this row is chosen (-1: none) and, or not, measured afterwards; replaces the list. */
+void recommend(struct estimates *s, const struct machine *m, const struct model *model,
+               const struct wishes *w, const struct rules *r);
+/* The warnings that apply when this row is chosen (-1: none), and measured or not; replaces the list. */
 void recommend_warnings(struct estimates *s, int row, bool evaluation, const struct machine *m,
                         const struct model *model, const struct wishes *w, const struct rules *r);
 

@@ -1,5 +1,5 @@
-/* What experts know, as data: rules/NAME.yaml, checked while read (an error names file, line and what was expected).
- * Schema: quantwiz-rules(5), printed from the tables in rules_schema.c. */
+/* What experts know, as data: rules/NAME.yaml, checked while read (an error names file, line and what was
+ * expected). Schema: quantwiz-rules(5), printed from the tables in rules_schema.c. */
 #ifndef PLAN_RULES_H
 #define PLAN_RULES_H
 
@@ -32,13 +32,14 @@ struct rules {
     int level_count;
     struct loss_table *losses;
     int loss_count;
-    double larger_at_most;        /* how much larger than a model the one may be whose losses are taken for its */
+    double larger_at_most;        /* than a model, the one whose losses are taken for it */
     struct recipe_book *book;
     struct runtime *runtimes;
     int runtime_count;
     struct decision *decisions, *warnings;
     int decision_count, warning_count;
-    struct yaml *levels_tree, *recipes_tree, *runtimes_tree, *decisions_tree, *warnings_tree, *usecases_tree; /* checked */
+    /* the files themselves, checked */
+    struct yaml *levels_tree, *recipes_tree, *runtimes_tree, *decisions_tree, *warnings_tree, *usecases_tree;
     struct arena arena;
 };
 int rules_load(struct rules **out, struct error *e);

@@ -16,7 +16,10 @@ static bool is_share(const char *text)
     return sscanf(text, "%d%n", &a, &n) == 1 && !text[n] && a > 0;
 }
 
-static bool is_kind(const char *text) { return strcmp(text, "values") == 0 || strcmp(text, "feed-forward") == 0; }
+static bool is_kind(const char *text)
+{
+    return strcmp(text, "values") == 0 || strcmp(text, "feed-forward") == 0;
+}
 
 #define TYPE .valid = is_type, .expected = "a tensor type such as Q4_K"
 #define SHARE .valid = is_share, .expected = "a count of layers such as 2, or a share such as 1/8"
@@ -47,7 +50,8 @@ static const struct schema_field level_fields[] = {
 static const struct schema_field levels_schema[] = {
     {"schema", SCHEMA_INTEGER, true, .help = "1"},
     {"levels", SCHEMA_MAPS, true, level_fields, .help = "the quant levels, largest first"},
-    {"larger_at_most", SCHEMA_NUMBER, true, .help = "how much larger than the model in question a measured one may be"},
+    {"larger_at_most", SCHEMA_NUMBER, true,
+     .help = "how much larger than the model in question a measured one may be"},
     {"published", SCHEMA_MAPS, true, loss_fields, .help = "perplexity tables that expected losses come from"},
     {0},
 };
@@ -59,7 +63,8 @@ static const struct schema_field role_fields[] = {
     {"name", SCHEMA_TEXTS, false, .help = "whole tensor names"},
     {"contains", SCHEMA_TEXTS, false, .help = "parts of tensor names"},
     {"kind", SCHEMA_TEXT, false, .valid = is_kind, .expected = "values or feed-forward",
-     .help = "how layers are counted: values are numbered together among themselves, feed-forward ones out of all layers"},
+     .help = "how layers are counted: values are numbered together among themselves, feed-forward ones out "
+             "of all layers"},
     {"stands_for", SCHEMA_TEXT, false, .help = "the role it takes where no tensor has that role"},
     {0},
 };
@@ -104,12 +109,16 @@ static const struct schema_field fallback_fields[] = {
 static const struct schema_field recipes_schema[] = {
     {"schema", SCHEMA_INTEGER, true, .help = "1"},
     {"source", SCHEMA_TEXT, true, .help = "where the mixtures come from"},
-    {"roles", SCHEMA_MAPS, true, role_fields, .help = "what a tensor is for, by its name; the first row that fits"},
+    {"roles", SCHEMA_MAPS, true, role_fields,
+     .help = "what a tensor is for, by its name; the first row that fits"},
     {"keep", SCHEMA_MAPS, true, keep_fields, .help = "tensors that keep their type; any row that fits"},
     {"layer_sets", SCHEMA_NAMED, true, set_fields, .help = "sets of layers by name"},
-    {"rules", SCHEMA_MAPS, true, rule_fields, .help = "types; the last rule that fits wins, else the level's type"},
-    {"fallbacks", SCHEMA_MAPS, true, fallback_fields, .help = "replacements where a row is no multiple of the block"},
-    {"last_resort", SCHEMA_TEXT, true, TYPE, .help = "the type where the replacement does not divide the row either"},
+    {"rules", SCHEMA_MAPS, true, rule_fields,
+     .help = "types; the last rule that fits wins, else the level's type"},
+    {"fallbacks", SCHEMA_MAPS, true, fallback_fields,
+     .help = "replacements where a row is no multiple of the block"},
+    {"last_resort", SCHEMA_TEXT, true, TYPE,
+     .help = "the type where the replacement does not divide the row either"},
     {0},
 };
 
@@ -125,7 +134,8 @@ static const struct schema_field repack_fields[] = {
     {"features", SCHEMA_TEXTS, true, .help = "vector units that the CPU must have, all of them"},
     {"types", SCHEMA_TEXTS, true, TYPE, .help = "types that are copied"},
     {"rows_multiple", SCHEMA_INTEGER, false, .help = "only matrices with a multiple of so many rows"},
-    {"row_multiple", SCHEMA_INTEGER, false, .help = "and of so many values in a row; without: the type's block"},
+    {"row_multiple", SCHEMA_INTEGER, false,
+     .help = "and of so many values in a row; without: the type's block"},
     {"extra_bytes", SCHEMA_INTEGER, false, .help = "bytes that each block grows by"},
     {"experts", SCHEMA_BOOL, false, .help = "true: stacked expert matrices too"},
     {0},
@@ -147,7 +157,8 @@ static const struct schema_field runtime_fields[] = {
     {"gpu_margin_share", SCHEMA_NUMBER, false, .help = "or this share of its memory, if that is more"},
     {"host_margin", SCHEMA_BYTES, false, .help = "what stays free in RAM"},
     {"gpu_efficiency", SCHEMA_NUMBER, false, .help = "share of a GPU's bandwidth that decoding reaches"},
-    {"cpu_efficiency", SCHEMA_NUMBER, false, .help = "share of the measured RAM bandwidth that decoding reaches"},
+    {"cpu_efficiency", SCHEMA_NUMBER, false,
+     .help = "share of the measured RAM bandwidth that decoding reaches"},
     {"prefill_efficiency", SCHEMA_NUMBER, false, .help = "share of the peak operations that prompts reach"},
     {"repack", SCHEMA_MAPS, false, repack_fields, .help = "weights that it copies; the first row that fits"},
     {0},

@@ -8,7 +8,8 @@ static const struct yaml *owner(const struct yaml *row, const struct yaml *like,
     return yaml_get(row, key) || !like ? row : like;
 }
 
-static void compile_formats(struct rules *r, struct runtime *t, const struct yaml *row, const struct yaml *like)
+static void compile_formats(struct rules *r, struct runtime *t, const struct yaml *row,
+                            const struct yaml *like)
 {
     const struct yaml *list = yaml_get(owner(row, like, "formats"), "formats");
     struct runtime_format *f = arena_alloc(&r->arena, (list ? list->count : 0) * sizeof *f);
@@ -20,7 +21,8 @@ static void compile_formats(struct rules *r, struct runtime *t, const struct yam
     t->format_count = list ? (int)list->count : 0;
 }
 
-static void compile_repacks(struct rules *r, struct runtime *t, const struct yaml *row, const struct yaml *like)
+static void compile_repacks(struct rules *r, struct runtime *t, const struct yaml *row,
+                            const struct yaml *like)
 {
     const struct yaml *list = yaml_get(owner(row, like, "repack"), "repack");
     struct runtime_repack *p = arena_alloc(&r->arena, (list ? list->count : 0) * sizeof *p);

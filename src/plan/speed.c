@@ -7,7 +7,8 @@ static double seconds(double work, struct fact rate, double efficiency)
     return !(work > 0) ? 0 : fact_known(rate) ? work / (rate.value * efficiency) : NAN;
 }
 
-double speed_decode(const struct costs *c, const struct placement *p, const struct machine *m, const struct runtime *r)
+double speed_decode(const struct costs *c, const struct placement *p, const struct machine *m,
+                    const struct runtime *r)
 {
     struct fact ram = m ? m->memory.bandwidth : (struct fact){0};
     double time = 0;
@@ -20,7 +21,8 @@ double speed_decode(const struct costs *c, const struct placement *p, const stru
     return time > 0 ? 1 / time : NAN;
 }
 
-double speed_prefill(const struct costs *c, const struct placement *p, const struct machine *m, const struct runtime *r)
+double speed_prefill(const struct costs *c, const struct placement *p, const struct machine *m,
+                     const struct runtime *r)
 {
     double time = 0;
     for (int i = 0; i < c->count; i++) {

@@ -10,35 +10,43 @@
 #include "model/model.h"
 
 static const char *const fits[] = {"gpu", "cpu", "split", NULL};
-static const char *const runtimes[] = {"llama.cpp", "ollama", "lmstudio", "vllm", "tgi", "sglang", "transformers",
-                                       "tensorrt-llm", NULL};
+static const char *const runtimes[] = {"llama.cpp", "ollama",       "lmstudio",     "vllm", "tgi",
+                                       "sglang",    "transformers", "tensorrt-llm", NULL};
 static const char *const kv_types[] = {"f16", "q8_0", "q4_0", NULL};
 static const char *const use_cases[] = {"general", "code", "creative", "technical", "edge", NULL};
 
 const struct wish_spec wish_specs[WISH_COUNT] = {
-    [WISH_FIT] = {"fit", "Runs on", WISH_CHOICE, fits, .preset = "cpu", .help = "Where the model must run: all of it on "
-                  "the GPU, on the CPU alone, or split between them."},
-    [WISH_RUNTIME] = {"runtime", "Serving runtime", WISH_CHOICE, runtimes, .preset = "llama.cpp", .help = "The program "
-                      "that will serve it; it decides which formats can be used at all."},
-    [WISH_BUDGET] = {"budget", "Memory budget", WISH_BYTES, .help = "The most memory the model may take when it runs: "
-                     "VRAM where it runs on a GPU, else RAM. Default: what is free."},
-    [WISH_CTX] = {"ctx", "Context", WISH_INTEGER, .low = 1, .high = 1 << 24, .preset = "8192", .unit = "tokens",
+    [WISH_FIT] = {"fit", "Runs on", WISH_CHOICE, fits, .preset = "cpu",
+                  .help = "Where the model must run: all of it on the GPU, on the CPU alone, or split "
+                          "between them."},
+    [WISH_RUNTIME] = {"runtime", "Serving runtime", WISH_CHOICE, runtimes, .preset = "llama.cpp",
+                      .help = "The program that will serve it; it decides which formats can be used at all."},
+    [WISH_BUDGET] = {"budget", "Memory budget", WISH_BYTES,
+                     .help = "The most memory the model may take when it runs: VRAM where it runs on a GPU, "
+                             "else RAM. Default: what is free."},
+    [WISH_CTX] = {"ctx", "Context", WISH_INTEGER, .low = 1, .high = 1 << 24, .preset = "8192",
+                  .unit = "tokens",
                   .help = "Tokens of prompt and answer together; the KV cache grows with it."},
-    [WISH_KV_TYPE] = {"kv-type", "KV cache type", WISH_CHOICE, kv_types, .preset = "f16", .help = "How the cache is "
-                      "stored: q8_0 halves it almost without loss, q4_0 quarters it with some."},
+    [WISH_KV_TYPE] = {"kv-type", "KV cache type", WISH_CHOICE, kv_types, .preset = "f16",
+                      .help = "How the cache is stored: q8_0 halves it almost without loss, q4_0 quarters it "
+                              "with some."},
     [WISH_PARALLEL] = {"parallel", "Parallel sequences", WISH_INTEGER, .low = 1, .high = 4096, .preset = "1",
                        .help = "Conversations served at once; each has a cache of its own."},
-    [WISH_MIN_SPEED] = {"min-speed", "Minimum speed", WISH_NUMBER, .unit = "tokens/s", .help = "The least decoding speed "
-                        "that is good enough, for one sequence."},
-    [WISH_MAX_LOSS] = {"max-loss", "Largest loss", WISH_PERCENT, .preset = "2%", .help = "How much perplexity may grow "
-                       "against the original before the result is rejected."},
-    [WISH_USE_CASE] = {"use-case", "Use case", WISH_CHOICE, use_cases, .preset = "general", .help = "What it is for: code "
-                       "and technical text suffer from quantization earlier than chat and stories do."},
-    [WISH_CALIBRATION] = {"calibration", "Domain text", WISH_PATH, .help = "A text like those that the model will see: "
-                          "plain text, or JSON lines. Used to calibrate and to evaluate."},
-    [WISH_MIX] = {"mix", "Mix to budget", WISH_SWITCH, .preset = "no", .help = "Choose the best type for each tensor "
-                  "within the budget instead of a fixed level."},
-    [WISH_FILE_BUDGET] = {"file-budget", "File size limit", WISH_BYTES, .help = "The most that the file itself may take."},
+    [WISH_MIN_SPEED] = {"min-speed", "Minimum speed", WISH_NUMBER, .unit = "tokens/s",
+                        .help = "The least decoding speed that is good enough, for one sequence."},
+    [WISH_MAX_LOSS] = {"max-loss", "Largest loss", WISH_PERCENT, .preset = "2%",
+                       .help = "How much perplexity may grow against the original before the result is "
+                               "rejected."},
+    [WISH_USE_CASE] = {"use-case", "Use case", WISH_CHOICE, use_cases, .preset = "general",
+                       .help = "What it is for: code and technical text suffer from quantization earlier "
+                               "than chat and stories do."},
+    [WISH_CALIBRATION] = {"calibration", "Domain text", WISH_PATH,
+                          .help = "A text like those that the model will see: plain text, or JSON lines. "
+                                  "Used to calibrate and to evaluate."},
+    [WISH_MIX] = {"mix", "Mix to budget", WISH_SWITCH, .preset = "no",
+                  .help = "Choose the best type for each tensor within the budget instead of a fixed level."},
+    [WISH_FILE_BUDGET] = {"file-budget", "File size limit", WISH_BYTES,
+                          .help = "The most that the file itself may take."},
 };
 
 int wish_find(const char *name)
@@ -190,29 +198,20 @@ static void default_fit(struct wishes *w, const struct machine *m)
     w->value[WISH_FIT].from = "machine";
 }
 
-/* Of all GPUs whose free memory is known. */
-static struct fact free_vram(const struct machine *m)
-{
-    struct fact sum = {0};
-    for (int i = 0; i < m->gpu_count; i++)
-        if (fact_known(m->gpus[i].vram_free_bytes))
-            sum = (struct fact){sum.value + m->gpus[i].vram_free_bytes.value, m->gpus[i].vram_free_bytes.source};
-    return sum;
-}
-
 static void default_budget(struct wishes *w, const struct machine *m)
 {
     if (w->value[WISH_BUDGET].set || !m)
         return;
     bool cpu = strcmp(wishes_choice(w, WISH_FIT), "cpu") == 0;
-    struct fact free_bytes = cpu ? m->memory.available_bytes : free_vram(m);
+    struct fact free_bytes = cpu ? m->memory.available_bytes : machine_vram_free(m);
     if (fact_known(free_bytes))
         suggest(w, WISH_BUDGET, free_bytes.value, "machine");
 }
 
 static void default_context(struct wishes *w, const struct model *model)
 {
-    if (!w->value[WISH_CTX].set && model && model->hp.context > 0 && model->hp.context < w->value[WISH_CTX].number)
+    if (!w->value[WISH_CTX].set && model && model->hp.context > 0 &&
+        model->hp.context < w->value[WISH_CTX].number)
         suggest(w, WISH_CTX, model->hp.context, "model");
 }
 
@@ -250,7 +249,8 @@ const char *wishes_choice(const struct wishes *w, enum wish_id id)
 bool wishes_given(const struct wishes *w, enum wish_id id)
 {
     enum wish_type type = wish_specs[id].type;
-    return type == WISH_CHOICE || (type == WISH_PATH ? w->value[id].text != NULL : !isnan(w->value[id].number));
+    return type == WISH_CHOICE ||
+           (type == WISH_PATH ? w->value[id].text != NULL : !isnan(w->value[id].number));
 }
 
 const char *wishes_show(const struct wishes *w, enum wish_id id, char out[static 64])

@@ -45,8 +45,8 @@ struct wishes {
 
 struct machine;
 struct model;
-/* Defaults for this machine and model (either may be NULL); values that the person set stay. Call it again when a
- * wish changes: the budget's default follows `fit`. */
+/* Defaults for this machine and model (either may be NULL); values that the person set stay. Call it again
+ * when a wish changes: the budget's default follows `fit`. */
 void wishes_defaults(struct wishes *w, const struct machine *m, const struct model *model);
 void wishes_done(struct wishes *w);
 /* Sets one from text as typed or given on the command line; the error says what is expected. "" unsets. */

@@ -19,7 +19,8 @@ static inline struct fact found(double value)
 static const char *const no_features[] = {NULL};
 
 /* All of a GPU's memory but 0.3 GiB is free. 0 GiB of RAM: unknown. */
-static inline const struct machine *test_machine(struct test_machine *t, double ram_gib, int gpus, double vram_gib)
+static inline const struct machine *test_machine(struct test_machine *t, double ram_gib, int gpus,
+                                                 double vram_gib)
 {
     *t = (struct test_machine){.machine = {.name = "test", .gpus = t->gpus, .gpu_count = gpus}};
     t->machine.cpu.features = no_features;
@@ -29,9 +30,14 @@ static inline const struct machine *test_machine(struct test_machine *t, double 
         t->machine.memory.bandwidth = found(50e9);
     }
     for (int i = 0; i < gpus; i++)
-        t->gpus[i] = (struct machine_gpu){.name = "GPU", .vendor = "NVIDIA", .vram_total_bytes = found(vram_gib * GIB),
-                                          .vram_free_bytes = found((vram_gib - 0.3) * GIB), .bandwidth = found(500e9),
-                                          .flops = found(60e12), .compute_capability = found(8.9), .numa_node = -1};
+        t->gpus[i] = (struct machine_gpu){.name = "GPU",
+                                          .vendor = "NVIDIA",
+                                          .vram_total_bytes = found(vram_gib * GIB),
+                                          .vram_free_bytes = found((vram_gib - 0.3) * GIB),
+                                          .bandwidth = found(500e9),
+                                          .flops = found(60e12),
+                                          .compute_capability = found(8.9),
+                                          .numa_node = -1};
     return &t->machine;
 }
 

@@ -19,11 +19,14 @@ struct shape {
 #define SHAPE_LLAMA2_70B {"llama", 8192, 28672, 80, 64, 8, 32000, 4096, .type = QUANT_F16}
 #define SHAPE_LLAMA31_8B {"llama", 4096, 14336, 32, 32, 8, 128256, 131072, .type = QUANT_F16}
 #define SHAPE_LLAMA32_1B {"llama", 2048, 8192, 16, 32, 8, 128256, 131072, .tied = true, .type = QUANT_F16}
-#define SHAPE_MIXTRAL {"llama", 4096, 14336, 32, 32, 8, 32000, 32768, .experts = 8, .experts_used = 2, .type = QUANT_F16}
+#define SHAPE_DEMO {"llama", 256, 512, 6, 8, 4, 4096, 1024, .tied = true, .type = QUANT_F16}
+#define SHAPE_SMOLLM2 {"llama", 576, 1536, 30, 9, 3, 49152, 8192, .tied = true, .type = QUANT_F16}
+#define SHAPE_MIXTRAL \
+    {"llama", 4096, 14336, 32, 32, 8, 32000, 32768, .experts = 8, .experts_used = 2, .type = QUANT_F16}
 
 /* layer -1: outside of blocks. Norms (b == 1) are F32, as converters write them. */
-static inline void shape_add(struct model *m, enum quant_id type, int layer, enum tensor_role role, const char *name,
-                             int64_t a, int64_t b, int64_t c)
+static inline void shape_add(struct model *m, enum quant_id type, int layer, enum tensor_role role,
+                             const char *name, int64_t a, int64_t b, int64_t c)
 {
     char full[64] = "";
     if (layer >= 0)

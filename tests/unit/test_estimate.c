@@ -55,7 +55,8 @@ static const struct estimate *row(const struct estimates *s, const char *level)
 static struct kv_cache cache(int64_t context, enum quant_id type)
 {
     const struct quant_type *t = quant_type(type);
-    return (struct kv_cache){.context = context, .sequences = 1, .micro_batch = 512, .pad = 256, .windowed = true, .k = t, .v = t};
+    return (struct kv_cache){
+        .context = context, .sequences = 1, .micro_batch = 512, .pad = 256, .windowed = true, .k = t, .v = t};
 }
 
 /* Llama-3.1-8B, 32768 tokens: 4, 2.125 and 1.125 GiB. */
@@ -111,7 +112,9 @@ static void cache_of_sliding_windows(void **state)
 /* Layers without attention keep a state that does not grow with the context. */
 static void cache_of_hybrids(void **state)
 {
-    struct layer_shape layer[4] = {{0, 0, 0, 0, 1024, 0, 1000}, {8, 2, 64, 64, 1024, 0, 0}, {0, 0, 0, 0, 1024, 0, 1000},
+    struct layer_shape layer[4] = {{0, 0, 0, 0, 1024, 0, 1000},
+                                   {8, 2, 64, 64, 1024, 0, 0},
+                                   {0, 0, 0, 0, 1024, 0, 1000},
                                    {8, 0, 64, 64, 1024, 0, 0} /* shares another layer's */};
     struct hparams hp = {.layers = 4, .layer = layer};
     struct kv_cache c = cache(1024, QUANT_F16);
@@ -125,8 +128,7 @@ static void cache_of_hybrids(void **state)
 /* "compute buffer size" of llama.cpp v0.5.0, in MiB, at these contexts. */
 static void compute_buffers_are_llama_cpps(void **state)
 {
-    static const struct shape demo = {"llama", 256, 512, 6, 8, 4, 4096, 1024, .tied = true, .type = QUANT_F16};
-    static const struct shape smollm2 = {"llama", 576, 1536, 30, 9, 3, 49152, 8192, .tied = true, .type = QUANT_F16};
+    static const struct shape demo = SHAPE_DEMO, smollm2 = SHAPE_SMOLLM2;
     static const struct shape wide = {"llama", 4096, 11008, 2, 32, 32, 32000, 4096, .type = QUANT_F16};
     static const struct { const struct shape *shape; int ctx; double mib; } rows[] = {
         {&demo, 256, 5.38},      {&demo, 512, 9.00},      {&demo, 1024, 11.51},    {&demo, 2048, 9.00},
@@ -143,19 +145,21 @@ static void compute_buffers_are_llama_cpps(void **state)
         struct graph_part p = {&m->hp, &c, tokens, tokens, true};
         double mib = (double)graph_bytes(&p) / 1048576;
         if (fabs(mib - rows[i].mib) > 0.006)
-            fail_msg("%d wide, context %d: %.3f MiB, not %.2f", rows[i].shape->embd, rows[i].ctx, mib, rows[i].mib);
+            fail_msg("%d wide, context %d: %.3f MiB, not %.2f", rows[i].shape->embd, rows[i].ctx, mib,
+                     rows[i].mib);
         shape_free(m);
     }
 }
 
-/* What llama.cpp v0.5.0 allocated on a CPU with AMX: mapped + repacked weights, cache, compute and output buffers. */
+/* What llama.cpp v0.5.0 allocated on a CPU with AMX: mapped and repacked weights, cache, buffers. */
 static void totals_are_llama_cpps_within_5_percent(void **state)
 {
-    static const struct shape smollm2 = {"llama", 576, 1536, 30, 9, 3, 49152, 8192, .tied = true, .type = QUANT_F16};
+    static const struct shape smollm2 = SHAPE_SMOLLM2;
     static const struct { const char *ctx, *level; double mib; } rows[] = {
-        {"512", "F16", 621.14},   {"512", "Q8_0", 397.49},   {"512", "Q4_K_M", 259.87},  {"512", "Q4_0", 284.01},
-        {"512", "IQ4_XS", 283.42}, {"4096", "F16", 699.89},  {"4096", "Q4_K_M", 338.62}, {"4096", "Q2_K", 345.16},
-        {"8192", "F16", 789.89},  {"8192", "Q5_K_M", 436.65}, {"8192", "IQ4_NL", 453.43},
+        {"512", "F16", 621.14},     {"512", "Q8_0", 397.49},    {"512", "Q4_K_M", 259.87},
+        {"512", "Q4_0", 284.01},    {"512", "IQ4_XS", 283.42},  {"4096", "F16", 699.89},
+        {"4096", "Q4_K_M", 338.62}, {"4096", "Q2_K", 345.16},   {"8192", "F16", 789.89},
+        {"8192", "Q5_K_M", 436.65}, {"8192", "IQ4_NL", 453.43},
     };
     static const char *const features[] = {"avx2", "avx512f", "avx512_vnni", "amx_tile", "amx_int8", NULL};
     struct model *m = shape_model(&smollm2);
@@ -177,9 +181,9 @@ static void totals_are_llama_cpps_within_5_percent(void **state)
 static void files_of_the_demo_have_llama_cpps_sizes(void **state)
 {
     static const struct { const char *level; uint64_t bytes; } rows[] = {
-        {"F16", 9322016},    {"BF16", 9322016},   {"Q8_0", 5021216},   {"Q6_K", 3910176},   {"Q5_1", 3661344},
-        {"Q5_K_M", 3483680}, {"Q5_K_S", 3440160}, {"Q5_0", 3440160},   {"Q4_1", 3218976},   {"Q4_K_M", 3082272},
-        {"Q4_K_S", 3014176}, {"IQ4_NL", 2997792}, {"Q4_0", 2997792},   {"Q3_K_L", 2882592}, {"IQ4_XS", 2887200},
+        {"F16", 9322016},    {"BF16", 9322016},   {"Q8_0", 5021216}, {"Q6_K", 3910176},   {"Q5_1", 3661344},
+        {"Q5_K_M", 3483680}, {"Q5_K_S", 3440160}, {"Q5_0", 3440160}, {"Q4_1", 3218976},   {"Q4_K_M", 3082272},
+        {"Q4_K_S", 3014176}, {"IQ4_NL", 2997792}, {"Q4_0", 2997792}, {"Q3_K_L", 2882592}, {"IQ4_XS", 2887200},
         {"Q3_K_M", 2718752}, {"Q3_K_S", 2527776}, {"Q2_K", 2308128},
     };
     char *path = unit_source("demo/quantwiz-demo-f16.gguf");
@@ -238,7 +242,8 @@ static void a_model_lies_on_the_gpu_from_the_last_layer_back(void **state)
     assert_true(q8->gpu_layers > 0 && q8->gpu_layers < 41);
     assert_int_equal(q2->layers, 41); /* the output layer counts */
     assert_int_equal(q8->gpu_bytes + q8->cpu_bytes, q8->total_bytes);
-    assert_int_equal(q8->total_bytes, q8->weights_bytes + q8->kv_bytes + q8->compute_bytes + q8->overhead_bytes);
+    assert_int_equal(q8->total_bytes,
+                     q8->weights_bytes + q8->kv_bytes + q8->compute_bytes + q8->overhead_bytes);
     estimates_free(s);
     s = make(machine, m, WISHES("fit", "split", "ctx", "4096"));
     q8 = row(s, "Q8_0");
@@ -301,7 +306,8 @@ static void speed_follows_the_bytes_that_a_token_reads(void **state)
     struct test_machine t;
     const struct machine *machine = test_machine(&t, 128, 0, 0);
     (void)state;
-    struct estimates *s = make(machine, m, WISHES("ctx", "512")), *moe = make(machine, x, WISHES("ctx", "512"));
+    struct estimates *s = make(machine, m, WISHES("ctx", "512")),
+                     *moe = make(machine, x, WISHES("ctx", "512"));
     const struct estimate *q8 = row(s, "Q8_0");
     /* All but the embeddings, and half the cache, at 0.75 of 50 GB/s. */
     double bytes = (double)q8->weights_bytes - 32000.0 * 4096 * 34 / 32 + (double)q8->kv_bytes / 2;
@@ -388,9 +394,15 @@ static void the_arithmetic_is_told(void **state)
 {
     static const struct shape shape = SHAPE_LLAMA31_8B;
     static const char *const parts[] = {
-        "Q4_K_M of shapes.gguf, llama.cpp", "Q4_K   193 tensors", "256 x 144 B",
-        "32 layers: 8 heads x (128 + 128) values in q8_0 = 2176 B a token, x 32768 cells x 1 sequences = 2.1 GiB (2281701376 B)",
-        "logits: 128256 words x 512 tokens x 4 B", "total: ", "GPU: 500 GB/s (found) x 0.63", "loss: 2.79 %, of Llama-3-8B",
+        "Q4_K_M of shapes.gguf, llama.cpp",
+        "Q4_K   193 tensors",
+        "256 x 144 B",
+        "32 layers: 8 heads x (128 + 128) values in q8_0 = 2176 B a token, x 32768 cells x 1 sequences = 2.1 "
+        "GiB (2281701376 B)",
+        "logits: 128256 words x 512 tokens x 4 B",
+        "total: ",
+        "GPU: 500 GB/s (found) x 0.63",
+        "loss: 2.79 %, of Llama-3-8B",
     };
     struct model *m = shape_model(&shape);
     struct test_machine t;

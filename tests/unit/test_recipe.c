@@ -1,4 +1,7 @@
+#include "gguf_build.h"
 #include "shapes.h"
+
+#include <unistd.h>
 
 #include "plan/recipe.h"
 
@@ -52,12 +55,36 @@ static void llama_2_has_llama_cpps_sizes(void **state)
         struct model *m = shape_model(&rows[i].shape);
         for (size_t k = 0; k < ARRAY_LENGTH(levels); k++) {
             struct recipe r = apply(m, levels[k], (struct recipe_options){0});
-            if (!(r.bytes / 1048576.0 - rows[i].mib[k] < 0.01 && r.bytes / 1048576.0 - rows[i].mib[k] > -0.01))
-                fail_msg("%d layers, %s: %.2f MiB, not %.2f", rows[i].shape.layers, levels[k], r.bytes / 1048576.0,
-                         rows[i].mib[k]);
+            if (!(r.bytes / 1048576.0 - rows[i].mib[k] < 0.01 &&
+                  r.bytes / 1048576.0 - rows[i].mib[k] > -0.01))
+                fail_msg("%d layers, %s: %.2f MiB, not %.2f", rows[i].shape.layers, levels[k],
+                         r.bytes / 1048576.0, rows[i].mib[k]);
             recipe_done(&r);
         }
         shape_free(m);
+    }
+}
+
+/* The same from files that hold nothing but the header. */
+static void header_only_files_have_them_too(void **state)
+{
+    static const struct { const struct gguf_shape *shape; double q4_k_m; } rows[] = {
+        {&gguf_llama2_7b, 3891.24}, {&gguf_llama2_13b, 7500.85}, {&gguf_llama2_70b, 39503.23},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char path[] = "test_recipe_XXXXXX.gguf";
+        struct model *m;
+        struct error e = {0};
+        close(mkstemps(path, 5));
+        gguf_build_file(gguf_build_llama(rows[i].shape, quant_type(QUANT_F16)), path, GGUF_BUILD_CUT);
+        assert_ok(model_open(&m, path, MODEL_HEADER_ONLY, &e), &e);
+        struct recipe r = apply(m, "Q4_K_M", (struct recipe_options){0});
+        double off = r.bytes / 1048576.0 - rows[i].q4_k_m;
+        assert_true(off > -0.01 && off < 0.01);
+        recipe_done(&r);
+        model_close(m);
+        unlink(path);
     }
 }
 
@@ -130,7 +157,8 @@ static void rows_that_the_block_does_not_divide(void **state)
     static const struct shape wide = {"llama", 576, 1536, 4, 9, 3, 1000, 2048, .type = QUANT_F16};
     static const struct shape odd = {"llama", 40, 80, 2, 4, 4, 100, 64, .type = QUANT_F16};
     static const struct { const char *level, *expected; } rows[] = {
-        {"Q2_K", "Q4_0"}, {"Q3_K_S", "Q4_0"}, {"Q4_K_S", "Q5_0"}, {"Q5_K_S", "Q5_1"}, {"Q6_K", "Q8_0"}, {"IQ4_XS", "IQ4_NL"},
+        {"Q2_K", "Q4_0"},   {"Q3_K_S", "Q4_0"}, {"Q4_K_S", "Q5_0"},
+        {"Q5_K_S", "Q5_1"}, {"Q6_K", "Q8_0"},   {"IQ4_XS", "IQ4_NL"},
     };
     struct model *m = shape_model(&wide), *o = shape_model(&odd);
     (void)state;
@@ -156,7 +184,8 @@ static void options_come_before_the_recipe(void **state)
 {
     static const struct shape shape = SHAPE_LLAMA2_7B;
     struct model *m = shape_model(&shape);
-    struct recipe_override over[] = {{"attn_k", quant_type(QUANT_Q8_0)}, {"blk\\.3\\.", quant_type(QUANT_Q2_K)}};
+    struct recipe_override over[] = {{"attn_k", quant_type(QUANT_Q8_0)},
+                                     {"blk\\.3\\.", quant_type(QUANT_Q2_K)}};
     struct recipe r = apply(m, "Q4_K_M", (struct recipe_options){.overrides = over, .override_count = 2,
                             .output_type = quant_type(QUANT_Q8_0), .embedding_type = quant_type(QUANT_F16)});
     (void)state;
@@ -179,7 +208,8 @@ static void an_override_that_fits_nothing_is_an_error(void **state)
     struct model *m = shape_model(&shape);
     struct error e = {0};
     struct recipe r;
-    struct recipe_override nothing = {"blk\\.99\\.", quant_type(QUANT_Q8_0)}, broken = {"blk(", quant_type(QUANT_Q8_0)};
+    struct recipe_override nothing = {"blk\\.99\\.", quant_type(QUANT_Q8_0)},
+                           broken = {"blk(", quant_type(QUANT_Q8_0)};
     struct recipe_options o = {.rules = rules, .overrides = &nothing, .override_count = 1};
     (void)state;
     assert_int_equal(recipe_apply(&r, m, "Q4_K_M", &o, &e), ERROR_USAGE);
@@ -219,6 +249,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(llama_2_has_llama_cpps_sizes),
+        cmocka_unit_test(header_only_files_have_them_too),
         cmocka_unit_test(more_bits_goes_to_the_ends_and_each_third),
         cmocka_unit_test(tied_embeddings_are_typed_as_the_output),
         cmocka_unit_test(seventy_billion_gets_better_values),

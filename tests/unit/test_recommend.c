@@ -35,7 +35,12 @@ struct situation {
     const char *wishes[9];
 };
 
-struct outcome { struct model *model; struct test_machine machine; struct wishes wishes; struct estimates *s; };
+struct outcome {
+    struct model *model;
+    struct test_machine machine;
+    struct wishes wishes;
+    struct estimates *s;
+};
 
 static void decide(struct outcome *o, const struct situation *c)
 {
@@ -106,7 +111,8 @@ static void assert_recommends(const struct situation *c, const char *levels, con
 static void default_is_q4_k_m(void **state)
 {
     (void)state;
-    assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 1, 16, {"ctx", "4096"}}, "Q4_K_M", "the default");
+    assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 1, 16, {"ctx", "4096"}}, "Q4_K_M",
+                      "the default");
 }
 
 /* Llama 3 8B is published to lose 2.8 % at Q4_K_M. */
@@ -114,7 +120,8 @@ static void five_bits_where_four_lose_more_than_2_percent(void **state)
 {
     struct outcome o;
     (void)state;
-    assert_recommends(&(struct situation){SHAPE_LLAMA31_8B, 64, 1, 16, {NULL}}, "Q5_K_M Q5_K_S", "more than 2.0 %");
+    assert_recommends(&(struct situation){SHAPE_LLAMA31_8B, 64, 1, 16, {NULL}}, "Q5_K_M Q5_K_S",
+                      "more than 2.0 %");
     assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 1, 16, {"max-loss", "0.5%", "ctx", "4096"}},
                       "Q5_K_M Q5_K_S", "more than 0.5 %");
     decide(&o, &(struct situation){SHAPE_LLAMA31_8B, 64, 1, 16, {"max-loss", "4%"}});
@@ -142,30 +149,39 @@ static void never_below_q3_under_13b(void **state)
 static void code_asks_for_q5_k_m_or_q6_k(void **state)
 {
     (void)state;
-    assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 1, 16, {"use-case", "code"}}, "Q5_K_M Q6_K", "code");
-    assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 1, 8, {"use-case", "code", "ctx", "2048"}}, "Q5_K_M Q6_K", "code");
-    assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 0, 0, {"use-case", "code"}}, "Q5_K_M Q6_K", "code");
+    assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 1, 16, {"use-case", "code"}}, "Q5_K_M Q6_K",
+                      "code");
+    assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 1, 8, {"use-case", "code", "ctx", "2048"}},
+                      "Q5_K_M Q6_K", "code");
+    assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 0, 0, {"use-case", "code"}}, "Q5_K_M Q6_K",
+                      "code");
 }
 
 static void technical_asks_for_q6_k_or_q8_0(void **state)
 {
     (void)state;
-    assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 1, 24, {"use-case", "technical"}}, "Q6_K Q8_0", "medical");
-    assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 0, 0, {"use-case", "technical"}}, "Q6_K Q8_0", "technical");
+    assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 1, 24, {"use-case", "technical"}}, "Q6_K Q8_0",
+                      "medical");
+    assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 0, 0, {"use-case", "technical"}}, "Q6_K Q8_0",
+                      "technical");
 }
 
 static void creative_is_content_with_q4_k_m(void **state)
 {
     (void)state;
-    assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 1, 24, {"use-case", "creative"}}, "Q4_K_M", "creative");
-    assert_recommends(&(struct situation){SHAPE_LLAMA31_8B, 64, 0, 0, {"use-case", "creative"}}, "Q4_K_M", "creative");
+    assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 1, 24, {"use-case", "creative"}}, "Q4_K_M",
+                      "creative");
+    assert_recommends(&(struct situation){SHAPE_LLAMA31_8B, 64, 0, 0, {"use-case", "creative"}}, "Q4_K_M",
+                      "creative");
 }
 
 static void edge_asks_for_q3_k_s_or_q2_k(void **state)
 {
     (void)state;
-    assert_recommends(&(struct situation){SHAPE_LLAMA2_13B, 12, 0, 0, {"use-case", "edge", "ctx", "2048"}}, "Q3_K_S Q2_K", "edge");
-    assert_recommends(&(struct situation){SHAPE_LLAMA32_1B, 2, 0, 0, {"use-case", "edge", "ctx", "2048"}}, "Q3_K_S", "edge");
+    assert_recommends(&(struct situation){SHAPE_LLAMA2_13B, 12, 0, 0, {"use-case", "edge", "ctx", "2048"}},
+                      "Q3_K_S Q2_K", "edge");
+    assert_recommends(&(struct situation){SHAPE_LLAMA32_1B, 2, 0, 0, {"use-case", "edge", "ctx", "2048"}},
+                      "Q3_K_S", "edge");
 }
 
 /* Edge asks for Q2_K, a small model forbids it: the prohibition wins, and says so. */
@@ -185,8 +201,10 @@ static void a_prohibition_wins_over_a_preference(void **state)
 static void gpus_of_8_to_12_gb_take_4_or_5_bits(void **state)
 {
     (void)state;
-    assert_recommends(&(struct situation){SHAPE_MISTRAL_7B, 64, 1, 8, {"ctx", "8192"}}, "Q4_K_M Q5_K_M", "8 to 12 GB");
-    assert_recommends(&(struct situation){SHAPE_MISTRAL_7B, 64, 1, 12, {"ctx", "8192"}}, "Q4_K_M Q5_K_M", "8 to 12 GB");
+    assert_recommends(&(struct situation){SHAPE_MISTRAL_7B, 64, 1, 8, {"ctx", "8192"}}, "Q4_K_M Q5_K_M",
+                      "8 to 12 GB");
+    assert_recommends(&(struct situation){SHAPE_MISTRAL_7B, 64, 1, 12, {"ctx", "8192"}}, "Q4_K_M Q5_K_M",
+                      "8 to 12 GB");
 }
 
 static void gpus_of_24_gb_take_8_or_16_bits(void **state)
@@ -200,13 +218,15 @@ static void a_cpu_alone_takes_4_or_5_bits(void **state)
 {
     (void)state;
     assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 0, 0, {NULL}}, "Q4_K_M Q5_K_M", "on a CPU");
-    assert_recommends(&(struct situation){SHAPE_LLAMA31_8B, 64, 1, 24, {"fit", "cpu"}}, "Q4_K_M Q5_K_M", "on a CPU");
+    assert_recommends(&(struct situation){SHAPE_LLAMA31_8B, 64, 1, 24, {"fit", "cpu"}}, "Q4_K_M Q5_K_M",
+                      "on a CPU");
 }
 
 static void seventy_billion_on_consumer_hardware(void **state)
 {
     (void)state;
-    assert_recommends(&(struct situation){SHAPE_LLAMA2_70B, 64, 1, 24, {"fit", "split"}}, "Q3_K_M Q4_K_S", "consumer");
+    assert_recommends(&(struct situation){SHAPE_LLAMA2_70B, 64, 1, 24, {"fit", "split"}}, "Q3_K_M Q4_K_S",
+                      "consumer");
     assert_recommends(&(struct situation){SHAPE_LLAMA2_70B, 64, 2, 24, {NULL}}, "Q3_K_M Q4_K_S", "consumer");
     assert_recommends(&(struct situation){SHAPE_LLAMA2_70B, 64, 0, 0, {NULL}}, "Q3_K_M Q4_K_S", "consumer");
 }
@@ -221,7 +241,8 @@ static void models_under_3b_are_questioned(void **state)
     assert_true(warned(&o, "costs more quality than in larger ones"));
     done(&o);
     /* Where it would not fit, 8 bits. */
-    assert_recommends(&(struct situation){SHAPE_LLAMA32_1B, 16, 0, 0, {"budget", "2400MiB", "ctx", "2048"}}, "Q8_0", "8 bits");
+    assert_recommends(&(struct situation){SHAPE_LLAMA32_1B, 16, 0, 0, {"budget", "2400MiB", "ctx", "2048"}},
+                      "Q8_0", "8 bits");
 }
 
 static void says_when_memory_is_not_the_bottleneck(void **state)
@@ -293,7 +314,9 @@ static void runtimes_refuse_what_they_cannot_read(void **state)
 static void every_row_says_why(void **state)
 {
     static const struct situation rows[] = {
-        {SHAPE_LLAMA2_7B, 64, 1, 8, {NULL}}, {SHAPE_LLAMA2_70B, 8, 0, 0, {NULL}}, {SHAPE_LLAMA32_1B, 0, 0, 0, {NULL}},
+        {SHAPE_LLAMA2_7B, 64, 1, 8, {NULL}},
+        {SHAPE_LLAMA2_70B, 8, 0, 0, {NULL}},
+        {SHAPE_LLAMA32_1B, 0, 0, 0, {NULL}},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
@@ -317,7 +340,8 @@ static void nothing_fits_is_said(void **state)
     (void)state;
     decide(&o, &(struct situation){SHAPE_LLAMA2_70B, 64, 1, 8, {NULL}});
     assert_int_equal(o.s->recommended, -1);
-    assert_non_null(strstr(o.s->headline, "nothing fits: try a shorter context, --kv-type q8_0, --fit split"));
+    assert_non_null(strstr(o.s->headline, "nothing fits: try a shorter context, --kv-type q8_0, --fit "
+                                          "split"));
     assert_reason(row(&o, "Q2_K"), '-', "too big: needs");
     done(&o);
     decide(&o, &(struct situation){SHAPE_LLAMA2_7B, 64, 0, 0, {"fit", "gpu"}});
@@ -328,7 +352,8 @@ static void nothing_fits_is_said(void **state)
 static void habits_are_warned_of(void **state)
 {
     static const struct { struct situation c; const char *part; } rows[] = {
-        {{SHAPE_LLAMA2_7B, 64, 1, 24, {"use-case", "code"}}, "judged on general text unless you give a domain text"},
+        {{SHAPE_LLAMA2_7B, 64, 1, 24, {"use-case", "code"}},
+         "judged on general text unless you give a domain text"},
         {{SHAPE_LLAMA31_8B, 64, 1, 24, {"ctx", "65536"}}, "measured on 512 tokens; a context of 65536"},
         {{SHAPE_LLAMA2_7B, 64, 1, 24, {"ctx", "8192"}}, "trained on 4096 tokens"},
         {{SHAPE_LLAMA2_7B, 64, 1, 24, {"kv-type", "q4_0"}}, "q4_0 cache loses more"},

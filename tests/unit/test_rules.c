@@ -39,9 +39,9 @@ static struct error load_with(const char *name, const char *text)
 
 static void ours_load(void **state)
 {
-    static const char *const offered[] = {"F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_0", "Q5_1", "Q4_K_M",
-                                          "Q4_K_S", "Q4_0", "Q4_1", "IQ4_NL", "IQ4_XS", "Q3_K_L", "Q3_K_M", "Q3_K_S",
-                                          "Q2_K", "Q2_K_S"};
+    static const char *const offered[] = {"F16",    "BF16",   "Q8_0",   "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_0",
+                                          "Q5_1",   "Q4_K_M", "Q4_K_S", "Q4_0", "Q4_1",   "IQ4_NL", "IQ4_XS",
+                                          "Q3_K_L", "Q3_K_M", "Q3_K_S", "Q2_K", "Q2_K_S"};
     struct error e = {0};
     struct rules *r;
     (void)state;
@@ -65,18 +65,25 @@ static void errors_name_file_line_and_what_was_expected(void **state)
     static const struct { const char *name, *text, *says; } rows[] = {
         {"levels", "schema: 2\n", "levels.yaml:1: expected schema 1, found '2'"},
         {"levels", "schema: 1\nlevel: []\n", "levels.yaml:2: expected one of the keys schema, levels"},
-        {"levels", "schema: 1\nlarger_at_most: 1\npublished: []\nlevels:\n  - {name: A, format: gguf, type: Q4_X, "
-                   "file_type: 15, bits: 4, summary: x}\n",
+        {"levels",
+         "schema: 1\nlarger_at_most: 1\npublished: []\nlevels:\n  - {name: A, format: gguf, type: Q4_X, "
+         "file_type: 15, bits: 4, summary: x}\n",
          "levels.yaml:5: expected a tensor type such as Q4_K for 'type', found 'Q4_X'"},
         {"levels", "schema: 1\nlarger_at_most: 1\npublished: []\nlevels:\n  - {name: A}\n",
          "levels.yaml:5: expected the key 'format'"},
-        {"levels", "schema: 1\nlarger_at_most: 1\npublished: []\n" ONE_LEVEL ONE_LEVEL, "stands here a second time"},
-        {"levels", "schema: 1\nlarger_at_most: 1\npublished: []\n" ONE_LEVEL, "expected a level from levels.yaml"},
-        {"recipes", "schema: 1\nsource: x\nlast_resort: F16\nkeep: []\nfallbacks: []\nlayer_sets: {a: {first: 1/0}}\n"
-                    "roles: []\nrules: []\n",
-         "recipes.yaml:6: expected a count of layers such as 2, or a share such as 1/8 for 'first', found '1/0'"},
-        {"recipes", "schema: 1\nsource: x\nlast_resort: F16\nkeep: []\nfallbacks: []\nlayer_sets: {}\nroles: []\nrules:\n"
-                    "  - {roles: attn_q, type: Q6_K, why: y}\n",
+        {"levels", "schema: 1\nlarger_at_most: 1\npublished: []\n" ONE_LEVEL ONE_LEVEL,
+         "stands here a second time"},
+        {"levels", "schema: 1\nlarger_at_most: 1\npublished: []\n" ONE_LEVEL,
+         "expected a level from levels.yaml"},
+        {"recipes",
+         "schema: 1\nsource: x\nlast_resort: F16\nkeep: []\nfallbacks: []\nlayer_sets: {a: {first: 1/0}}\n"
+         "roles: []\nrules: []\n",
+         "recipes.yaml:6: expected a count of layers such as 2, or a share such as 1/8 for 'first', found "
+         "'1/0'"},
+        {"recipes",
+         "schema: 1\nsource: x\nlast_resort: F16\nkeep: []\nfallbacks: []\nlayer_sets: {}\nroles: "
+         "[]\nrules:\n"
+         "  - {roles: attn_q, type: Q6_K, why: y}\n",
          "recipes.yaml:9: expected a role from the list 'roles', found 'attn_q'"},
     };
     (void)state;
@@ -91,7 +98,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(ours_load),
-        cmocka_unit_test_setup_teardown(errors_name_file_line_and_what_was_expected, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(errors_name_file_line_and_what_was_expected, make_folder,
+                                        remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

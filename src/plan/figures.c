@@ -1,0 +1,118 @@
+#include "plan/figures.h"
+
+#include <math.h>
+#include <string.h>
+
+static void put_percent(struct str *s, double fraction)
+{
+    if (isnan(fraction))
+        str_add(s, "unknown");
+    else
+        str_addf(s, "%.*f %%", fabs(fraction) < 0.0995 ? 1 : 0, 100 * fraction);
+}
+
+static void put_rate(struct str *s, double tokens)
+{
+    str_addf(s, "%.*f", tokens < 10 ? 1 : 0, tokens);
+}
+
+static void put_parameters(struct str *s, const struct telling *t)
+{
+    char text[FORMAT_SIZE];
+    str_add(s, format_count(text, (double)t->model->parameters));
+}
+
+static void put_source_type(struct str *s, const struct telling *t)
+{
+    str_add(s, t->model->file_type);
+}
+
+static void put_limit(struct str *s, const struct telling *t)
+{
+    put_percent(s, t->facts->max_loss);
+}
+
+static void put_wish_speed(struct str *s, const struct telling *t)
+{
+    put_rate(s, t->facts->min_speed);
+}
+
+static void put_use_case(struct str *s, const struct telling *t)
+{
+    str_add(s, t->facts->word[FACT_USE_CASE]);
+}
+
+static void put_ctx(struct str *s, const struct telling *t)
+{
+    str_addf(s, "%.0f", t->facts->number[FACT_CTX]);
+}
+
+static void put_trained_ctx(struct str *s, const struct telling *t)
+{
+    str_addf(s, "%d", t->model->hp.context);
+}
+
+static void put_loss(struct str *s, const struct telling *t)
+{
+    put_percent(s, t->row ? t->row->expected_loss : NAN);
+}
+
+static void put_loss_from(struct str *s, const struct telling *t)
+{
+    str_add(s, t->row && t->row->loss_from ? t->row->loss_from : "unknown");
+}
+
+static void put_level(struct str *s, const struct telling *t)
+{
+    str_add(s, t->row ? t->row->level->name : "it");
+}
+
+static void put_speed(struct str *s, const struct telling *t)
+{
+    put_rate(s, t->row ? t->row->tokens_per_s : NAN);
+}
+
+static const struct figure {
+    const char *name;
+    void (*put)(struct str *s, const struct telling *t);
+} figures[] = {
+    {"parameters", put_parameters}, {"source_type", put_source_type}, {"limit", put_limit},
+    {"use_case", put_use_case},     {"ctx", put_ctx},                 {"trained_ctx", put_trained_ctx},
+    {"loss", put_loss},             {"loss_from", put_loss_from},     {"level", put_level},
+    {"speed", put_speed},           {"wish_speed", put_wish_speed},
+};
+
+/* The figure that a "{name}" at `text` stands for, or NULL. */
+static const struct figure *figure_at(const char *text)
+{
+    for (size_t i = 0; *text == '{' && i < ARRAY_LENGTH(figures); i++) {
+        size_t n = strlen(figures[i].name);
+        if (strncmp(text + 1, figures[i].name, n) == 0 && text[n + 1] == '}')
+            return &figures[i];
+    }
+    return NULL;
+}
+
+bool figures_known(const char *text)
+{
+    while ((text = strchr(text, '{')))
+        if (!figure_at(text++))
+            return false;
+    return true;
+}
+
+char *figures_fill(const char *text, const struct telling *t, struct arena *a)
+{
+    struct str s = {0};
+    while (*text) {
+        const struct figure *f = figure_at(text);
+        if (f)
+            f->put(&s, t);
+        else
+            str_add_char(&s, *text);
+        text += f ? strlen(f->name) + 2 : 1;
+    }
+    char *kept = arena_strdup(a, s.data ? s.data : "");
+    str_done(&s);
+    return kept;
+}

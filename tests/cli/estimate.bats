@@ -1,0 +1,103 @@
+# quantwiz estimate: the table, its JSON, the arithmetic, and that what it promises is what quantizing makes.
+
+value() { # value LEVEL KEY: of a row in the JSON in $output
+    awk -v level="\"$1\"," -v key="\"$2\":" '
+        $1 == "\"level\":" { row = $2 == level }
+        row && $1 == key { sub(/^[^:]*: /, ""); sub(/,$/, ""); print; exit }' <<<"$output"
+}
+
+levels() { # all of them, in the order of the rows
+    sed -n 's/^ *"level": "\(.*\)",$/\1/p' <<<"$output"
+}
+
+@test "estimate lists the levels, the recommended one with a star, and says why" {
+    run "$QUANTWIZ" estimate "$DEMO" --fit cpu --budget 1GiB
+    [ "$status" -eq 0 ]
+    [[ $output == *"level"*"bpw"*"file"*"weights"*"KV"*"total"*"tokens/s"*"loss"*"verdict"* ]]
+    [[ $output == *"* F16"*"as it is"* ]]
+    [[ $output == *"keep F16: a model of 4.59M is small as it is"* ]]
+    [[ $output == *"x Q2_K: below Q3 a model of 4.59M falls apart; never under 13B parameters  [decisions.yaml:"* ]]
+}
+
+@test "estimate --json has the documented keys" {
+    run "$QUANTWIZ" estimate "$DEMO" --fit cpu --budget 1GiB --ctx 512 --json
+    [ "$status" -eq 0 ]
+    [[ $output == *'"context": 512,'*'"kv_type": "f16",'*'"warnings": ['*'"recommended": "F16",'* ]]
+    [ "$(levels | wc -l)" -eq 19 ]
+    for key in level format bits_per_weight file_bytes weights_bytes kv_bytes compute_bytes overhead_bytes total_bytes \
+        gpu_layers tokens_per_s expected_loss verdict reasons recommended; do
+        for level in $(levels); do
+            [ -n "$(value "$level" "$key")" ] || { echo "$level has no $key"; return 1; }
+        done
+    done
+    [ "$(value Q4_K_M expected_loss)" = null ] # nobody published any for so small a model
+    [ "$(value Q4_K_M kv_bytes)" -eq 1572864 ]
+    [ "$(value Q2_K forbidden)" = true ]
+}
+
+@test "the estimated size is that of the file which quantize makes, for every level" {
+    run "$QUANTWIZ" estimate "$DEMO" --json
+    for level in $(levels); do
+        "$QUANTWIZ" quantize "$DEMO" "$BATS_TEST_TMPDIR/$level.gguf" "$level" >/dev/null 2>&1
+        [ "$(stat -c %s "$BATS_TEST_TMPDIR/$level.gguf")" -eq "$(value "$level" file_bytes)" ] ||
+            { echo "$level is not of $(value "$level" file_bytes) bytes"; return 1; }
+        rm "$BATS_TEST_TMPDIR/$level.gguf"
+    done
+}
+
+@test "other machines are replayed" {
+    run "$QUANTWIZ" estimate "$DEMO" --machine "$top_srcdir/tests/machines/workstation.yaml" --json
+    [ "$status" -eq 0 ]
+    [ "$(value Q8_0 gpu_layers)" -eq 7 ]
+    [ "$(value Q8_0 verdict)" = '"fits"' ]
+    run "$QUANTWIZ" estimate "$DEMO" --machine "$top_srcdir/tests/machines/edge-pi5.yaml" --use-case edge
+    [ "$status" -eq 0 ]
+    [[ $output == *"* Q3_K_S"* ]]
+    run "$QUANTWIZ" estimate "$DEMO" --machine "$top_srcdir/tests/machines/unknown.yaml" --json
+    [ "$status" -eq 0 ]
+    [ "$(value Q8_0 verdict)" = '"unknown"' ]
+    [ "$(value Q8_0 tokens_per_s)" = null ]
+}
+
+@test "estimate --explain shows the arithmetic" {
+    run "$QUANTWIZ" estimate "$DEMO" --fit cpu --budget 1GiB --ctx 4096 --explain q4_k_m
+    [ "$status" -eq 0 ]
+    [[ $output == *"6 layers: 4 heads x (32 + 32) values in f16 = 512 B a token, x 4096 cells x 1 sequences = 12.0 MiB"* ]]
+    [[ $output == *"laid out as the runtime does, reusing what is free: 12.5 MiB"* ]]
+    run "$QUANTWIZ" estimate "$DEMO" --explain Q9
+    [ "$status" -eq 2 ]
+    [[ $output == *"there is no row 'Q9'"* ]]
+}
+
+@test "nothing fits: exit status 4, and what to try" {
+    run "$QUANTWIZ" estimate "$DEMO" --fit cpu --budget 1MiB
+    [ "$status" -eq 4 ]
+    [[ $output == *"too big: needs"* ]]
+    [[ $output == *"quantwiz: nothing fits: try a shorter context"* ]]
+    run "$QUANTWIZ" estimate "$DEMO" --runtime tgi
+    [ "$status" -eq 4 ]
+    [[ $output == *"Text Generation Inference does not read gguf files"* ]]
+}
+
+@test "wrong wishes and mixes that are not there yet: exit status 2" {
+    run "$QUANTWIZ" estimate "$DEMO" --kv-type q3
+    [ "$status" -eq 2 ]
+    [[ $output == *"--kv-type: KV cache type: expected one of f16, q8_0, q4_0, found 'q3'"* ]]
+    run "$QUANTWIZ" estimate "$DEMO" --mix
+    [ "$status" -eq 2 ]
+    [[ $output == *"is not available yet"* ]]
+}
+
+@test "a person's own rules override ours, and their mistakes are named" {
+    mkdir -p "$BATS_TEST_TMPDIR/config/quantwiz/rules" "$BATS_TEST_TMPDIR/rules"
+    sed 's/levels: Q4_K_M/levels: Q4_0/; s/prefer: 10$/prefer: 500/' "$top_srcdir/rules/decisions.yaml" \
+        > "$BATS_TEST_TMPDIR/config/quantwiz/rules/decisions.yaml"
+    XDG_CONFIG_HOME=$BATS_TEST_TMPDIR/config run "$QUANTWIZ" estimate "$DEMO" --fit cpu --budget 1GiB
+    [ "$status" -eq 0 ]
+    [[ $output == *"* Q4_0"* ]]
+    printf 'schema: 1\ndecisions:\n  - name: x\n    why: "{hue}"\n    source: y\n    prefer: 1\n' \
+        > "$BATS_TEST_TMPDIR/rules/decisions.yaml"
+    QUANTWIZ_RULES=$BATS_TEST_TMPDIR/rules run "$QUANTWIZ" estimate "$DEMO"
+    [ "$status" -eq 2 ]
+    [[ $output == *"decisions.yaml:4: expected a text whose {figures} are known for 'why', found '{hue}'"* ]]
+}
