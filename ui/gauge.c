@@ -7,7 +7,7 @@ bool gauge_eighths(const struct gauge *g, int cells, int out[static GAUGE_PARTS_
     double sum = 0;
     int end = 0, all = cells * 8;
     for (int i = 0; i < g->parts; i++) {
-        sum += g->part[i].value;
+        sum += isnan(g->part[i].value) ? 0 : g->part[i].value;
         double at = g->whole > 0 ? sum / g->whole * all : 0;
         int next = at >= all ? all : (int)lround(at);
         if (next <= end && g->part[i].value > 0 && end < all)

@@ -332,9 +332,9 @@ static int key_choose(struct wizard *w)
         return PAGE_HANDLED;
     const struct estimate *r = &w->estimates->rows[p->list.cursor];
     if (r->verdict == VERDICT_TOO_BIG)
-        wizard_say(w, "%s does not fit here; it is made all the same if you say so", r->level->name);
+        wizard_say(w, "%s does not fit here; it is made all the same if you go on", r->level->name);
     else if (r->forbidden)
-        wizard_say(w, "%s is ruled out by the rules; it is made all the same if you say so", r->level->name);
+        wizard_say(w, "%s is ruled out; it is made all the same if you go on", r->level->name);
     wizard_choose_level(w, r->level->name);
     return PAGE_NEXT;
 }

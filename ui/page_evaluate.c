@@ -235,9 +235,9 @@ static void speed_row(struct rect in, int y, const char *label, double quantized
 {
     if (isnan(quantized) || quantized <= 0)
         return;
-    int x = paintf(in, y, 0, STYLE_NORMAL, "%-8s%7.1f t/s", label, quantized);
+    int x = paintf(in, y, 0, STYLE_NORMAL, "%-8s%6.1f", label, quantized);
     if (!isnan(base) && base > 0)
-        paintf(in, y, x + 2, STYLE_DIM, "base %.1f", base);
+        paintf(in, y, x + 1, STYLE_DIM, "base %.1f", base);
 }
 
 static void draw_speed(const struct wizard *w, struct rect in)
@@ -351,6 +351,8 @@ static void draw_verdict(const struct wizard *w, struct rect in)
         paintf(in, 0, x + 2, STYLE_NORMAL, "loss %.2f %%, limit %s", loss * 100, limit);
     if (can_try(w))
         snprintf(next, sizeof next, "n tries %s", next_level(w)->level->name);
+    else if (w->run.proposal)
+        snprintf(next, sizeof next, "try next: %s", w->run.proposal);
     paint_right(in, 0, 0, STYLE_NORMAL, next);
 }
 
@@ -378,7 +380,7 @@ static void draw(struct wizard *w, struct rect page)
     frame_paint((struct pane[]){{in[EVALUATE_PLOT], plot, NULL},
                                 {in[EVALUATE_DIVERGENCE], "divergence from base", NULL},
                                 {in[EVALUATE_TASKS], "tasks", NULL},
-                                {in[EVALUATE_SPEED], "speed", NULL},
+                                {in[EVALUATE_SPEED], "speed, tokens/s", NULL},
                                 {in[EVALUATE_SAMPLE], sample, NULL},
                                 {in[EVALUATE_VERDICT], "verdict", NULL}},
                 EVALUATE_PANES);

@@ -77,7 +77,12 @@ static void enter(struct wizard *w)
         return;
     p->disk_known = file_free_bytes(plan->out, &p->disk_free, &e) == 0;
     p->exists = file_exists(plan->out);
-    start_forecast(w, plan);
+    if (w->machine->simulated) {
+        p->disk_known = fact_known(w->machine->disk_free_bytes);
+        p->disk_free = (uint64_t)w->machine->disk_free_bytes.value;
+        p->seconds = NAN;
+    } else
+        start_forecast(w, plan);
 }
 
 /* ------------------------------------------------------------------ drawing */
@@ -101,7 +106,8 @@ static void add_time(struct text *t, int width, const struct review_page *p, con
     if (p->measuring)
         text_add(t, width, STYLE_DIM, "time\tbeing measured on a slice of this model", NULL);
     else if (isnan(p->seconds))
-        text_addf(t, width, STYLE_WARN, "time\tunknown%s", and_then);
+        text_addf(t, width, STYLE_WARN, "time\tunknown: it can only be measured on the machine itself%s",
+                  and_then);
     else
         text_addf(t, width, STYLE_NORMAL, "time\tabout %s of quantizing%s", format_duration(time, p->seconds),
                   and_then);

@@ -137,13 +137,18 @@ static void draw_resources(const struct wizard *w, struct rect in)
     char a[FORMAT_SIZE], b[FORMAT_SIZE];
     double errors[LAYERS_MAX];
     int layers = errors_by_layer(r, errors, LAYERS_MAX);
-    paintf(in, 0, 0, STYLE_NORMAL, "CPU   %.0f %%", r->cpu_percent);
-    paintf(in, 1, 0, STYLE_NORMAL, "RAM   %s", format_bytes(a, r->rss_bytes));
-    paintf(in, 2, 0, STYLE_NORMAL, "disk  %s of %s", format_bytes(a, r->written_bytes),
-           format_bytes(b, r->planned_bytes));
-    struct gauge g = {.part = {{r->written_bytes, STYLE_USED}}, .parts = 1, .whole = r->planned_bytes};
+    bool known = !isnan(r->rss_bytes);
+    struct gauge g = {
+        .part = {{known ? r->written_bytes : 0, STYLE_USED}}, .parts = 1, .whole = r->planned_bytes};
     paint_repeat(in, 3, 0, in.w, STYLE_BORDER, theme_glyph(GLYPH_TRACK));
-    gauge_paint(in, 3, 0, in.w, &g);
+    if (known) {
+        paintf(in, 0, 0, STYLE_NORMAL, "CPU   %.0f %%", r->cpu_percent);
+        paintf(in, 1, 0, STYLE_NORMAL, "RAM   %s", format_bytes(a, r->rss_bytes));
+        paintf(in, 2, 0, STYLE_NORMAL, "disk  %s of %s", format_bytes(a, r->written_bytes),
+               format_bytes(b, r->planned_bytes));
+        gauge_paint(in, 3, 0, in.w, &g);
+    } else
+        paint_text(in, 0, 0, STYLE_DIM, "not measured yet");
     if (!layers || in.h < 6)
         return;
     paint_text(in, 4, 0, STYLE_DIM, "error by layer");

@@ -21,12 +21,13 @@ mode_name=$1
     done
 } | drive - demo.gguf --machine machines/workstation.yaml --use-case code --calibration calibration.jsonl
 
+cp -r "$screens/runs/done.quantwiz" "$work/"
 {
     at_sizes run
     echo "key Enter"
     at_sizes evaluate
     echo "key Enter"
     at_sizes report
-} | drive - attach "$(run_folder done)"
+} | drive - attach done.quantwiz
 compare
 exit $status

@@ -1,4 +1,51 @@
 #!/bin/sh
-# Panes on runs: going on, paused, interrupted, failed, rejected.
+# Panes on runs in every condition: going on, being evaluated, cut off, rejected; and what the keys say.
 . "$(dirname "$0")/lib.sh"
 mode colour
+cp -r "$screens"/runs/*.quantwiz "$work/"
+chmod -R u+w "$work"
+
+for run in going died evaluating rejected; do
+    drive - attach $run.quantwiz << EOF
+save out/run-$run
+key Enter
+save out/evaluate-$run
+key v
+save out/evaluate-$run-loss
+key Enter
+save out/report-$run
+EOF
+done
+
+# The tensors can be looked through and filtered; Esc follows the newest again.
+drive - attach done.quantwiz << 'EOF'
+key Home Down
+save out/run-browsing
+key /
+type attn_v
+key Enter
+save out/run-filtered
+key Esc
+save out/run-following
+key ?
+save out/run-help
+key Esc 1
+save out/run-locked
+EOF
+
+# Stopping and leaving ask first.
+drive - attach going.quantwiz << 'EOF'
+key x
+save out/run-stop
+key Esc q
+save out/run-quit
+EOF
+
+# Runs that are not over are offered at the start.
+drive - demo.gguf --machine machines/workstation.yaml << 'EOF'
+save out/run-offered
+key Down Enter
+expect resources
+EOF
+compare
+exit $status
