@@ -109,7 +109,7 @@ static void add_row(struct table *t, const struct estimate *r)
     add_bytes(t, r->total_bytes);
     table_add(t, "%d/%d", r->gpu_layers, r->layers);
     add_number(t, r->tokens_per_s < 10 ? "%.1f" : "%.0f", r->tokens_per_s);
-    add_number(t, "%.1f %%", 100 * r->expected_loss);
+    add_number(t, "%.1f %%", fabs(r->expected_loss) < 0.0005 ? 0 : 100 * r->expected_loss);
     table_add(t, "%s%s", verdict_of(r), r->is_source ? ", as it is" : "");
 }
 

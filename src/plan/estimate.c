@@ -101,8 +101,9 @@ static int fill_row(struct estimate *row, struct estimator *e, const struct leve
         row->fallbacks = r.fallbacks;
         row->verdict = verdict_of(&p, &c, fit);
         fill_memory(row, &c, &p, e->s, e->budget.gpu_count);
-        row->tokens_per_s = speed_decode(&c, &p, e->machine, e->runtime);
-        row->prefill_tokens_per_s = speed_prefill(&c, &p, e->machine, e->runtime);
+        bool runs = row->verdict != VERDICT_TOO_BIG;
+        row->tokens_per_s = runs ? speed_decode(&c, &p, e->machine, e->runtime) : NAN;
+        row->prefill_tokens_per_s = runs ? speed_prefill(&c, &p, e->machine, e->runtime) : NAN;
         fill_loss(row, e);
     }
     recipe_done(&r);

@@ -179,7 +179,8 @@ static void explain_speed(struct explainer *x)
     const struct machine *m = x->machine;
     const struct fact ram = m ? m->memory.bandwidth : (struct fact){0};
     if (isnan(x->row->tokens_per_s)) {
-        say(x, "speed: unknown, since the bandwidth of the memory that is read is unknown");
+        say(x, "speed: unknown, since %s", x->row->verdict == VERDICT_TOO_BIG
+            ? "it does not fit" : "the bandwidth of the memory that is read is unknown");
         return;
     }
     say(x, "speed: a token reads the weights once and half the cache; decoding reaches a share of the "

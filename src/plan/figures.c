@@ -8,7 +8,7 @@ static void put_percent(struct str *s, double fraction)
     if (isnan(fraction))
         str_add(s, "unknown");
     else
-        str_addf(s, "%.*f %%", fabs(fraction) < 0.0995 ? 1 : 0, 100 * fraction);
+        str_addf(s, "%.*f %%", fabs(fraction) < 0.0995 ? 1 : 0, fabs(fraction) < 0.0005 ? 0 : 100 * fraction);
 }
 
 static void put_rate(struct str *s, double tokens)

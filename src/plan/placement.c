@@ -23,12 +23,13 @@ static uint64_t gpu_margin(const struct runtime *r, const struct machine_gpu *g)
 
 static void gpu_budgets(struct budget *b, const struct machine *m, const struct runtime *r)
 {
-    b->gpu_known = b->gpu_count > 0;
+    b->gpu_known = b->gpu_bounded = b->gpu_count > 0;
     for (int i = 0; i < b->gpu_count; i++) {
-        struct fact f = free_vram(m, &m->gpus[i]);
-        b->gpu[i] = less(fact_or(f, 0), (double)gpu_margin(r, &m->gpus[i]));
+        struct fact f = free_vram(m, &m->gpus[i]), all = m->gpus[i].vram_total_bytes;
+        b->gpu[i] = less(fact_or(f, fact_or(all, 0)), (double)gpu_margin(r, &m->gpus[i]));
         b->gpu_total += b->gpu[i];
         b->gpu_known = b->gpu_known && fact_known(f);
+        b->gpu_bounded = b->gpu_bounded && (fact_known(f) || fact_known(all));
     }
 }
 
@@ -39,10 +40,10 @@ static void asked_gpu_budget(struct budget *b, uint64_t asked)
     if (!b->gpu_count)
         b->gpu_count = 1;
     for (int i = 0; i < b->gpu_count; i++)
-        b->gpu[i] = sum && b->gpu_known ? (uint64_t)((double)asked * (double)b->gpu[i] / (double)sum)
+        b->gpu[i] = sum && b->gpu_bounded ? (uint64_t)((double)asked * (double)b->gpu[i] / (double)sum)
                                         : asked / (uint64_t)b->gpu_count;
     b->gpu_total = asked;
-    b->gpu_known = true;
+    b->gpu_known = b->gpu_bounded = true;
 }
 
 struct budget budget_of(const struct machine *m, const struct wishes *w, const struct runtime *r,
@@ -52,13 +53,15 @@ struct budget budget_of(const struct machine *m, const struct wishes *w, const s
     bool on_cpu = w->value[WISH_FIT].choice == FIT_CPU;
     struct budget b = {.gpu_count = m ? m->gpu_count : 0};
     struct fact ram = m ? m->memory.available_bytes : (struct fact){0};
+    struct fact all = m ? m->memory.total_bytes : (struct fact){0};
     b.gpu = arena_alloc(a, (size_t)(b.gpu_count + 1) * sizeof *b.gpu);
     gpu_budgets(&b, m, r);
     b.cpu_known = fact_known(ram);
-    b.cpu = less(fact_or(ram, 0), (double)r->host_margin);
+    b.cpu_bounded = fact_known(ram) || fact_known(all);
+    b.cpu = less(fact_or(ram, fact_or(all, 0)), (double)r->host_margin);
     if (asked->set && on_cpu) {
         b.cpu = (uint64_t)asked->number;
-        b.cpu_known = true;
+        b.cpu_known = b.cpu_bounded = true;
     } else if (asked->set) {
         asked_gpu_budget(&b, (uint64_t)asked->number);
     }
@@ -118,7 +121,7 @@ static bool use_gpus(struct placement *p, const struct costs *c, const struct bu
         buffer = use[g].layers ? buffer + (b->gpu_count > 1 ? c->pipeline : 0) : 0;
         p->gpu_bytes += use[g].bytes + buffer;
         p->compute_bytes += buffer;
-        fits = fits && (!b->gpu_known || use[g].bytes + buffer <= b->gpu[g]);
+        fits = fits && (!b->gpu_bounded || use[g].bytes + buffer <= b->gpu[g]);
     }
     return fits;
 }
@@ -130,7 +133,7 @@ static struct placement try(const struct costs *c, const struct budget *b, int g
     struct placement p = {.gpu_layers = gpu_layers, .layers_on_gpu = on_gpu};
     bool gpus = use_gpus(&p, c, b, use);
     use_cpu(&p, c, c->count - gpu_layers);
-    p.fits = gpus && (!b->cpu_known || p.cpu_bytes - p.reclaimable <= b->cpu);
+    p.fits = gpus && (!b->cpu_bounded || p.cpu_bytes - p.reclaimable <= b->cpu);
     p.known = (!gpu_layers || b->gpu_known) && (gpu_layers == c->count || b->cpu_known);
     return p;
 }

@@ -11,10 +11,11 @@ enum fit { FIT_GPU, FIT_CPU, FIT_SPLIT }; /* the order of the wish's choices */
 
 /* What may be used. With several GPUs a budget that the person set is shared out like their free memory. */
 struct budget {
-    uint64_t *gpu;          /* [gpu_count] */
+    uint64_t *gpu;          /* [gpu_count]; where what is free is unknown, all that there is: no more can be used */
     int gpu_count;
     uint64_t gpu_total, cpu;
-    bool gpu_known, cpu_known;
+    bool gpu_known, cpu_known;     /* what is free is known */
+    bool gpu_bounded, cpu_bounded; /* that, or at least how much there is */
 };
 struct budget budget_of(const struct machine *m, const struct wishes *w, const struct runtime *r,
                         struct arena *a);

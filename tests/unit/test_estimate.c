@@ -221,6 +221,8 @@ static void what_is_unknown_stays_unknown(void **state)
     s = make(&t.machine, m, NULL);
     assert_int_equal(row(s, "Q4_K_M")->verdict, VERDICT_UNKNOWN);
     assert_true(isnan(row(s, "Q4_K_M")->tokens_per_s));
+    assert_int_equal(row(s, "F16")->verdict, VERDICT_TOO_BIG); /* more than the 8 GiB that there are at all */
+    assert_false(s->gpu_budget_known);
     estimates_free(s);
     s = make(NULL, m, WISHES("budget", "6GiB", "fit", "cpu")); /* nothing known but what the person says */
     assert_int_equal(row(s, "Q4_K_S")->verdict, VERDICT_FITS);
@@ -397,8 +399,8 @@ static void the_arithmetic_is_told(void **state)
         "Q4_K_M of shapes.gguf, llama.cpp",
         "Q4_K   193 tensors",
         "256 x 144 B",
-        "32 layers: 8 heads x (128 + 128) values in q8_0 = 2176 B a token, x 32768 cells x 1 sequences = 2.1 "
-        "GiB (2281701376 B)",
+        "32 layers: 8 heads x (128 + 128) values in q8_0 = 2176 B a token, x 32768 cells x 1 sequences = ",
+        "= 2.1 GiB (2281701376 B)",
         "logits: 128256 words x 512 tokens x 4 B",
         "total: ",
         "GPU: 500 GB/s (found) x 0.63",
