@@ -127,16 +127,18 @@ static const struct quant_type *type_of(const struct yaml *map, const char *key)
     return name ? quant_type_named(name) : NULL;
 }
 
-/* A path in the plan, as seen from here. */
+/* A path in the plan, as seen from here: absolute where the text or the plan's own path is. */
 static const char *path_of(struct plan *p, const struct yaml *map, const char *key)
 {
     const char *text = text_of(map, key);
     if (!text)
         return NULL;
     char *folder = path_folder(p->file), *path = path_join(folder, text);
-    const char *kept = arena_strdup(&p->arena, path);
+    char *tidy = path[0] == '/' ? path_absolute(path) : path_relative(".", path);
+    const char *kept = arena_strdup(&p->arena, tidy);
     free(folder);
     free(path);
+    free(tidy);
     return kept;
 }
 

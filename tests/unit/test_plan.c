@@ -96,7 +96,7 @@ static void what_is_saved_is_loaded(void **state)
     assert_ok(wishes_set(&p->wishes, WISH_BUDGET, "10GiB", &e), &e);
     assert_ok(plan_save(p, path, &e), &e);
     assert_ok(plan_load(&q, path, &e), &e);
-    assert_true(str_ends(q->source, "/deep/er/../../it's \"here\".gguf"));
+    assert_string_equal(q->source, source);
     assert_string_equal(q->out, p->out);
     assert_string_equal(q->source_hash, "00ff");
     assert_true(q->strict && !q->pure && q->activations_q8);
