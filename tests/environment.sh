@@ -5,10 +5,12 @@ top_builddir=$(pwd)
 QUANTWIZ=$top_builddir/quantwiz
 DEMO=$top_srcdir/demo/quantwiz-demo-f16.gguf
 QUANTWIZ_DATA=$top_srcdir
+# Tests run side by side: threads that wait must not spin.
+OMP_WAIT_POLICY=passive
 HOME=$top_builddir/tests/home
 XDG_CACHE_HOME=$HOME/.cache
 XDG_CONFIG_HOME=$HOME/.config
 LC_ALL=C.UTF-8
 TZ=UTC
 mkdir -p "$XDG_CACHE_HOME" "$XDG_CONFIG_HOME"
-export top_srcdir top_builddir QUANTWIZ QUANTWIZ_DATA DEMO HOME XDG_CACHE_HOME XDG_CONFIG_HOME LC_ALL TZ
+export OMP_WAIT_POLICY top_srcdir top_builddir QUANTWIZ QUANTWIZ_DATA DEMO HOME XDG_CACHE_HOME XDG_CONFIG_HOME LC_ALL TZ

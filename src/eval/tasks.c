@@ -16,7 +16,11 @@
 #include "eval/eval_priv.h"
 #include "eval/statistics.h"
 
-enum { FILE_LIMIT = 256 << 20, CHOICES = 26 };
+enum {
+    FILE_LIMIT = 256 << 20,
+    CHOICES = 26,
+    BATCH_ROWS = 1024, /* tokens that go through a model together, about */
+};
 
 struct item {
     json_t *json; /* holds the texts */
@@ -102,11 +106,11 @@ static void items_done(struct items *list)
 
 /* ----------------------------------------------------------------- scoring */
 
-/* The choices of one item as tokens, side by side. */
+/* The choices of one item as tokens. */
 struct options {
     struct tokens tokens[CHOICES];
     int first[CHOICES]; /* the first scored token */
-    int length;         /* of the longest */
+    int count, length;  /* length: of the longest */
 };
 
 static bool wants_blank(const char *question, const char *choice)
@@ -133,79 +137,140 @@ static void fit(struct tokens *t, int *first, int most)
     *first = *first > over ? *first - over : 1;
 }
 
+static void encode_choice(struct options *o, int i, const struct tokenizer *t, const struct tokens *question,
+                          const struct item *item, int most)
+{
+    char *text = xasprintf("%s%s%s", item->question, wants_blank(item->question, item->choices[i]) ? " " : "",
+                           item->choices[i]);
+    tokenizer_encode(t, text, strlen(text), TOKENIZE_BOS, &o->tokens[i]);
+    o->first[i] = common(question, &o->tokens[i]);
+    o->first[i] = o->first[i] < 1 ? 1 : o->first[i]; /* nothing predicts the very first token */
+    fit(&o->tokens[i], &o->first[i], most);
+    o->length = (int)o->tokens[i].count > o->length ? (int)o->tokens[i].count : o->length;
+    free(text);
+}
+
 static void encode_item(struct options *o, const struct tokenizer *t, const struct item *item, int most)
 {
     struct tokens question = {0};
     tokenizer_encode(t, item->question, strlen(item->question), TOKENIZE_BOS, &question);
-    *o = (struct options){0};
-    for (int i = 0; i < item->count; i++) {
-        char *text = xasprintf("%s%s%s", item->question, wants_blank(item->question, item->choices[i]) ? " " : "",
-                               item->choices[i]);
-        tokenizer_encode(t, text, strlen(text), TOKENIZE_BOS, &o->tokens[i]);
-        o->first[i] = common(&question, &o->tokens[i]);
-        o->first[i] = o->first[i] < 1 ? 1 : o->first[i]; /* nothing predicts the very first token */
-        fit(&o->tokens[i], &o->first[i], most);
-        o->length = (int)o->tokens[i].count > o->length ? (int)o->tokens[i].count : o->length;
-        free(text);
-    }
+    *o = (struct options){.count = item->count};
+    for (int i = 0; i < item->count; i++)
+        encode_choice(o, i, t, &question, item, most);
     tokens_done(&question);
 }
 
-static void options_done(struct options *o, int count)
+static void options_done(struct options *o)
 {
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < o->count; i++)
         tokens_done(&o->tokens[i]);
 }
 
-/* Mean ln p of the scored tokens of choice `i`, which the decoder has just seen as sequence `i`. */
-static double score(struct decoder *d, const struct options *o, int i, int vocab)
+/* Items that go through a model together: all their choices side by side, as sequences of one length. Shorter ones
+ * are filled up behind their end, which nothing before it sees. */
+struct batch {
+    struct options *options;
+    int count;             /* items */
+    int sequences, length; /* of all choices */
+    int32_t *tokens;       /* [sequences][length] */
+};
+
+static void batch_lay_out(struct batch *b)
 {
-    int first = o->first[i], count = (int)o->tokens[i].count - first;
+    int sequence = 0;
+    b->tokens = xcalloc((size_t)b->sequences * b->length, sizeof *b->tokens);
+    for (int i = 0; i < b->count; i++)
+        for (int k = 0; k < b->options[i].count; k++, sequence++)
+            memcpy(b->tokens + (size_t)sequence * b->length, b->options[i].tokens[k].ids,
+                   b->options[i].tokens[k].count * sizeof *b->tokens);
+}
+
+static void batch_done(struct batch *b)
+{
+    for (int i = 0; i < b->count; i++)
+        options_done(&b->options[i]);
+    free(b->options);
+    free(b->tokens);
+}
+
+/* Mean ln p of a choice's scored tokens; its sequence begins at `row` of the decoder's last pass. */
+static double score(struct decoder *d, int row, const struct tokens *tokens, int first, int vocab)
+{
+    int count = (int)tokens->count - first;
     if (count <= 0)
         return -INFINITY;
     float *logits = xaligned((size_t)count * vocab * sizeof *logits);
     double sum = 0;
-    decoder_logits(d, i * o->length + first - 1, count, logits);
+    decoder_logits(d, row + first - 1, count, logits);
     for (int k = 0; k < count; k++)
-        sum -= divergence_at(logits + (size_t)k * vocab, NULL, vocab, o->tokens[i].ids[first + k]).nll;
+        sum -= divergence_at(logits + (size_t)k * vocab, NULL, vocab, tokens->ids[first + k]).nll;
     free(logits);
     return sum / count;
 }
 
-/* Sequences must be of one length: shorter ones are filled up behind their end, which nothing before it sees. */
-static int choose(struct decoder *d, const struct options *o, int count, int vocab, int *choice, struct error *e)
+static int best_choice(struct decoder *d, int row, const struct options *o, int length, int vocab)
 {
-    int32_t *tokens = xcalloc((size_t)count * o->length, sizeof *tokens);
     double best = -INFINITY;
-    for (int i = 0; i < count; i++)
-        memcpy(tokens + (size_t)i * o->length, o->tokens[i].ids, o->tokens[i].count * sizeof *tokens);
-    int rc = decoder_chunks(d, tokens, count, o->length, NULL, e);
-    free(tokens);
-    *choice = 0;
-    for (int i = 0; i < count && !rc; i++) {
-        double s = score(d, o, i, vocab);
+    int choice = 0;
+    for (int i = 0; i < o->count; i++) {
+        double s = score(d, row + i * length, &o->tokens[i], o->first[i], vocab);
         if (s > best) {
             best = s;
-            *choice = i;
+            choice = i;
         }
+    }
+    return choice;
+}
+
+/* choices[count]: what the model chooses in each item of the batch. */
+static int choose(struct decoder *d, const struct batch *b, int vocab, int *choices, struct error *e)
+{
+    int row = 0, rc = decoder_chunks(d, b->tokens, b->sequences, b->length, NULL, e);
+    for (int i = 0; i < b->count && !rc; i++) {
+        if (interrupt_pending())
+            return interrupt_error(e);
+        choices[i] = best_choice(d, row, &b->options[i], b->length, vocab);
+        row += b->options[i].count * b->length;
     }
     return rc;
 }
 
 /* ------------------------------------------------------------------ the run */
 
-static int longest(const struct items *list, const struct tokenizer *t, int most, int *choices)
+/* How many sequences of which length the decoders must hold. */
+struct room {
+    int most;              /* tokens that the model was made for */
+    int sequences, length;
+};
+
+static struct room room_for(const struct items *list, const struct session *s)
 {
-    int length = 1;
-    *choices = 1;
+    struct room r = {.most = s->subjects[0].model->hp.context, .length = 1};
+    int choices = 1;
+    r.most = r.most > 1 ? r.most : s->o->context;
     for (size_t i = 0; i < list->count; i++) {
         struct options o;
-        encode_item(&o, t, &list->items[i], most);
-        length = o.length > length ? o.length : length;
-        *choices = list->items[i].count > *choices ? list->items[i].count : *choices;
-        options_done(&o, list->items[i].count);
+        encode_item(&o, s->subjects[0].tokenizer, &list->items[i], r.most);
+        r.length = o.length > r.length ? o.length : r.length;
+        choices = o.count > choices ? o.count : choices;
+        options_done(&o);
     }
-    return length;
+    r.sequences = BATCH_ROWS / r.length > choices ? BATCH_ROWS / r.length : choices;
+    return r;
+}
+
+/* As many items from `from` on as there is room for, at least one. */
+static void batch_make(struct batch *b, const struct items *list, size_t from, const struct tokenizer *t,
+                       const struct room *r)
+{
+    *b = (struct batch){.options = xcalloc(r->sequences, sizeof *b->options)};
+    while (from < list->count && b->sequences + list->items[from].count <= r->sequences) {
+        struct options *o = &b->options[b->count++];
+        encode_item(o, t, &list->items[from++], r->most);
+        b->sequences += o->count;
+        b->length = o->length > b->length ? o->length : b->length;
+    }
+    batch_lay_out(b);
 }
 
 static void publish(struct session *s, struct eval_task *t, const double *right, int done, int total)
@@ -218,22 +283,35 @@ static void publish(struct session *s, struct eval_task *t, const double *right,
         s->l->task(s->l->user, t, done, total);
 }
 
-static int run_items(struct session *s, struct decoder **d, const struct items *list, int most, struct eval_task *task,
-                     struct error *e)
+static int run_batch(struct session *s, struct decoder **d, const struct batch *b, const struct item *items,
+                     double *right, struct eval_task *task, size_t before, size_t total, struct error *e)
+{
+    int *choices[2] = {xcalloc(b->count, sizeof(int)), xcalloc(b->count, sizeof(int))}, rc = 0;
+    for (int k = 0; k < s->count && !rc; k++)
+        rc = choose(d[k], b, s->subjects[k].model->hp.vocab, choices[k], e);
+    for (int i = 0; i < b->count && !rc; i++) {
+        for (int k = 0; k < s->count; k++)
+            right[k] += choices[k][i] == items[i].answer;
+        publish(s, task, right, (int)before + i + 1, (int)total);
+    }
+    free(choices[0]);
+    free(choices[1]);
+    return rc;
+}
+
+static int run_items(struct session *s, struct decoder **d, const struct items *list, const struct room *room,
+                     struct eval_task *task, struct error *e)
 {
     double right[2] = {0};
     int rc = 0;
-    for (size_t i = 0; i < list->count && !rc; i++) {
-        struct options o;
+    for (size_t i = 0; i < list->count && !rc;) {
+        struct batch b;
         if (!watch_tick(s->w, i, list->count, "tasks"))
             return interrupt_error(e);
-        encode_item(&o, s->subjects[0].tokenizer, &list->items[i], most);
-        for (int k = 0, choice; k < s->count && !rc; k++)
-            if (!(rc = choose(d[k], &o, list->items[i].count, s->subjects[k].model->hp.vocab, &choice, e)))
-                right[k] += choice == list->items[i].answer;
-        options_done(&o, list->items[i].count);
-        if (!rc)
-            publish(s, task, right, (int)i + 1, (int)list->count);
+        batch_make(&b, list, i, s->subjects[0].tokenizer, room);
+        rc = run_batch(s, d, &b, &list->items[i], right, task, i, list->count, e);
+        i += b.count;
+        batch_done(&b);
     }
     return rc;
 }
@@ -252,15 +330,14 @@ int tasks_run(struct session *s, struct error *e)
 {
     struct items list = {0};
     struct decoder *d[2] = {0};
-    int choices, most = s->subjects[0].model->hp.context;
+    struct room room;
     int rc = read_items(&list, s->o->tasks, e);
-    most = most > 1 ? most : s->o->context;
     if (!rc) {
-        int length = longest(&list, s->subjects[0].tokenizer, most, &choices);
-        rc = decoders_open(d, s, choices, length, e);
+        room = room_for(&list, s);
+        rc = decoders_open(d, s, room.sequences, room.length, e);
     }
     if (!rc)
-        rc = run_items(s, d, &list, most, add_task(s->r, s->o->tasks), e);
+        rc = run_items(s, d, &list, &room, add_task(s->r, s->o->tasks), e);
     decoders_close(d);
     items_done(&list);
     return rc;
