@@ -44,6 +44,8 @@
 #define DEEPSEEK3(after)                                                                                             \
     ASCII_SIGN "[A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+" after TAIL
 #define BLOOM " ?[^(" SPACE "|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{964}\\x{6D4}\\x{60C})]+"
+/* Digits in threes from the right; what stands before them stays with the first. */
+#define THREES "\\G\\P{N}*+\\p{N}{1,3}(?=(?:\\p{N}{3})*+(?!\\p{N}))"
 #define HAN                                                                                                          \
     "\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{F900}-\\x{FAFF}\\x{20000}-\\x{2A6DF}\\x{2A700}-\\x{2EBEF}"                   \
     "\\x{2F800}-\\x{2FA1F}"
@@ -90,7 +92,7 @@ static const struct pretokenizer_traits table[] = {
     {"gpt-4o llama4 kanana2 talkie minimax-m2", {CASED(UPPER, LOWER, "(?:" CONTRACTION ")?", "\\p{N}{1,3}")}},
     {"granite-embed-multi-97m", {CASED(UPPER_MARK, LOWER_MARK, "(?:" CONTRACTION ")?", "\\p{N}{1,3}")},
      .whole_words = true},
-    {"tiny_aya cohere2moe", {"[0-9]{1,3}(?=(?:[0-9]{3})*(?![0-9]))",
+    {"tiny_aya cohere2moe", {THREES,
                              CASED("[\\p{L}\\p{M}]", "[\\p{L}\\p{M}]", "(?:" CONTRACTION ")?", "\\p{N}{1,3}")}},
     {"youtu", {"[\\x{AC00}-\\x{D7A3}\\x{3131}-\\x{318E}]+|[\\x{FF01}\\x{2026}\\x{201C}\\x{201D}\\x{2018}\\x{2019}\\x{2014}"
                "\\x{FF1A}\\x{FF1B}\\x{FF0C}\\x{3001}-\\x{303F}\\x{FE30}-\\x{FE4F}]+|[\\x{3105}-\\x{312F}]+|" CJK,
@@ -102,8 +104,8 @@ static const struct pretokenizer_traits table[] = {
                         EAST_ASIAN, "\\p{N}"}},
     {"deepseek-v3 hunyuan-dense joyai-llm hy_v4", {"\\p{N}{1,3}", CJK, DEEPSEEK3("[\\r\\n]*|" NEWLINES)}},
     {"spark2_5", {"\\p{N}{1,3}", CJK, DEEPSEEK3("|[\\r\\n]"), "\\p{N}"}},
-    {"afmoe", {"\\G\\P{N}*+\\p{N}{1,3}(?=(?:\\p{N}{3})*+(?!\\p{N}))", /* what stands before digits stays with them */
-               "[\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{F900}-\\x{FAFF}\\x{3040}-\\x{30FF}\\x{FF65}-\\x{FF9F}"
+    {"afmoe", {THREES,
+               "[\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{8C48}-\\x{FAFF}\\x{3040}-\\x{30FF}\\x{FF65}-\\x{FF9F}"
                "\\x{2F00}-\\x{2FDF}\\x{E40}-\\x{EFF}\\x{1780}-\\x{17FF}\\x{1000}-\\x{109F}\\x{AA60}-\\x{AA7F}"
                "\\x{A9E0}-\\x{A9FF}\\x{AC00}-\\x{D7AF}\\x{1100}-\\x{11FF}]+", DEEPSEEK3("[\\r\\n]*|" NEWLINES)}},
     {"kimi-k2", {"[" HAN "]+|" LEAD "[^\\P{L}" HAN "]+(?:" CONTRACTION ")?|\\p{N}{1,3}|" OTHERS "[\\r\\n]*|" NEWLINES TAIL}},

@@ -25,16 +25,6 @@ static bool is_blank(const char *text, size_t length)
     return length >= BLANK_BYTES && memcmp(text, BLANK, BLANK_BYTES) == 0;
 }
 
-/* Bytes up to the next blank that follows something else, or all. */
-static size_t word_end(const char *text, size_t length)
-{
-    size_t at = 0;
-    while (is_blank(text + at, length - at))
-        at += BLANK_BYTES;
-    const char *blank = memmem(text + at, length - at, BLANK, BLANK_BYTES);
-    return blank ? (size_t)(blank - text) : length;
-}
-
 /* ---------------------------------------------------------------- opening */
 
 static void set_piece(struct vocab *v, int32_t id)
@@ -64,6 +54,15 @@ static void set_pieces(struct vocab *v)
     }
 }
 
+/* Has a blank behind something else? */
+static bool crosses_words(const struct token *t)
+{
+    size_t at = 0;
+    while (is_blank(t->text + at, t->length - at))
+        at += BLANK_BYTES;
+    return memmem(t->text + at, t->length - at, BLANK, BLANK_BYTES) != NULL;
+}
+
 static int32_t byte_token(const struct vocab *v, unsigned char byte)
 {
     int32_t id = vocab_byte(v, byte);
@@ -87,69 +86,81 @@ static int spm_open(void **state, struct vocab *v, struct gguf *g, const char *p
         s->bytes[i] = byte_token(v, (unsigned char)i);
     s->by_words = true;
     for (int32_t id = 0; id < v->count && s->by_words; id++)
-        s->by_words = word_end(v->tokens[id].text, v->tokens[id].length) == v->tokens[id].length;
+        s->by_words = !crosses_words(&v->tokens[id]);
     return 0;
 }
 
 /* --------------------------------------------------------------- encoding */
 
-struct word {
+struct encoding { /* one call's state */
+    const struct spm *s;
     const struct vocab *v;
-    const char *text;
+    struct str text;    /* with U+2581 for blanks */
+    struct merge merge; /* the word at hand */
+    struct tokens *out;
 };
 
 static bool look_up(const void *user, const struct merge_symbol *left, const struct merge_symbol *right, float *cost,
                     int32_t *id)
 {
-    const struct word *w = user;
+    const struct encoding *c = user;
     size_t length = (size_t)left->length + right->length;
-    *id = length <= w->v->longest ? vocab_find(w->v, w->text + left->start, length) : -1;
+    *id = length <= c->v->longest ? vocab_find(c->v, c->text.data + left->start, length) : -1;
     if (*id < 0)
         return false;
-    *cost = -w->v->tokens[*id].score;
+    *cost = -c->v->tokens[*id].score;
     return true;
 }
 
-static void encode_word(const struct spm *s, const struct word *w, size_t length, struct merge *m, struct tokens *out)
+static void add_bytes(struct encoding *c, const struct merge_symbol *symbol)
 {
-    merge_start(m);
-    for (size_t at = 0, n; at < length; at += n) {
-        n = utf8_announced((unsigned char)w->text[at]);
-        n = n < length - at ? n : length - at;
-        merge_add(m, at, n, vocab_find(w->v, w->text + at, n));
+    for (uint32_t i = 0; i < symbol->length; i++) {
+        int32_t byte = c->s->bytes[(unsigned char)c->text.data[symbol->start + i]];
+        if (byte >= 0)
+            tokens_add(c->out, byte);
     }
-    merge_run(m, look_up, w);
-    for (size_t i = 0; i < m->count; i++) {
-        const struct merge_symbol *symbol = &m->symbols[i];
-        if (symbol->length && symbol->id >= 0) {
-            tokens_add(out, symbol->id);
-            continue;
-        }
-        for (uint32_t k = 0; k < symbol->length; k++) {
-            int32_t byte = s->bytes[(unsigned char)w->text[symbol->start + k]];
-            if (byte >= 0)
-                tokens_add(out, byte);
-        }
+}
+
+static void finish_word(struct encoding *c)
+{
+    merge_run(&c->merge, look_up, c);
+    for (size_t i = 0; i < c->merge.count; i++) {
+        const struct merge_symbol *symbol = &c->merge.symbols[i];
+        if (symbol->length && symbol->id >= 0)
+            tokens_add(c->out, symbol->id);
+        else
+            add_bytes(c, symbol);
     }
+    merge_start(&c->merge);
+}
+
+/* A symbol is what its first byte announces, whatever follows: bytes that are no UTF-8 may swallow a blank's. */
+static void encode_symbols(struct encoding *c)
+{
+    bool blank = true;
+    for (size_t at = 0, n; at < c->text.length; at += n) {
+        const char *symbol = c->text.data + at;
+        n = utf8_announced((unsigned char)*symbol);
+        n = n < c->text.length - at ? n : c->text.length - at;
+        if (c->s->by_words && !blank && is_blank(symbol, n))
+            finish_word(c);
+        blank = is_blank(symbol, n);
+        merge_add(&c->merge, at, n, vocab_find(c->v, symbol, n));
+    }
+    finish_word(c);
 }
 
 static void spm_encode(const void *state, const struct vocab *v, const char *text, size_t length, bool first,
                        struct tokens *out)
 {
-    const struct spm *s = state;
-    struct str spelled = {0};
-    struct merge m = {0};
+    struct encoding c = {.s = state, .v = v, .out = out};
     if (first && v->adds_space)
-        str_add(&spelled, BLANK);
+        str_add(&c.text, BLANK);
     for (size_t i = 0; i < length; i++)
-        str_add_bytes(&spelled, text[i] == ' ' ? BLANK : text + i, text[i] == ' ' ? BLANK_BYTES : 1);
-    for (size_t at = 0, n; at < spelled.length; at += n) {
-        struct word w = {v, spelled.data + at};
-        n = s->by_words ? word_end(w.text, spelled.length - at) : spelled.length - at;
-        encode_word(s, &w, n, &m, out);
-    }
-    merge_done(&m);
-    str_done(&spelled);
+        str_add_bytes(&c.text, text[i] == ' ' ? BLANK : text + i, text[i] == ' ' ? BLANK_BYTES : 1);
+    encode_symbols(&c);
+    merge_done(&c.merge);
+    str_done(&c.text);
 }
 
 const struct text_model text_model_spm = {"llama", spm_open, free, spm_encode};
