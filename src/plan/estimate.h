@@ -23,7 +23,7 @@ struct estimate {             /* one row */
     double bits_per_weight;
     uint64_t file_bytes, weights_bytes, kv_bytes, compute_bytes, overhead_bytes, total_bytes;
     uint64_t gpu_bytes, cpu_bytes;     /* the total, by where it lies */
-    uint64_t reclaimable_bytes;        /* of cpu_bytes: file pages that can go once the runtime has its copy */
+    uint64_t reclaimable_bytes;        /* of cpu_bytes: file pages that may go, since the runtime copied them */
     int layers;                        /* blocks and the output layer, as llama.cpp counts */
     int gpu_layers;                    /* of these on GPUs; where it is too big, those that would fit */
     int *layers_on_gpu;                /* [gpu_count] */

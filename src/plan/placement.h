@@ -11,7 +11,7 @@ enum fit { FIT_GPU, FIT_CPU, FIT_SPLIT }; /* the order of the wish's choices */
 
 /* What may be used. With several GPUs a budget that the person set is shared out like their free memory. */
 struct budget {
-    uint64_t *gpu;          /* [gpu_count]; where what is free is unknown, all that there is: no more can be used */
+    uint64_t *gpu;          /* [gpu_count]; where what is free is unknown, all that there is */
     int gpu_count;
     uint64_t gpu_total, cpu;
     bool gpu_known, cpu_known;     /* what is free is known */

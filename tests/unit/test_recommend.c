@@ -356,7 +356,7 @@ static void habits_are_warned_of(void **state)
          "judged on general text unless you give a domain text"},
         {{SHAPE_LLAMA31_8B, 64, 1, 24, {"ctx", "65536"}}, "measured on 512 tokens; a context of 65536"},
         {{SHAPE_LLAMA2_7B, 64, 1, 24, {"ctx", "8192"}}, "trained on 4096 tokens"},
-        {{SHAPE_LLAMA2_7B, 64, 1, 24, {"kv-type", "q4_0"}}, "q4_0 cache loses more"},
+        {{SHAPE_LLAMA2_7B, 64, 1, 24, {"kv-type", "q4_0"}}, "q4_0 cache costs quality of its own"},
         {{SHAPE_MIXTRAL, 64, 0, 0, {NULL}}, "leave some of the experts out"},
     };
     struct outcome o;
