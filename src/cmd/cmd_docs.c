@@ -8,68 +8,83 @@
 #include "base/rulefile.h"
 #include "base/str.h"
 #include "cmd/args.h"
+#include "plan/plan_file.h"
+#include "plan/rules.h"
 #include "run/events.h"
 #include "ui/glossary.h"
 #include "ui/key.h"
 #include "ui/ui.h"
 
+/* A sentence a line, as mdoc wants it. */
 static void mdoc_text(const char *s)
 {
-    for (; *s; s++)
+    for (const char *start = s; *s; s++)
         if (*s == '\\')
             fputs("\\e", stdout);
         else if (*s == '-' && s[1] == '-')
             fputs("\\-", stdout);
+        else if (*s == ' ' && s > start && strchr(".?!", s[-1]) && s[1])
+            putchar('\n');
         else
             putchar(*s);
     putchar('\n');
 }
 
+/* Shown with its command: neither a wish nor taken by every command. */
+static bool own_option(const struct command *c, const struct option_spec *o)
+{
+    for (const struct option_spec *p = common_options; p->name; p++)
+        if (strcmp(p->name, o->name) == 0)
+            return false;
+    return !c->wishes || wish_find(o->name) < 0;
+}
+
+static void mdoc_option(const struct option_spec *o)
+{
+    printf(".It ");
+    if (o->letter)
+        printf("Fl %c , ", o->letter);
+    printf("Fl \\-%s", o->name);
+    printf(o->argument ? " Ar %s\n" : "\n", o->argument);
+    mdoc_text(o->help);
+}
+
+static void mdoc_command(const struct command *c)
+{
+    struct option_list l = args_options(c);
+    bool any = false;
+    printf(".Ss quantwiz %s ", c->name);
+    mdoc_text(c->usage);
+    mdoc_text(c->summary);
+    for (int i = 0; i < l.count; i++) {
+        if (!own_option(c, &l.items[i]))
+            continue;
+        if (!any)
+            puts(".Bl -tag -width Ds -compact");
+        any = true;
+        mdoc_option(&l.items[i]);
+    }
+    if (any)
+        puts(".El");
+    if (c->wishes)
+        puts("Takes the wishes too.");
+    free(l.items);
+}
+
 static int docs_commands(struct error *e)
 {
     (void)e;
-    for (int i = 0; commands[i]; i++) {
-        const struct command *c = commands[i];
-        if (!c->summary)
-            continue;
-        printf(".Ss quantwiz %s ", c->name);
-        mdoc_text(c->usage);
-        mdoc_text(c->summary);
-        struct option_list l = args_options(c);
-        puts(".Bl -tag -width Ds -compact");
-        for (int k = 0; k < l.count; k++) {
-            const struct option_spec *o = &l.items[k];
-            bool common = false;
-            for (const struct option_spec *p = common_options; p->name; p++)
-                common |= strcmp(p->name, o->name) == 0;
-            if (common || (c->wishes && wish_find(o->name) >= 0))
-                continue;
-            printf(".It ");
-            if (o->letter)
-                printf("Fl %c , ", o->letter);
-            printf("Fl \\-%s", o->name);
-            printf(o->argument ? " Ar %s\n" : "\n", o->argument);
-            mdoc_text(o->help);
-        }
-        puts(".El");
-        if (c->wishes)
-            puts("Takes the wishes too.");
-        free(l.items);
-    }
+    for (int i = 0; commands[i]; i++)
+        if (commands[i]->summary)
+            mdoc_command(commands[i]);
     return 0;
 }
 
 static int docs_common(struct error *e)
 {
     (void)e;
-    for (const struct option_spec *o = common_options; o->name; o++) {
-        printf(".It ");
-        if (o->letter)
-            printf("Fl %c , ", o->letter);
-        printf("Fl \\-%s", o->name);
-        printf(o->argument ? " Ar %s\n" : "\n", o->argument);
-        mdoc_text(o->help);
-    }
+    for (const struct option_spec *o = common_options; o->name; o++)
+        mdoc_option(o);
     return 0;
 }
 
@@ -122,9 +137,9 @@ static void docs_key_table(const char *title, const struct page_key *keys)
 {
     printf(".Ss %s\n.Bl -tag -width Ds -compact\n", title);
     for (const struct page_key *k = keys; k->help; k++) {
-        printf(".It Ic %s", key_name(k->key));
+        printf(".It Ic \\&%s", key_name(k->key));
         if (k->also)
-            printf(" , Ic %s", key_name(k->also));
+            printf(" , Ic \\&%s", key_name(k->also));
         putchar('\n');
         mdoc_text(k->help);
     }
@@ -152,13 +167,32 @@ static int docs_words(struct error *e)
     return 0;
 }
 
+static int docs_plan(struct error *e)
+{
+    (void)e;
+    schema_manual(plan_schema(), stdout);
+    return 0;
+}
+
+/* A section for each rule file whose schema stands in plan/. */
+static int docs_rules(struct error *e)
+{
+    (void)e;
+    for (const char *const *name = rulefile_names(); *name; name++)
+        if (rules_schema(*name)) {
+            printf(".Sh %s.yaml\n", *name);
+            schema_manual(rules_schema(*name), stdout);
+        }
+    return 0;
+}
+
 static const struct topic {
     const char *name;
     int (*print)(struct error *e);
 } topics[] = {
     {"commands", docs_commands}, {"common", docs_common}, {"wishes", docs_wishes},
     {"events", docs_events},     {"levels", docs_levels}, {"keys", docs_keys},
-    {"words", docs_words},
+    {"words", docs_words},       {"plan", docs_plan},     {"rules", docs_rules},
 };
 
 static int run(const struct args *a, struct error *e)
