@@ -54,6 +54,21 @@ void str_addf(struct str *s, const char *fmt, ...)
     va_end(again);
 }
 
+void str_add_word(struct str *s, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+%@";
+    if (s->length)
+        str_add_char(s, ' ');
+    if (*word && !word[strspn(word, plain)]) {
+        str_add(s, word);
+        return;
+    }
+    str_add_char(s, '\'');
+    for (const char *c = word; *c; c++)
+        *c == '\'' ? str_add(s, "'\\''") : str_add_char(s, *c);
+    str_add_char(s, '\'');
+}
+
 char *str_take(struct str *s)
 {
     char *text = s->data ? s->data : xstrdup("");

@@ -15,6 +15,8 @@ void str_add(struct str *s, const char *text);
 void str_add_bytes(struct str *s, const void *bytes, size_t n);
 void str_addf(struct str *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void str_add_char(struct str *s, char c);
+/* A word as a POSIX shell reads it back, quoted where it must be; after a blank, unless it is the first. */
+void str_add_word(struct str *s, const char *word);
 /* The text, never NULL; the caller owns it and `s` is empty again. */
 char *str_take(struct str *s);
 void str_done(struct str *s);

@@ -169,46 +169,26 @@ int plan_make(struct plan **out, const struct machine *m, const struct model *mo
 
 /* ------------------------------------------------------------------ command */
 
-/* A word as a shell reads it back. */
-static void add_word(struct str *s, const char *word)
-{
-    bool plain = *word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                             "_-./=:,+%@")];
-    if (s->length)
-        str_add_char(s, ' ');
-    if (plain) {
-        str_add(s, word);
-        return;
-    }
-    str_add_char(s, '\'');
-    for (const char *c = word; *c; c++)
-        if (*c == '\'')
-            str_add(s, "'\\''");
-        else
-            str_add_char(s, *c);
-    str_add_char(s, '\'');
-}
-
 static void add_option(struct str *s, const char *option, const char *value)
 {
     if (!value)
         return;
-    add_word(s, option);
-    add_word(s, value);
+    str_add_word(s, option);
+    str_add_word(s, value);
 }
 
 char *plan_command(const struct plan *p)
 {
     struct str s = {0};
-    add_word(&s, "quantwiz");
-    add_word(&s, "quantize");
-    add_word(&s, p->source);
-    add_word(&s, p->out);
-    add_word(&s, p->level);
+    str_add_word(&s, "quantwiz");
+    str_add_word(&s, "quantize");
+    str_add_word(&s, p->source);
+    str_add_word(&s, p->out);
+    str_add_word(&s, p->level);
     if (p->pure)
-        add_word(&s, "--pure");
+        str_add_word(&s, "--pure");
     if (p->strict)
-        add_word(&s, "--strict");
+        str_add_word(&s, "--strict");
     add_option(&s, "--output-tensor-type", p->output_type ? p->output_type->name : NULL);
     add_option(&s, "--token-embedding-type", p->embedding_type ? p->embedding_type->name : NULL);
     for (int i = 0; i < p->override_count; i++) {

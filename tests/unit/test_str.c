@@ -65,12 +65,25 @@ static void widths_are_terminal_columns(void **state)
     assert_int_equal(text_width("\xff"), 1);
 }
 
+static void words_for_a_shell(void **state)
+{
+    (void)state;
+    struct str s = {0};
+    str_add_word(&s, "run");
+    str_add_word(&s, "/m/a-b_1.gguf");
+    str_add_word(&s, "it's $HOME");
+    str_add_word(&s, "");
+    assert_string_equal(s.data, "run /m/a-b_1.gguf 'it'\\''s $HOME' ''");
+    str_done(&s);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_as_people_write_them),
         cmocka_unit_test(numbers_as_people_read_them),
         cmocka_unit_test(strings_grow),
+        cmocka_unit_test(words_for_a_shell),
         cmocka_unit_test(widths_are_terminal_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
