@@ -1,5 +1,6 @@
 /* The five parts, in the order of the document. Everything comes from the plan and from what the run's events say was
- * measured; nothing is worked out anew, so the same events always give the same document. */
+ * measured; nothing is worked out anew, so the same events always give the same document, wherever it is asked for:
+ * paths are told from the root. */
 #include "report/report.h"
 
 #include <math.h>
@@ -93,12 +94,18 @@ static struct document_cell override_cell(void *user, int row, int column)
     return (struct document_cell){.text = column ? o->type->name : o->pattern};
 }
 
+static void add_path(struct document *d, const char *key, const char *label, const char *path)
+{
+    char *absolute = path_absolute(path);
+    document_text(d, key, label, absolute);
+    free(absolute);
+}
+
 static void add_settings(struct document *d, const struct plan *p)
 {
     static const struct document_column columns[] = {{"pattern", "Tensors"}, {"type", "Type"}};
-    document_text(d, "source", "Source", p->source);
+    add_path(d, "source", "Source", p->source);
     document_text(d, "source_fingerprint", "Fingerprint of the source (headers and sizes, SHA-256)", p->source_hash);
-    document_text(d, "plan", "Plan", p->file);
     document_bool(d, "pure", "One type for all tensors", p->pure);
     if (p->output_type)
         document_text(d, "output_type", "Type of the output matrix", p->output_type->name);
@@ -108,12 +115,26 @@ static void add_settings(struct document *d, const struct plan *p)
                    (void *)p);
 }
 
-static void add_command(struct document *d, const struct plan *p)
+static void add_commands(struct document *d, const struct plan *p, const struct run_state *s)
 {
-    char *command = plan_command(p);
-    const char *lines[] = {command};
-    document_code(d, "command", "The command that makes the same file", lines, command ? 1 : 0);
-    free(command);
+    char *source = path_absolute(p->source), *out = path_absolute(p->out), *folder = path_absolute(s->folder);
+    struct plan from_root = *p;
+    struct str run = {0};
+    from_root.source = source;
+    from_root.out = out;
+    char *quantize = plan_command(&from_root), *plan = path_join(folder, "plan.yaml");
+    str_add_word(&run, "quantwiz");
+    str_add_word(&run, "run");
+    str_add_word(&run, plan);
+    const char *lines[] = {quantize, run.data};
+    document_code(d, "commands", "The command that makes the same file, and the one that repeats the whole run", lines,
+                  ARRAY_LENGTH(lines));
+    str_done(&run);
+    free(plan);
+    free(quantize);
+    free(folder);
+    free(out);
+    free(source);
 }
 
 static void quantization_part(struct document *d, const struct plan *p, const struct run_state *s)
@@ -125,7 +146,7 @@ static void quantization_part(struct document *d, const struct plan *p, const st
     document_bool(d, "resumed", "Resumed after an interruption", s->resumed);
     add_fallbacks(d, s);
     type_summary_add(d, s);
-    add_command(d, p);
+    add_commands(d, p, s);
     document_part_end(d);
 }
 
@@ -207,7 +228,7 @@ static void evaluation_part(struct document *d, const struct plan *p, const stru
         document_number(d, "max_loss", "Largest loss allowed", p->max_loss, "%.3g %%", 100);
         if (s->proposal)
             document_text(d, "proposal", "What to try next", s->proposal);
-        document_text(d, "text", "Text", p->eval_text ? p->eval_text : "the text that comes with quantwiz");
+        document_text(d, "text", "Text", p->eval_text ? path_name(p->eval_text) : "the text that comes with quantwiz");
         document_number(d, "context", "Tokens per chunk", p->eval_context, "%.0f", 1);
         document_text(d, "activations", "Activations measured",
                       s->eval.activations_q8 ? "rounded to 8 bits, as llama.cpp does" : "32-bit floats, not rounded");
@@ -226,12 +247,12 @@ static void artefact_part(struct document *d, const struct plan *p, const struct
 {
     struct arena a = {0};
     int count = 0;
-    const char *path = s->artefact.path ? s->artefact.path : p->out;
+    char *path = path_absolute(p->out);
     const char **lines = report_start_lines(p, path, &a);
     while (lines[count])
         count++;
     document_part(d, "deployment_artifact", "Deployment Artifact");
-    document_text(d, "path", "File", s->artefact.path);
+    document_text(d, "path", "File", s->artefact.path ? path : NULL);
     document_bytes(d, "bytes", "Size", s->artefact.path ? s->artefact.bytes : NAN);
     document_bytes(d, "planned_bytes", "Size as planned", s->artefact.path ? s->artefact.planned_bytes : NAN);
     document_bytes(d, "source_bytes", "Size of the original", s->artefact.path ? s->artefact.source_bytes : NAN);
@@ -239,6 +260,7 @@ static void artefact_part(struct document *d, const struct plan *p, const struct
     document_text(d, "runtime", "Runtime", wishes_choice(&p->wishes, WISH_RUNTIME));
     document_code(d, "start", "To run it", lines, count);
     document_part_end(d);
+    free(path);
     arena_done(&a);
 }
 

@@ -28,18 +28,11 @@ char *fill_placeholders(const char *text, const char *const *names, const char *
     return filled;
 }
 
-char *shell_word(const char *text, struct arena *a)
+/* As a word for a shell. */
+static char *shell_word(const char *text, struct arena *a)
 {
     struct str s = {0};
-    bool plain = *text != 0;
-    for (const char *c = text; *c; c++)
-        plain &= isalnum((unsigned char)*c) || strchr("/._-+=:,@%", *c);
-    if (plain)
-        return arena_strdup(a, text);
-    str_add_char(&s, '\'');
-    for (const char *c = text; *c; c++)
-        *c == '\'' ? str_add(&s, "'\\''") : str_add_char(&s, *c);
-    str_add_char(&s, '\'');
+    str_add_word(&s, text);
     char *word = arena_strdup(a, s.data);
     str_done(&s);
     return word;

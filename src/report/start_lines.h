@@ -6,7 +6,5 @@
 
 /* A text with each {placeholder} replaced; `names` and `values` end with NULL. Unknown ones stay as they are. */
 char *fill_placeholders(const char *text, const char *const *names, const char *const *values, struct arena *a);
-/* As a word for a POSIX shell. */
-char *shell_word(const char *text, struct arena *a);
 
 #endif

@@ -1,0 +1,278 @@
+/* The decision document: five parts, the same facts in both forms, nothing told that was not measured. */
+#include "unit.h"
+
+#include <math.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/yaml.h"
+#include "report/document.h"
+#include "report/report.h"
+#include "report/start_lines.h"
+#include "run/events.h"
+#include "run/figures.h"
+
+static struct error e;
+static struct arena arena;
+static char folder[] = "/tmp/quantwiz-report-XXXXXX";
+static char *markdown, *yaml_text_read;
+static struct yaml *yaml;
+
+/* ------------------------------------------------------------------- documents */
+
+static struct document_cell cell(void *user, int row, int column)
+{
+    (void)user;
+    static const struct document_cell cells[2][2] = {{{"a|b", 0}, {NULL, 1.5}}, {{"line\nbreak", 0}, {NULL,
+                                                                                                      NAN}}};
+    return cells[row][column];
+}
+
+static void both_forms_agree(void **state)
+{
+    (void)state;
+    static const struct document_column columns[] = {{"name", "Name"}, {"value", "Value", "%.2f"}};
+    static const char *const items[] = {"one: two", "- three", "yes"};
+    struct document d = {0};
+    struct yaml *y, *part, *list;
+    struct arena a = {0};
+    double number = 0;
+    const char *text = NULL;
+    document_title(&d, "A *title* of %d", 1);
+    document_part(&d, "part", "Part");
+    document_text(&d, "odd", "Odd", "\"quoted\"\ttab # no comment");
+    document_text(&d, "unknown", "Unknown", NULL);
+    document_number(&d, "share", "Share", 0.125, "%.1f %%", 100);
+    document_number(&d, "missing", "Missing", NAN, "%.1f", 1);
+    document_bytes(&d, "bytes", "Bytes", 5368709120.0);
+    document_bytes(&d, "no_bytes", "No bytes", NAN);
+    document_list(&d, "items", "Items", items, 3);
+    document_list(&d, "none", "None", items, 0);
+    document_table(&d, "rows", "Rows", columns, 2, 2, cell, NULL);
+    document_part_end(&d);
+    assert_non_null(strstr(d.markdown.data, "# A \\*title\\* of 1\n"));
+    assert_non_null(strstr(d.markdown.data, "- Share: 12.5 %\n"));
+    assert_non_null(strstr(d.markdown.data, "- Missing: not measured\n"));
+    assert_non_null(strstr(d.markdown.data, "- Bytes: 5.0 GiB (5368709120 bytes)\n"));
+    assert_non_null(strstr(d.markdown.data, "| a\\|b | 1.50 |\n| line?break | not measured |\n"));
+    assert_null(strstr(d.markdown.data, "None"));
+    assert_ok(yaml_parse(&y, d.yaml.out.data, d.yaml.out.length, "document", &a, &e), &e);
+    part = yaml_get(y, "part");
+    assert_ok(yaml_text(part, "odd", true, &text, &e), &e);
+    assert_string_equal(text, "\"quoted\"?tab # no comment");
+    assert_ok(yaml_number(part, "share", true, &number, &e), &e);
+    assert_true(number == 0.125);
+    assert_ok(yaml_number(part, "bytes", true, &number, &e), &e);
+    assert_true(number == 5368709120.0);
+    assert_null(yaml_get(part, "missing")->text);
+    assert_null(yaml_get(part, "unknown")->text);
+    assert_ok(yaml_child(part, "items", true, YAML_LIST, &list, &e), &e);
+    assert_string_equal(list->items[0]->text, "one: two");
+    assert_string_equal(list->items[1]->text, "- three");
+    assert_ok(yaml_child(part, "rows", true, YAML_LIST, &list, &e), &e);
+    assert_int_equal(list->count, 2);
+    assert_null(yaml_get(list->items[1], "value")->text);
+    arena_done(&a);
+    document_done(&d);
+}
+
+/* --------------------------------------------------------------------- reports */
+
+static int set_up(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static void remove_in_folder(const char *name)
+{
+    char *path = path_join(folder, name);
+    unlink(path);
+    free(path);
+}
+
+static int clean(void **state)
+{
+    (void)state;
+    remove_in_folder("events.jsonl");
+    remove_in_folder("report.md");
+    remove_in_folder("report.yaml");
+    free(markdown);
+    free(yaml_text_read);
+    markdown = yaml_text_read = NULL;
+    arena_done(&arena);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    clean(state);
+    return rmdir(folder);
+}
+
+static void send_run(bool evaluated)
+{
+    struct event_log l;
+    setenv("QUANTWIZ_NOW", "1700000000", 1);
+    assert_ok(event_log_open(&l, folder, NULL, &e), &e);
+    event_send(&l, EVENT_START, json_pack("{s:s, s:s, s:i, s:s, s:i}", "source", "/m/base.gguf", "level",
+                                          "Q4_K_M", "pid", 7, "host", "no-such-host.invalid", "threads", 2));
+    event_send(&l, EVENT_PHASE, json_pack("{s:s}", "name", "quantize"));
+    event_send(&l, EVENT_FALLBACK, json_pack("{s:s, s:s, s:s, s:s}", "tensor", "blk.0.ffn_down.weight",
+                                             "wanted", "Q6_K", "type", "Q8_0", "why", "the row of 96"));
+    static const char *const types[] = {"Q4_K", "Q8_0", "Q4_K", "F32"};
+    static const double errors[] = {0.06, 0.005, 0.08, 0};
+    for (int i = 0; i < 4; i++)
+        event_send(&l, EVENT_TENSOR, json_pack("{s:o, s:s, s:s, s:f, s:i, s:i}", "name", json_sprintf("t%d",
+                                                                                                      i),
+                                                                                                      "from",
+                                               "F16", "to", types[i], "rmse", errors[i], "bytes",
+                                               1000 * (i + 1), "count", 4));
+    setenv("QUANTWIZ_NOW", "1700000012", 1);
+    event_send(&l, EVENT_PHASE, json_pack("{s:s}", "name", "verify"));
+    event_send(&l, EVENT_RESOURCES, json_pack("{s:i, s:i}", "rss_bytes", 2000000, "private_bytes", 1000000));
+    event_send(&l, EVENT_ARTEFACT, json_pack("{s:s, s:i, s:i, s:i, s:f, s:s}", "path", "/m/it's.gguf",
+                                             "bytes", 10000, "planned_bytes", 10000, "source_bytes", 40000,
+                                             "bits_per_weight", 4.875, "sha256", "0123abcd"));
+    struct eval_figures f = {.chunks = 8, .tokens = 2040, .ppl = 20.5, .ppl_low = NAN, .ppl_high = NAN,
+                             .has_base = true, .ppl_base = 20, .delta_ln_ppl = 0.0247, .delta_low = 0.01,
+                             .delta_high = 0.04, .kld_mean = 0.03, .same_top = 0.91,
+                             .prefill_tokens_per_s = NAN, .decode_tokens_per_s = 17, .verdict = "reject",
+                             .kld_median = NAN, .kld_p99 = NAN, .kld_max = NAN, .rms_dp = NAN};
+    if (evaluated) {
+        json_t *result = figures_json(&f);
+        json_object_set_new(result, "activations_q8", json_true());
+        json_object_set_new(result, "proposal", json_string("Q5_K_M"));
+        event_send(&l, EVENT_RESULT, result);
+        struct eval_sample sample = {.prompt = "One | two", .base = "three\nfour", .answer = NULL,
+                                     .differs_at = 0};
+        event_send(&l, EVENT_SAMPLE, sample_json(&sample));
+    }
+    event_log_close(&l);
+    unsetenv("QUANTWIZ_NOW");
+}
+
+static void write_and_read(bool evaluated)
+{
+    struct plan p = {.file = "/m/plan.yaml", .source = "/m/base.gguf", .level = "Q4_K_M",
+                     .out = "/m/it's.gguf", .run_folder = folder, .max_loss = 0.02, .eval_context = 512,
+                     .evaluate = true, .machine_summary = "cpu: Some CPU\ngpus:\n  - name: Some GPU\n   "
+                                                          " vram: 12 GiB\n",
+                     .rationale = (const char *[]){"it fits", "#: rule"}, .rationale_count = 2};
+    struct run_state s;
+    char *path;
+    wishes_defaults(&p.wishes, NULL, NULL);
+    run_state_init(&s, folder);
+    send_run(evaluated);
+    assert_true(run_state_poll(&s, &e) > 5);
+    assert_ok(report_write(&p, &s, &path, &e), &e);
+    assert_string_equal(path_name(path), "report.md");
+    assert_ok(file_read(path, 1 << 20, &markdown, NULL, &e), &e);
+    free(path);
+    path = path_join(folder, "report.yaml");
+    size_t length;
+    assert_ok(file_read(path, 1 << 20, &yaml_text_read, &length, &e), &e);
+    assert_ok(yaml_parse(&yaml, yaml_text_read, length, "report.yaml", &arena, &e), &e);
+    free(path);
+    run_state_done(&s);
+    wishes_done(&p.wishes);
+}
+
+static double number_at(const char *part, const char *key)
+{
+    double value = NAN;
+    assert_ok(yaml_number(yaml_get(yaml, part), key, false, &value, &e), &e);
+    return value;
+}
+
+static void five_parts(void **state)
+{
+    (void)state;
+    static const char *const titles[] = {"Hardware Profile", "Format Selection Rationale",
+                                         "Quantization Command or Config", "Quality Evaluation Results",
+                                         "Deployment Artifact"};
+    write_and_read(true);
+    int found = 0;
+    for (const char *at = markdown; (at = strstr(at, "\n## ")); found++, at++)
+        assert_true(found < 5 && strncmp(at + 4, titles[found], strlen(titles[found])) == 0);
+    assert_int_equal(found, 5);
+    assert_non_null(strstr(markdown, "The quality gate rejected it."));
+    assert_non_null(strstr(markdown, "- gpus\n  - name: Some GPU\n  - vram: 12 GiB\n"));
+    assert_non_null(strstr(markdown, "| blk.0.ffn\\_down.weight | Q6\\_K | Q8\\_0 | the row of 96 |"));
+    assert_non_null(strstr(markdown, "- Activations measured: rounded to 8 bits"));
+    assert_non_null(strstr(markdown, "- Same most likely token: 91.00 %\n"));
+    assert_non_null(strstr(markdown, "- Reading a prompt here: not measured\n"));
+    assert_non_null(strstr(markdown, "- Time for quantizing: 0:12\n"));
+    assert_non_null(strstr(markdown, "| One \\| two | three?four |  |"));
+    assert_true(number_at("quality_evaluation_results", "ppl") == 20.5);
+    assert_true(isnan(number_at("quality_evaluation_results", "prefill_tokens_per_s")));
+    assert_true(number_at("deployment_artifact", "bytes") == 10000);
+    assert_true(number_at("quantization", "seconds") == 12);
+}
+
+static void types_are_summed_up(void **state)
+{
+    (void)state;
+    write_and_read(false);
+    struct yaml *types, *row;
+    double value = 0;
+    assert_ok(yaml_child(yaml_get(yaml, "quantization"), "types", true, YAML_LIST, &types, &e), &e);
+    assert_int_equal(types->count, 3);
+    row = types->items[0]; /* the most bytes: Q4_K and F32 have 4000 each */
+    assert_string_equal(yaml_get(row, "type")->text, "F32");
+    assert_null(yaml_get(row, "worst")->text);
+    row = types->items[1];
+    assert_string_equal(yaml_get(row, "type")->text, "Q4_K");
+    assert_string_equal(yaml_get(row, "worst")->text, "t2");
+    assert_ok(yaml_number(row, "rmse_mean", true, &value, &e), &e);
+    assert_true(fabs(value - 0.07) < 1e-9);
+}
+
+static void what_was_not_measured_is_not_told(void **state)
+{
+    (void)state;
+    write_and_read(false);
+    assert_non_null(strstr(markdown, "Its quality was not measured."));
+    assert_null(strstr(markdown, "erplexity"));
+    assert_null(yaml_get(yaml_get(yaml, "quality_evaluation_results"), "ppl"));
+}
+
+static void same_events_same_document(void **state)
+{
+    (void)state;
+    write_and_read(true);
+    char *first = xstrdup(markdown), *first_yaml = xstrdup(yaml_text_read);
+    clean(NULL);
+    write_and_read(true);
+    assert_string_equal(markdown, first);
+    assert_string_equal(yaml_text_read, first_yaml);
+    free(first);
+    free(first_yaml);
+}
+
+/* ----------------------------------------------------------------- start lines */
+
+static void placeholders_are_filled(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"file", "context", NULL};
+    static const char *const values[] = {"a.gguf", "8192"};
+    struct arena a = {0};
+    assert_string_equal(fill_placeholders("run -m {file} -c {context} {other} {", names, values, &a),
+                        "run -m a.gguf -c 8192 {other} {");
+    arena_done(&a);
+}
+
+int main(void)
+{
+#define ROW(test) cmocka_unit_test_teardown(test, clean)
+    const struct CMUnitTest tests[] = {
+        ROW(both_forms_agree),
+        ROW(five_parts),
+        ROW(types_are_summed_up),
+        ROW(what_was_not_measured_is_not_told),
+        ROW(same_events_same_document),
+        ROW(placeholders_are_filled),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
