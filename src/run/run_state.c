@@ -43,6 +43,8 @@ static void forget_attempt(struct run_state *s)
 void run_state_init(struct run_state *s, const char *folder)
 {
     *s = (struct run_state){.folder = xstrdup(folder), .now = NAN};
+    for (size_t n = strlen(s->folder); n > 1 && s->folder[n - 1] == '/'; n--)
+        s->folder[n - 1] = 0;
     forget_attempt(s);
 }
 

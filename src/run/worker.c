@@ -181,6 +181,15 @@ static int work_locked(struct worker *w, struct error *e)
     return rc;
 }
 
+/* The run's folder holds all that a report or another host needs. */
+static int keep_plan(const struct plan *p, struct error *e)
+{
+    char *path = path_join(p->run_folder, "plan.yaml");
+    int rc = p->file && file_same(p->file, path) ? 0 : plan_save(p, path, e);
+    free(path);
+    return rc;
+}
+
 int run_plan(const struct plan *p, const struct run_options *o, struct error *e)
 {
     struct worker w = {.plan = p, .options = o, .watch = {.tick = worker_tick}, .started = clock_monotonic()};
@@ -192,7 +201,9 @@ int run_plan(const struct plan *p, const struct run_options *o, struct error *e)
         rc = run_lock_take(&w.lock, p->run_folder, e);
     if (rc)
         return rc;
-    rc = work_locked(&w, e);
+    rc = keep_plan(p, e);
+    if (!rc)
+        rc = work_locked(&w, e);
     run_lock_drop(&w.lock);
     return rc;
 }

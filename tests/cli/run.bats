@@ -1,0 +1,217 @@
+# quantwiz run, report and compare: a plan from check to report, and a worker that is stopped, paused, killed, doubled.
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+}
+
+# plan SOURCE LEVEL EVALUATION-LINES...: plan.yaml in the current folder
+plan() {
+    source=$1 level=$2
+    shift 2
+    cat >plan.yaml <<END
+schema: 1
+source:
+  path: $source
+quantization:
+  level: $level
+output:
+  artefact: out.gguf
+  run: out.quantwiz
+evaluation:
+END
+    printf '  %s\n' "$@" >>plan.yaml
+}
+
+events() { # of a kind
+    grep "\"kind\":\"$1\"" out.quantwiz/events.jsonl
+}
+
+wait_for() { # an extended regular expression in the events
+    for i in $(seq 200); do
+        grep -qsE "$1" out.quantwiz/events.jsonl && return 0
+        sleep 0.05
+    done
+    echo "no $1 in events.jsonl" >&2
+    return 1
+}
+
+# A model that takes a second or so, not evaluated: time for a worker to be met at work.
+slow_plan() {
+    "$top_builddir/tests/cli/make_model" model.gguf 512 1536 8 4000
+    plan model.gguf "${1:-Q2_K}" "enabled: false"
+}
+
+# Starts a worker of its own and holds it while it quantizes. Its process: $worker.
+start_paused() {
+    mkdir -p out.quantwiz
+    "$QUANTWIZ" run plan.yaml --threads 1 "$@" >run.txt 2>&1 3>&- &
+    worker=$!
+    wait_for '"kind":"tensor-begin"'
+    echo pause >out.quantwiz/control
+    wait_for '"paused":true'
+}
+
+@test "a plan goes from check to report" {
+    plan "$DEMO" Q8_0 "chunks: 2" "max_loss: 50%"
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 0 ]
+    [[ $output == *"made      out.gguf"*"quality   perplexity"*"accept"*"report    out.quantwiz/report.md"* ]]
+    for phase in check quantize verify evaluate report; do
+        events phase | grep -q "\"name\":\"$phase\""
+    done
+    [ "$(events tensor | wc -l)" -eq 56 ]
+    [ "$(events chunk | wc -l)" -ge 1 ]
+    events resources | tail -n 1 | grep -q '"rss_bytes":[1-9]'
+    events artefact | grep -q "\"sha256\":\"$(sha256sum out.gguf | cut -d' ' -f1)\""
+    tail -n 1 out.quantwiz/events.jsonl | grep -q '"kind":"done","status":"done","exit":0,"artefacts":\["out.gguf"\]'
+    [ -s out.quantwiz/plan.yaml ]
+    [ -s out.quantwiz/report.yaml ]
+    "$QUANTWIZ" quantize "$DEMO" same.gguf Q8_0
+    cmp out.gguf same.gguf
+}
+
+@test "--json streams the events, and ends with done" {
+    plan "$DEMO" Q8_0 "enabled: false"
+    "$QUANTWIZ" run plan.yaml --json >stream.jsonl
+    cmp stream.jsonl out.quantwiz/events.jsonl
+    [ "$(grep -c '^{"t":[0-9.]*,"kind":"[a-z-]*"' stream.jsonl)" -eq "$(wc -l <stream.jsonl)" ]
+    tail -n 1 stream.jsonl | grep -q '"status":"done"'
+    tail -n 1 stream.jsonl | grep -q '"report":"out.quantwiz/report.md"'
+}
+
+@test "the gate rejects with 3, and proposes the next level" {
+    plan "$DEMO" Q2_K "chunks: 12" "max_loss: 0.001%"
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 3 ]
+    [[ $output == *"the quality gate rejected Q2_K"*"try Q3_K_M"* ]]
+    [ -s out.gguf ]
+    tail -n 1 out.quantwiz/events.jsonl | grep -q '"status":"rejected","exit":3'
+    run "$QUANTWIZ" report out.quantwiz
+    [[ $output == *"The quality gate rejected it."*"What to try next: Q3\\_K\\_M"* ]]
+    run "$QUANTWIZ" run plan.yaml --resume
+    [ "$status" -eq 3 ]
+    [[ $output == *"is finished already (rejected)"* ]]
+}
+
+@test "report has the five parts, and can be written again" {
+    plan "$DEMO" Q4_K_M "chunks: 1" "max_loss: 90%"
+    "$QUANTWIZ" run plan.yaml
+    [ "$(grep '^## ' out.quantwiz/report.md)" = "## Hardware Profile
+## Format Selection Rationale
+## Quantization Command or Config
+## Quality Evaluation Results
+## Deployment Artifact" ]
+    cp out.quantwiz/report.md first.md
+    rm out.quantwiz/report.*
+    run "$QUANTWIZ" report out.quantwiz
+    [ "$status" -eq 1 ]
+    [[ $output == *"--write"* ]]
+    "$QUANTWIZ" report out.quantwiz --write >again.md
+    cmp first.md again.md
+    run "$QUANTWIZ" report nowhere
+    [ "$status" -eq 2 ]
+}
+
+@test "compare puts runs side by side, and warns of unlike ones" {
+    plan "$DEMO" Q8_0 "chunks: 2" "max_loss: 90%"
+    sed 's/out\./one./' plan.yaml >one.yaml
+    sed 's/out\./two./; s/Q8_0/Q4_K_M/' plan.yaml >two.yaml
+    sed 's/out\./three./; s/chunks: 2/chunks: 1/' plan.yaml >three.yaml
+    for n in one two three; do "$QUANTWIZ" run $n.yaml; done
+    run "$QUANTWIZ" compare one.quantwiz two.quantwiz/
+    [ "$status" -eq 0 ]
+    [[ $output == *"one.quantwiz"*"Q8_0"*"two.quantwiz"*"Q4_K_M"* ]]
+    [[ $output != *"do not compare"* ]]
+    run "$QUANTWIZ" compare one.quantwiz three.quantwiz
+    [[ $output == *"do not compare"* ]]
+    "$QUANTWIZ" compare one.quantwiz three.quantwiz --json | grep -q '"comparable": false'
+    run "$QUANTWIZ" compare one.quantwiz .
+    [ "$status" -eq 2 ]
+}
+
+@test "a finished run has nothing to resume" {
+    plan "$DEMO" Q8_0 "enabled: false"
+    "$QUANTWIZ" run plan.yaml
+    before=$(stat -c %i out.gguf)
+    run "$QUANTWIZ" run plan.yaml --resume
+    [ "$status" -eq 0 ]
+    [[ $output == *"is finished already (done)"* ]]
+    [ "$(stat -c %i out.gguf)" -eq "$before" ]
+}
+
+@test "killed with -9 and resumed, the file is the same" {
+    slow_plan Q4_K_M
+    "$QUANTWIZ" quantize model.gguf whole.gguf Q4_K_M
+    for wait in 0.1 0.3 0.7; do
+        "$QUANTWIZ" run plan.yaml --resume >/dev/null 2>&1 3>&- &
+        sleep $wait
+        kill -9 $! 2>/dev/null || true
+        wait $! || true
+    done
+    run "$QUANTWIZ" run plan.yaml --resume
+    [ "$status" -eq 0 ]
+    cmp whole.gguf out.gguf
+    tail -n 1 out.quantwiz/events.jsonl | grep -q '"status":"done"'
+}
+
+@test "a paused worker waits, nobody else gets its folder, and it goes on" {
+    slow_plan
+    start_paused
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 1 ]
+    [[ $output == *"another worker runs there (process $worker on "* ]]
+    run "$QUANTWIZ" run plan.yaml --detach
+    [ "$status" -eq 1 ]
+    kill -HUP $worker # a dropped line
+    before=$(events tensor | wc -l)
+    sleep 0.5
+    [ "$(events tensor | wc -l)" -eq "$before" ]
+    echo continue >out.quantwiz/control
+    wait $worker
+    tail -n 1 out.quantwiz/events.jsonl | grep -q '"status":"done"'
+}
+
+@test "stopped through its folder, it ends with 130 and can be resumed" {
+    slow_plan
+    start_paused
+    echo stop >out.quantwiz/control
+    status=0
+    wait $worker || status=$?
+    [ "$status" -eq 130 ]
+    grep -q "what is finished is kept" run.txt
+    [ ! -e out.gguf ]
+    tail -n 1 out.quantwiz/events.jsonl | grep -q '"status":"interrupted","exit":130'
+    "$QUANTWIZ" run plan.yaml --resume
+    [ -s out.gguf ]
+}
+
+@test "--detach starts a worker that outlives its parent" {
+    slow_plan Q8_0
+    run "$QUANTWIZ" run plan.yaml --detach
+    [ "$status" -eq 0 ]
+    [[ $output == *"out.quantwiz"*"attach"* ]]
+    wait_for '"kind":"done"'
+    tail -n 1 out.quantwiz/events.jsonl | grep -q '"status":"done"'
+    [ -e out.quantwiz/log ]
+    [ -s out.gguf ]
+}
+
+@test "what cannot be done is said before anything is written" {
+    plan "$DEMO" Q8_0 "enabled: false"
+    sed -i 's/^  path: .*/&\n  fingerprint: 0123456789abcdef/' plan.yaml
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 1 ]
+    [[ $output == *"is not the checkpoint that plan.yaml was made for"* ]]
+    plan "$DEMO" Q8_0 "enabled: false"
+    sed -i 's/^  level: .*/&\n  imatrix: some.gguf/' plan.yaml
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 2 ]
+    [[ $output == *"an importance matrix, which this version cannot use"* ]]
+    plan missing.gguf Q8_0 "enabled: false"
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 1 ]
+    [[ $output == *"missing.gguf"* ]]
+    tail -n 1 out.quantwiz/events.jsonl | grep -q '"status":"failed"'
+    [ ! -e out.gguf ]
+    [ ! -e out.gguf.part ]
+}
