@@ -238,8 +238,8 @@ static int answer_runs(struct wizard *w, int choice, const char *typed, struct e
 static void offer_runs(struct wizard *w, char *const *label)
 {
     struct dialog *d = dialog_open(w, "Runs that are not over",
-                                   "Work was begun here earlier and is going on, or was interrupted. "
-                                   "Choose one to watch it (or to resume it), or begin something new.");
+                                   "Work was begun here earlier and is going on, or was interrupted. Choose "
+                                   "one to watch it (or to resume it), or begin something new.");
     for (int i = 0; i < DIALOG_CHOICES_MAX - 1 && label[i]; i++)
         dialog_choice(d, 0, label[i]);
     dialog_choice(d, 'n', "Begin something new");

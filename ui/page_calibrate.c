@@ -159,8 +159,8 @@ static void draw_need(struct wizard *w, struct rect in)
     text_clear(&p->need);
     if (row)
         text_addf(&p->need, in.w, STYLE_NORMAL,
-                  "%s needs no calibration: plain GGUF levels round each block by its own numbers. "
-                  "Nothing has to be done here.",
+                  "%s needs no calibration: plain GGUF levels round each block by its own numbers. Nothing "
+                  "has to be done here.",
                   row->level->name);
     add_evaluation_text(&p->need, in.w, w);
     if (p->error.code)
@@ -312,9 +312,8 @@ static const char *const terms[] = {"calibration", "imatrix", "tokens", "context
 const struct page page_calibrate = {
     .name = "Calibrate",
     .about = "Some formats learn from sample text which weights to spare. Plain GGUF levels do not, and then "
-             "nothing has to be done here. A text "
-             "like those that the model will see is worth giving all the same: the result is then evaluated "
-             "on it.",
+             "nothing has to be done here. A text like those that the model will see is worth giving all the "
+             "same: the result is then evaluated on it.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct calibrate_page),

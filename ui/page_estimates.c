@@ -466,10 +466,9 @@ static const char *const terms[] = {"bits per weight", "level", "weights", "KV c
 const struct page page_estimates = {
     .name = "Estimates",
     .about = "What each level would cost on this machine and what it would lose. Sizes are exact; buffers "
-             "follow the runtime's own sums; "
-             "speed follows from bandwidth; the loss is a published figure until it is measured. The star "
-             "marks what the rules recommend; "
-             "the pane below says why. In a bar: weights, then KV cache, then buffers.",
+             "follow the runtime's own sums; speed follows from bandwidth; the loss is a published figure "
+             "until it is measured. The star marks what the rules recommend; the pane below says why. In a "
+             "bar: weights, then KV cache, then buffers.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct estimates_page),

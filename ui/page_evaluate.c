@@ -462,9 +462,8 @@ static const char *const terms[] = {"perplexity", "KL divergence", "same top tok
 const struct page page_evaluate = {
     .name = "Evaluate",
     .about = "How good the result still is. Both models read the same text, so their difference is known far "
-             "more exactly than either figure; the "
-             "evaluation stops when its 95 % interval decides whether the loss is under your limit. Answers "
-             "show the first difference by a mark.",
+             "more exactly than either figure; the evaluation stops when its 95 % interval decides whether "
+             "the loss is under your limit. Answers show the first difference by a mark.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct evaluate_page),

@@ -31,8 +31,8 @@ struct machine_page {
 };
 
 static const char why_cpu[] = "The processor quantizes, evaluates, and runs what does not fit on a GPU. "
-                              "Threads are those that this process may use: "
-                              "affinity and container quotas count.";
+                              "Threads are those that this process may use: affinity and container quotas "
+                              "count.";
 static const char why_features[] = "Vector units decide how fast weights are decoded. The best kernels for "
                                    "what is here are chosen by themselves.";
 static const char why_caches[] = "Quantization works on slices that stay in the cache; the larger it is, the "
@@ -40,25 +40,25 @@ static const char why_caches[] = "Quantization works on slices that stay in the 
 static const char why_numa[] = "Memory of another NUMA node is slower to reach. A model that spans nodes "
                                "runs best with its threads spread the same way.";
 static const char why_ram[] = "What is free bounds the models that run on the CPU, and the layers that do "
-                              "not fit on a GPU. Quantizing itself needs little: "
-                              "weights are mapped, a few tensors are held at a time.";
+                              "not fit on a GPU. Quantizing itself needs little: weights are mapped, a few "
+                              "tensors are held at a time.";
 static const char why_limit[] = "This container may use no more than that, however much the computer has: "
                                 "estimates use the smaller figure.";
 static const char why_bandwidth[] =
     "To write a token, a model reads nearly all of its weights once. Bandwidth divided by their size is the "
-    "most tokens per second "
-    "that the CPU can give. Measured for half a second with all cores; press e to enter another figure.";
+    "most tokens per second that the CPU can give. Measured for half a second with all cores; press e to "
+    "enter another figure.";
 static const char why_gpu[] = "A GPU reads its own memory several times faster than the CPU reads RAM. Its "
                               "compute capability says which formats run natively.";
 static const char why_no_gpu[] = "None was found, so estimates are for the CPU. If there is one that its "
-                                 "driver does not show, press g and enter its memory; "
-                                 "the same works for a machine that you are going to buy.";
+                                 "driver does not show, press g and enter its memory; the same works for a "
+                                 "machine that you are going to buy.";
 static const char why_vram[] = "Free VRAM decides which level fits: weights, KV cache and buffers must all "
-                               "lie there for full speed. Other programs' use counts "
-                               "against it. Unknown? Press e and enter it; it is then marked as entered.";
+                               "lie there for full speed. Other programs' use counts against it. Unknown? "
+                               "Press e and enter it; it is then marked as entered.";
 static const char why_gpu_bandwidth[] = "Bounds tokens per second on the GPU as memory bandwidth does on the "
-                                        "CPU. It comes from a table by the GPU's name; press e to "
-                                        "enter it where it is unknown.";
+                                        "CPU. It comes from a table by the GPU's name; press e to enter it "
+                                        "where it is unknown.";
 static const char why_disk[] = "The result is written under a temporary name, checked, then renamed: the "
                                "whole file must fit. This is checked before a run starts.";
 static const char why_warning[] = "Something could not be read. Estimates that need it say unknown instead "
@@ -464,8 +464,7 @@ static const char *const terms[] = {"VRAM", "bandwidth", "NUMA", NULL};
 const struct page page_machine = {
     .name = "Machine",
     .about = "What this computer has, as far as it matters for running a language model. A fact that could "
-             "not be read is unknown, "
-             "never zero; estimates that need it say so.",
+             "not be read is unknown, never zero; estimates that need it say so.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct machine_page),

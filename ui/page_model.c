@@ -323,9 +323,8 @@ static const char *const terms[] = {"weights", "tokens", "context", "chat templa
 const struct page page_model = {
     .name = "Model",
     .about = "The checkpoint to quantize. Listed is what lies in the current folder and in the caches of "
-             "Hugging Face, llama.cpp, "
-             "Ollama and LM Studio. Best is an F16, BF16 or F32 file: quantizing what was quantized before "
-             "adds one loss to another.",
+             "Hugging Face, llama.cpp, Ollama and LM Studio. Best is an F16, BF16 or F32 file: quantizing "
+             "what was quantized before adds one loss to another.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct model_page),

@@ -154,8 +154,8 @@ static const char *const terms[] = {"perplexity", "KL divergence", "level", NULL
 const struct page page_report = {
     .name = "Report",
     .about = "The decision document: what was made from what, why this level, what was measured, and the "
-             "lines that start it. report.yaml beside it holds "
-             "the same for programs; the plan makes it again.",
+             "lines that start it. report.yaml beside it holds the same for programs; the plan makes it "
+             "again.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct report_page),

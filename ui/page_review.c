@@ -288,9 +288,8 @@ static const char *const terms[] = {"level", "quantization", "perplexity", NULL}
 const struct page page_review = {
     .name = "Review",
     .about = "All that will be done, before it is done. The plan is a file: it says which tensor gets which "
-             "type, what is evaluated and when the result "
-             "is accepted. Free disk, source and output are checked again when the run starts; nothing "
-             "half-written ever bears its final name.",
+             "type, what is evaluated and when the result is accepted. Free disk, source and output are "
+             "checked again when the run starts; nothing half-written ever bears its final name.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct review_page),

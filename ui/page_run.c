@@ -347,9 +347,8 @@ static const char *const terms[] = {"quantization", "level", "weights", NULL};
 const struct page page_run = {
     .name = "Run",
     .about = "The work, done by a process of its own: closing this screen or losing the line does not stop "
-             "it. The error of a tensor is the root mean square "
-             "of what rounding changed, as a share of the tensor's own. Tensors are safely on disk as they "
-             "are done, so an interrupted run resumes.",
+             "it. The error of a tensor is the root mean square of what rounding changed, as a share of the "
+             "tensor's own. Tensors are safely on disk as they are done, so an interrupted run resumes.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct run_page),

@@ -269,8 +269,8 @@ static const char *const terms[] = {"context", "KV cache", "perplexity", "calibr
 const struct page page_wishes = {
     .name = "Wishes",
     .about = "What the result must do. Each line says its value and where that came from; whatever you do "
-             "not touch keeps a default that "
-             "suits this machine and model. The estimates below follow at once.",
+             "not touch keeps a default that suits this machine and model. The estimates below follow at "
+             "once.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct wishes_page),

@@ -47,13 +47,11 @@ static const struct {
 };
 
 static const char *const glyphs[GLYPH_COUNT][2] = {
-    [GLYPH_STAR] = {"★", "*"},       [GLYPH_DONE] = {"✓", "v"},  [GLYPH_NO] = {"✗", "x"},
-    [GLYPH_HERE] = {"▸", ">"},       [GLYPH_LEFT] = {"◂", "<"},  [GLYPH_RIGHT] = {"▸", ">"},
-    [GLYPH_UP] = {"▴", "^"},         [GLYPH_DOWN] = {"▾", "v"},  [GLYPH_BULLET] = {"•", "*"},
-    [GLYPH_WARN] = {"!", "!"},       [GLYPH_FULL] = {"█", "#"},  [GLYPH_SHADE_1] = {"▓", "="},
-    [GLYPH_SHADE_2] = {"▒", "-"},    [GLYPH_TRACK] = {"·", "."}, [GLYPH_EDGE_LEFT] = {"▕", "["},
-    [GLYPH_EDGE_RIGHT] = {"▏", "]"}, [GLYPH_OVER] = {"▶", "+"},  [GLYPH_SCROLL] = {"┃", "#"},
-    [GLYPH_DOT] = {"·", "-"},
+    [GLYPH_STAR] = {"★", "*"},       [GLYPH_DONE] = {"✓", "v"},       [GLYPH_NO] = {"✗", "x"},
+    [GLYPH_HERE] = {"▸", ">"},       [GLYPH_LEFT] = {"◂", "<"},       [GLYPH_RIGHT] = {"▸", ">"},
+    [GLYPH_FULL] = {"█", "#"},       [GLYPH_SHADE_1] = {"▓", "="},    [GLYPH_SHADE_2] = {"▒", "-"},
+    [GLYPH_TRACK] = {"·", "."},      [GLYPH_EDGE_LEFT] = {"▕", "["},  [GLYPH_EDGE_RIGHT] = {"▏", "]"},
+    [GLYPH_OVER] = {"▶", "+"},       [GLYPH_SCROLL] = {"┃", "#"},
 };
 static const char *const lines[16][2] = {
     {" ", " "}, {"│", "|"}, {"│", "|"}, {"│", "|"}, {"─", "-"}, {"┘", "+"}, {"┐", "+"}, {"┤", "+"},

@@ -17,26 +17,9 @@ enum style {
 };
 
 enum glyph {
-    GLYPH_STAR,
-    GLYPH_DONE,
-    GLYPH_NO,
-    GLYPH_HERE,
-    GLYPH_LEFT,
-    GLYPH_RIGHT,
-    GLYPH_UP,
-    GLYPH_DOWN,
-    GLYPH_BULLET,
-    GLYPH_WARN,
-    GLYPH_FULL,
-    GLYPH_SHADE_1,
-    GLYPH_SHADE_2,
-    GLYPH_TRACK,
-    GLYPH_EDGE_LEFT,
-    GLYPH_EDGE_RIGHT,
-    GLYPH_OVER,
-    GLYPH_SCROLL,
-    GLYPH_DOT,
-    GLYPH_COUNT,
+    GLYPH_STAR, GLYPH_DONE, GLYPH_NO, GLYPH_HERE, GLYPH_LEFT, GLYPH_RIGHT,
+    GLYPH_FULL, GLYPH_SHADE_1, GLYPH_SHADE_2, GLYPH_TRACK, GLYPH_EDGE_LEFT, GLYPH_EDGE_RIGHT, GLYPH_OVER,
+    GLYPH_SCROLL, GLYPH_COUNT,
 };
 
 /* Call after curses was started. Honours NO_COLOR and what the terminal can do; ASCII where the locale is

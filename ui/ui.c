@@ -61,8 +61,7 @@ static int key_quit(struct wizard *w)
         return PAGE_QUIT;
     struct dialog *d = dialog_open(w, "Leave while a run is going on?",
                                    "The run goes on without this screen. `quantwiz attach` shows it again, "
-                                   "and the next "
-                                   "`quantwiz` in this folder offers to.");
+                                   "and the next `quantwiz` in this folder offers to.");
     dialog_choice(d, 'y', "Yes, leave");
     dialog_choice(d, 'n', "No, stay");
     d->answer = answer_quit;
