@@ -32,8 +32,16 @@ double student_95(double freedom)
     double z = NORMAL_95, z2 = z * z, n = freedom;
     if (n <= ARRAY_LENGTH(table))
         return table[n < 1 ? 0 : (int)n - 1];
-    return z + z * (z2 + 1) / (4 * n) + z * (5 * z2 * z2 + 16 * z2 + 3) / (96 * n * n) +
-           z * (3 * z2 * z2 * z2 + 19 * z2 * z2 + 17 * z2 - 15) / (384 * n * n * n);
+    double terms[] = {
+        (z2 + 1) / 4,
+        ((5 * z2 + 16) * z2 + 3) / 96,
+        (((3 * z2 + 19) * z2 + 17) * z2 - 15) / 384,
+        ((((79 * z2 + 776) * z2 + 1482) * z2 - 1920) * z2 - 945) / 92160,
+    };
+    double sum = 0;
+    for (size_t i = ARRAY_LENGTH(terms); i-- > 0;)
+        sum = (sum + terms[i]) / n;
+    return z + z * sum;
 }
 
 void interval_wilson(double hits, double count, double *low, double *high)

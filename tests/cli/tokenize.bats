@@ -1,0 +1,38 @@
+# quantwiz tokenize: what a person and a script get. That the tokens are right is tests/unit/test_tokenizer.c's business.
+
+@test "tokenize reads standard input and shows the pieces" {
+    run bash -c 'printf "Hello  World\n" | "$QUANTWIZ" tokenize "$DEMO"'
+    [ "$status" -eq 0 ]
+    [ "${lines[0]}" = "     41  'H'" ]
+    [ "${lines[3]}" = "    222  ' '" ]
+    [ "${lines[7]}" = "    200  '\\n'" ]
+}
+
+@test "tokenize --json of a file" {
+    printf 'Hello  World\n' >"$BATS_TEST_TMPDIR/text"
+    run "$QUANTWIZ" tokenize "$DEMO" -f "$BATS_TEST_TMPDIR/text" --json
+    [ "$output" = '{"tokens":[41,541,80,222,720,280,330,200]}' ]
+}
+
+@test "tokenize parses special tokens only where asked" {
+    run bash -c 'printf "<s>a" | "$QUANTWIZ" tokenize "$DEMO" --json --special'
+    [ "$output" = '{"tokens":[0,66]}' ]
+    run bash -c 'printf "<s>a" | "$QUANTWIZ" tokenize "$DEMO" --json'
+    [ "$output" = '{"tokens":[29,84,31,66]}' ]
+}
+
+@test "tokenize --pre cuts words in another way" {
+    run bash -c 'printf 1611 | "$QUANTWIZ" tokenize "$DEMO" --json'
+    [ "$output" = '{"tokens":[18,23,2540]}' ]
+    run bash -c 'printf 1611 | "$QUANTWIZ" tokenize "$DEMO" --json --pre qwen2' # digits one by one
+    [ "$output" = '{"tokens":[18,23,18,18]}' ]
+}
+
+@test "tokenize says what it does not know" {
+    run bash -c 'printf a | "$QUANTWIZ" tokenize "$DEMO" --pre nonsense'
+    [ "$status" -eq 2 ]
+    [[ $output == *"unknown pre-tokenizer 'nonsense'"*"llama-bpe"* ]]
+    run "$QUANTWIZ" tokenize "$DEMO" -f nowhere
+    [ "$status" -eq 1 ]
+    [[ $output == *"cannot open nowhere"* ]]
+}
