@@ -189,9 +189,24 @@ static const struct schema_field usecases_schema[] = {
     {0},
 };
 
+/* ------------------------------------------------ steps.yaml: read by src/run */
+
+static const struct schema_field step_fields[] = {
+    {"level", SCHEMA_TEXT, true, .help = "the level that the quality gate rejected"},
+    {"next", SCHEMA_TEXT, true, .help = "the level to try instead"},
+    {"why", SCHEMA_TEXT, true, .help = "the reason"},
+    {0},
+};
+static const struct schema_field steps_schema[] = {
+    {"schema", SCHEMA_INTEGER, true, .help = "1"},
+    {"steps", SCHEMA_MAPS, true, step_fields, .help = "what to try after a rejection"},
+    {0},
+};
+
 static const struct { const char *name; const struct schema_field *fields; } schemas[] = {
     {"levels", levels_schema},       {"recipes", recipes_schema},   {"runtimes", runtimes_schema},
     {"decisions", decisions_schema}, {"warnings", warnings_schema}, {"usecases", usecases_schema},
+    {"steps", steps_schema},
 };
 
 const struct schema_field *rules_schema(const char *name)
