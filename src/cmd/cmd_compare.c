@@ -84,7 +84,10 @@ static void print_table(const struct run_state *runs, int count)
         table_add(&t, "%s", runs[i].level ? runs[i].level : "?");
         for (size_t c = 0; c < ARRAY_LENGTH(columns); c++) {
             double value = columns[c].value(&runs[i]);
-            table_add(&t, isnan(value) ? "-" : columns[c].format, value * columns[c].scale);
+            if (isnan(value))
+                table_add(&t, "-");
+            else
+                table_add(&t, columns[c].format, value * columns[c].scale);
         }
         table_add(&t, "%s", verdict_of(&runs[i]));
     }

@@ -33,5 +33,6 @@ int not_finite_error(const struct tensor *t, const char *path, int64_t at, float
 {
     return error_set(e, ERROR_FAILED, "%s: the tensor %s holds %s at row %lld, column %lld: the checkpoint is"
                      " damaged or its training diverged; get it again", path, t->name,
-                     value != value ? "NaN" : "an infinite number", (long long)(at / t->shape[0]), (long long)(at % t->shape[0]));
+                     value != value ? "NaN" : "an infinite number", (long long)(at / t->shape[0]),
+                     (long long)(at % t->shape[0]));
 }
