@@ -62,3 +62,12 @@ wait_for 'status 0' 10
 ls "$work"/*Q4_K_M*.gguf > /dev/null || fail 'no artefact'
 ls "$work"/*.quantwiz/report.md > /dev/null || fail 'no report'
 cmp -s "$work/before" "$work/after" || fail 'the terminal is not as it was'
+
+# A crash and a signal leave the terminal in order, too.
+for signal in SEGV TERM HUP; do
+    keys "sh -c 'echo \$\$ > pid; exec \"\$QUANTWIZ\" demo.gguf'; stty -a > after; echo restored-$signal" Enter
+    wait_for 'why it matters' 10
+    kill -$signal "$(cat "$work/pid")"
+    wait_for "restored-$signal" 10
+    cmp -s "$work/before" "$work/after" || fail "the terminal is not as it was after SIG$signal"
+done
