@@ -1,5 +1,6 @@
 #include "report/document.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,11 +21,19 @@ static char *one_line(const char *text)
     return copy;
 }
 
+/* Within a word, as in Q4_K, an underscore means itself. */
+static bool is_markup(const char *text, const char *c)
+{
+    if (*c == '_')
+        return c == text || !isalnum((unsigned char)c[-1]) || !isalnum((unsigned char)c[1]);
+    return strchr("|\\*<`[", *c) != NULL;
+}
+
 static void add_markdown(struct str *s, const char *text)
 {
     char *clean = one_line(text);
     for (const char *c = clean; *c; c++) {
-        if (*c == '|' || *c == '\\' || *c == '*' || *c == '_' || *c == '<' || *c == '`' || *c == '[')
+        if (is_markup(clean, c))
             str_add_char(s, '\\');
         str_add_char(s, *c);
     }
@@ -51,9 +60,17 @@ static void add_label(struct document *d, const char *label)
     str_addf(&d->markdown, "- %s: ", label);
 }
 
+/* One blank line, whatever came before. */
+static void add_blank(struct document *d)
+{
+    if (d->markdown.length && !str_ends(d->markdown.data, "\n\n"))
+        str_add(&d->markdown, "\n");
+}
+
 static void add_heading(struct document *d, const char *label)
 {
-    str_addf(&d->markdown, "\n%s:\n\n", label);
+    add_blank(d);
+    str_addf(&d->markdown, "%s:\n\n", label);
 }
 
 /* ------------------------------------------------------------------- structure */
@@ -78,14 +95,15 @@ void document_say(struct document *d, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    str_add(&d->markdown, "\n");
+    add_blank(d);
     add_markdown(&d->markdown, text);
     str_add(&d->markdown, "\n");
 }
 
 void document_part(struct document *d, const char *key, const char *title)
 {
-    str_addf(&d->markdown, "\n## %s\n\n", title);
+    add_blank(d);
+    str_addf(&d->markdown, "## %s\n\n", title);
     yaml_begin(&d->yaml, key);
 }
 

@@ -160,9 +160,10 @@ static void add_perplexity(struct document *d, const struct eval_figures *f)
     document_number(d, "ppl_low", "95 % interval from", f->ppl_low, "%.4f", 1);
     document_number(d, "ppl_high", "95 % interval to", f->ppl_high, "%.4f", 1);
     document_number(d, "ppl_base", "Perplexity of the original", f->ppl_base, "%.4f", 1);
-    document_number(d, "delta_ln_ppl", "Loss (difference of ln perplexity)", f->delta_ln_ppl, "%+.5f", 1);
-    document_number(d, "delta_low", "95 % interval of the loss from", f->delta_low, "%+.5f", 1);
-    document_number(d, "delta_high", "95 % interval of the loss to", f->delta_high, "%+.5f", 1);
+    document_number(d, "loss", "Loss of perplexity", expm1(f->delta_ln_ppl), "%+.2f %%", 100);
+    document_number(d, "loss_low", "95 % interval of the loss from", expm1(f->delta_low), "%+.2f %%", 100);
+    document_number(d, "loss_high", "95 % interval of the loss to", expm1(f->delta_high), "%+.2f %%", 100);
+    document_number(d, "delta_ln_ppl", "The same as a difference of ln perplexity", f->delta_ln_ppl, "%+.5f", 1);
 }
 
 static void add_divergence(struct document *d, const struct eval_figures *f)

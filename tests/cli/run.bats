@@ -87,7 +87,7 @@ start_paused() {
     [ -s out.gguf ]
     tail -n 1 out.quantwiz/events.jsonl | grep -q '"status":"rejected","exit":3'
     run "$QUANTWIZ" report out.quantwiz
-    [[ $output == *"The quality gate rejected it."*"What to try next: Q3\\_K\\_M"* ]]
+    [[ $output == *"The quality gate rejected it."*"What to try next: Q3_K_M"* ]]
     run "$QUANTWIZ" run plan.yaml --resume
     [ "$status" -eq 3 ]
     [[ $output == *"is finished already (rejected)"* ]]

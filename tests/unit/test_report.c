@@ -38,7 +38,7 @@ static void both_forms_agree(void **state)
     struct arena a = {0};
     double number = 0;
     const char *text = NULL;
-    document_title(&d, "A *title* of %d", 1);
+    document_title(&d, "A *title* of _%d_ Q4_K", 1);
     document_part(&d, "part", "Part");
     document_text(&d, "odd", "Odd", "\"quoted\"\ttab # no comment");
     document_text(&d, "unknown", "Unknown", NULL);
@@ -50,7 +50,7 @@ static void both_forms_agree(void **state)
     document_list(&d, "none", "None", items, 0);
     document_table(&d, "rows", "Rows", columns, 2, 2, cell, NULL);
     document_part_end(&d);
-    assert_non_null(strstr(d.markdown.data, "# A \\*title\\* of 1\n"));
+    assert_non_null(strstr(d.markdown.data, "# A \\*title\\* of \\_1\\_ Q4_K\n"));
     assert_non_null(strstr(d.markdown.data, "- Share: 12.5 %\n"));
     assert_non_null(strstr(d.markdown.data, "- Missing: not measured\n"));
     assert_non_null(strstr(d.markdown.data, "- Bytes: 5.0 GiB (5368709120 bytes)\n"));
@@ -198,7 +198,7 @@ static void five_parts(void **state)
     assert_int_equal(found, 5);
     assert_non_null(strstr(markdown, "The quality gate rejected it."));
     assert_non_null(strstr(markdown, "- gpus\n  - name: Some GPU\n  - vram: 12 GiB\n"));
-    assert_non_null(strstr(markdown, "| blk.0.ffn\\_down.weight | Q6\\_K | Q8\\_0 | the row of 96 |"));
+    assert_non_null(strstr(markdown, "| blk.0.ffn_down.weight | Q6_K | Q8_0 | the row of 96 |"));
     assert_non_null(strstr(markdown, "- Activations measured: rounded to 8 bits"));
     assert_non_null(strstr(markdown, "- Same most likely token: 91.00 %\n"));
     assert_non_null(strstr(markdown, "- Reading a prompt here: not measured\n"));
