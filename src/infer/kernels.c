@@ -13,6 +13,7 @@ extern const struct kernels KERNELS;
 enum { LANES = 16 };
 typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
 typedef int32_t mask __attribute__((vector_size(LANES * sizeof(int32_t))));
+typedef uint32_t bits __attribute__((vector_size(LANES * sizeof(uint32_t))));
 
 static inline vec load(const float *p)
 {
@@ -77,7 +78,7 @@ static inline vec exp_vec(vec x)
     q = q * r + all(0x1.555492p-3f);
     q = q * r + all(0x1.fffffcp-2f);
     vec p = r * r * q + r + all(1);
-    vec power = (vec)(((mask)t << 23) + (mask)all(1));
+    vec power = (vec)(((bits)t << 23) + (bits)all(1));
     vec y = choose(x < all(-87), all(0), p * power);
     return choose(x > all(88), all(INFINITY), y);
 }
