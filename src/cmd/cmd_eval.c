@@ -39,9 +39,9 @@ static int read_activations(const struct args *a, bool *q8, struct error *e)
 static int read_options(const struct args *a, struct eval_options *o, struct error *e)
 {
     const char *loss = args_get(a, "max-loss");
-    *o = (struct eval_options){.text = args_get(a, "file"), .tasks = args_get(a, "tasks"), .prompts = args_get(a, "prompts"),
-                               .context = 512, .prompt_tokens = 32, .max_loss = 0.02, .speed = true,
-                               .stop_early = args_has(a, "stop-early")};
+    *o = (struct eval_options){.text = args_get(a, "file"), .tasks = args_get(a, "tasks"),
+                               .prompts = args_get(a, "prompts"), .context = 512, .prompt_tokens = 32,
+                               .max_loss = 0.02, .speed = true, .stop_early = args_has(a, "stop-early")};
     if (loss && !parse_percent(loss, &o->max_loss))
         return error_set(e, ERROR_USAGE, "--max-loss: expected a percentage such as 2%%, found '%s'", loss);
     int rc = args_int(a, "ctx", 4, 1 << 20, &o->context, e);
@@ -89,11 +89,11 @@ static void print_figures(const struct eval_result *r, const struct eval_options
 {
     const struct eval_figures *f = &r->figures;
     char size[FORMAT_SIZE], size_base[FORMAT_SIZE];
-    printf("perplexity      %.4f (95 %%: %.4f to %.4f), %d chunks of %d, activations %s\n", f->ppl, f->ppl_low, f->ppl_high,
-           f->chunks, o->context, r->activations_q8 ? "q8" : "f32");
+    printf("perplexity      %.4f (95 %%: %.4f to %.4f), %d chunks of %d, activations %s\n", f->ppl, f->ppl_low,
+           f->ppl_high, f->chunks, o->context, r->activations_q8 ? "q8" : "f32");
     if (f->has_base) {
-        printf("of the base     %.4f, a loss of %.2f %% (95 %%: %.2f to %.2f)\n", f->ppl_base, 100 * expm1(f->delta_ln_ppl),
-               100 * expm1(f->delta_low), 100 * expm1(f->delta_high));
+        printf("of the base     %.4f, a loss of %.2f %% (95 %%: %.2f to %.2f)\n", f->ppl_base,
+               100 * expm1(f->delta_ln_ppl), 100 * expm1(f->delta_low), 100 * expm1(f->delta_high));
         printf("divergence      mean %.6f (95 %%: %.6f to %.6f), median %.6f, 99 %% %.6f, largest %.4f\n", f->kld_mean,
                f->kld_low, f->kld_high, f->kld_median, f->kld_p99, f->kld_max);
         printf("same top token  %.2f %%; change of the true token's probability %.2f %% (RMS)\n", 100 * f->same_top,
@@ -181,7 +181,8 @@ static int evaluate(const struct args *a, const struct model *m, const struct mo
     struct progress p;
     char *built_in = o->text ? NULL : file_data("demo/eval.txt");
     if (built_in && !args_json(a))
-        printf("text            %s (name another with -f)\n", o->text = built_in);
+        printf("text            %s (name another with -f)\n", built_in);
+    o->text = built_in ? built_in : o->text;
     interrupt_catch();
     progress_init(&p, args_json(a));
     int rc = eval_run(&r, m, base, o, NULL, &p.watch, e);

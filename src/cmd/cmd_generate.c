@@ -12,7 +12,7 @@ static const struct option_spec options[] = {
     {"tokens", 'n', "N", "tokens at most (default 128)"},
     {"temp", 0, "T", "draw tokens at this temperature instead of taking the likeliest"},
     {"seed", 0, "N", "of the random numbers, with --temp (default 1)"},
-    {"margins", 0, NULL, "show by how much each step's token led in the logits: near 0, another program may choose otherwise"},
+    {"margins", 0, NULL, "show by how much each step's token led: near 0, another program may choose otherwise"},
     {"activations", 0, "KIND", "f32 (default), or q8: round them to 8 bits, as llama.cpp does on a CPU"},
     {"past-end", 0, NULL, "go on where the model would stop"},
     {0},
@@ -70,7 +70,8 @@ static void print_text(const struct generation *g, const struct tokenizer *t, bo
         const char *piece = tokenizer_piece(t, g->tokens.ids[i], true, &length);
         printf("%9.4f  %d  %.*s\n", g->margins[i], g->tokens.ids[i], (int)length, piece);
     }
-    fprintf(stderr, "prefill %.1f tokens/s, decode %.1f tokens/s\n", generation_prefill_speed(g), generation_decode_speed(g));
+    fprintf(stderr, "prefill %.1f tokens/s, decode %.1f tokens/s\n", generation_prefill_speed(g),
+            generation_decode_speed(g));
 }
 
 static int run_model(const struct args *a, const struct model *m, const struct generate_options *o, struct error *e)

@@ -90,7 +90,8 @@ static int run_stages(struct session *s, const struct model *base, struct error 
 }
 
 static const struct eval_figures nothing_measured = {
-    .seconds = NAN, .ppl = NAN, .ppl_low = NAN, .ppl_high = NAN, .prefill_tokens_per_s = NAN, .decode_tokens_per_s = NAN,
+    .seconds = NAN, .ppl = NAN, .ppl_low = NAN, .ppl_high = NAN, .prefill_tokens_per_s = NAN,
+    .decode_tokens_per_s = NAN,
     .ppl_base = NAN, .delta_ln_ppl = NAN, .delta_low = NAN, .delta_high = NAN, .kld_mean = NAN, .kld_median = NAN,
     .kld_p99 = NAN, .kld_max = NAN, .kld_low = NAN, .kld_high = NAN, .same_top = NAN, .rms_dp = NAN,
 };
@@ -101,9 +102,9 @@ int eval_run(struct eval_result *r, const struct model *m, const struct model *b
     static const struct eval_listener nobody;
     struct session s = {.o = o, .l = l ? l : &nobody, .w = w, .r = r, .subjects[0].model = m};
     double start = clock_monotonic();
-    *r = (struct eval_result){.figures = nothing_measured, .bytes = m->file_bytes, .bytes_base = base ? base->file_bytes : 0,
-                              .base_prefill_tokens_per_s = NAN, .base_decode_tokens_per_s = NAN,
-                              .activations_q8 = o->activations_q8};
+    *r = (struct eval_result){.figures = nothing_measured, .bytes = m->file_bytes,
+                              .bytes_base = base ? base->file_bytes : 0, .base_prefill_tokens_per_s = NAN,
+                              .base_decode_tokens_per_s = NAN, .activations_q8 = o->activations_q8};
     int rc = run_stages(&s, base, e);
     r->figures.seconds = clock_monotonic() - start;
     r->figures.prefill_tokens_per_s = prefill_speed(&s.subjects[0]);

@@ -1,5 +1,6 @@
 /* How good a model still is: perplexity, divergence from the original, tasks, sample answers, speed.
- * Definitions: quantwiz(1), "Measures". Base and quantized run in lock-step on the same tokens, so no logits are stored. */
+ * Definitions: quantwiz(1), "Measures". Base and quantized run in lock-step on the same tokens, so no
+ * logits are stored. */
 #ifndef EVAL_EVAL_H
 #define EVAL_EVAL_H
 

@@ -90,7 +90,8 @@ static int prepare(struct run *r, struct error *e)
     r->first = r->context / 2;
     r->scored = r->context - 1 - r->first;
     if (r->scored < 1)
-        return error_set(e, ERROR_USAGE, "a context of %d tokens is too short to score any: use 4 or more (-c)", r->context);
+        return error_set(e, ERROR_USAGE, "a context of %d tokens is too short to score any: use 4 or more (-c)",
+                         r->context);
     if ((rc = read_text(r, e)))
         return rc;
     r->sequences = at_most(ACTIVATION_FLOATS / activation_floats(m) / r->context, SEQUENCES);
@@ -151,9 +152,10 @@ static void score_block(struct run *r, int sequence, int at, int count)
         s->subjects[i].prefill_seconds += clock_monotonic() - start;
     }
 #pragma omp parallel for num_threads(threads_count())
-    for (int k = 0; k < count; k++)
-        r->rows[at + k] = divergence_at(r->logits[0] + (size_t)k * vocab,
-                                        s->count > 1 ? r->logits[1] + (size_t)k * vocab : NULL, vocab, r->chunk[row + k + 1]);
+    for (int k = 0; k < count; k++) {
+        const float *base = s->count > 1 ? r->logits[1] + (size_t)k * vocab : NULL;
+        r->rows[at + k] = divergence_at(r->logits[0] + (size_t)k * vocab, base, vocab, r->chunk[row + k + 1]);
+    }
 }
 
 static void publish(struct run *r)

@@ -34,7 +34,8 @@ static int first_difference(const char *a, const char *b)
     return i < n || k < m ? at : -1;
 }
 
-static int answer(const struct session *s, int subject, const char *prompt, char **text, struct watch *w, struct error *e)
+static int answer(const struct session *s, int subject, const char *prompt, char **text, struct watch *w,
+                  struct error *e)
 {
     struct generation g;
     struct generate_options o = {.tokens = s->o->prompt_tokens, .activations_q8 = s->o->activations_q8};

@@ -16,7 +16,8 @@ int scores_bin(double kld)
 }
 
 /* Takes in one chunk's values of a score, of which `value` picks one. */
-static void score_add(struct score *s, const struct divergence *rows, int count, double (*value)(const struct divergence *))
+static void score_add(struct score *s, const struct divergence *rows, int count,
+                      double (*value)(const struct divergence *))
 {
     struct moments chunk = {0};
     for (int i = 0; i < count; i++) {

@@ -1,9 +1,9 @@
 /* The figures of a perplexity run, gathered chunk by chunk.
  *
  * Perplexity is exp of the mean of -ln p over all scored tokens. Its interval and all others come from the standard
- * error of a mean. Neighbouring tokens share their context, so their errors are correlated, and the error that they would
- * have as independent numbers is too small; chunks are nearly independent. So from ENOUGH_CHUNKS on the error is that of
- * the chunks' means, with Student's t for their number; before that it is the tokens', and too optimistic.
+ * error of a mean. Neighbouring tokens share their context, so their errors are correlated, and the error that they
+ * would have as independent numbers is too small; chunks are nearly independent. So from ENOUGH_CHUNKS on the error
+ * is that of the chunks' means, with Student's t for their number; before that it is the tokens', and too optimistic.
  *
  * Base and model see the same tokens. The difference of their losses is taken chunk by chunk (token by token), which
  * removes what makes a text hard or easy, so that its interval is far narrower than either model's own. */

@@ -38,8 +38,8 @@ struct items {
 
 static int bad_item(struct error *e, const char *path, int line, const char *what)
 {
-    return error_set(e, ERROR_USAGE, "%s:%d: expected %s in {\"question\": text, \"choices\": [texts], \"answer\": index}",
-                     path, line, what);
+    return error_set(e, ERROR_USAGE, "%s:%d: expected %s in {\"question\": text, \"choices\": [texts], "
+                     "\"answer\": index}", path, line, what);
 }
 
 static int read_choices(struct item *item, const json_t *choices, const char *path, int line, struct error *e)
@@ -93,7 +93,8 @@ static int read_items(struct items *list, const char *path, struct error *e)
     }
     free(text);
     if (!rc && list->count == 0)
-        rc = error_set(e, ERROR_USAGE, "%s: no tasks in it: expected JSON lines with question, choices and answer", path);
+        rc = error_set(e, ERROR_USAGE, "%s: no tasks in it: expected JSON lines with question, choices and answer",
+                       path);
     return rc;
 }
 
@@ -223,9 +224,9 @@ static int best_choice(struct decoder *d, int row, const struct options *o, int 
 }
 
 /* choices[count]: what the model chooses in each item of the batch. */
-static int choose(struct decoder *d, const struct batch *b, int vocab, int *choices, struct error *e)
+static int choose(struct decoder *d, const struct batch *b, int vocab, int *choices, struct watch *w, struct error *e)
 {
-    int row = 0, rc = decoder_chunks(d, b->tokens, b->sequences, b->length, NULL, e);
+    int row = 0, rc = decoder_chunks(d, b->tokens, b->sequences, b->length, w, e);
     for (int i = 0; i < b->count && !rc; i++) {
         if (interrupt_pending())
             return interrupt_error(e);
@@ -287,8 +288,12 @@ static int run_batch(struct session *s, struct decoder **d, const struct batch *
                      double *right, struct eval_task *task, size_t before, size_t total, struct error *e)
 {
     int *choices[2] = {xcalloc(b->count, sizeof(int)), xcalloc(b->count, sizeof(int))}, rc = 0;
-    for (int k = 0; k < s->count && !rc; k++)
-        rc = choose(d[k], b, s->subjects[k].model->hp.vocab, choices[k], e);
+    for (int k = 0; k < s->count && !rc; k++) {
+        struct watch_part part;
+        double share = (double)b->count / s->count;
+        struct watch *w = watch_part(&part, s->w, before + k * share, before + (k + 1) * share, total, "tasks");
+        rc = choose(d[k], b, s->subjects[k].model->hp.vocab, choices[k], w, e);
+    }
     for (int i = 0; i < b->count && !rc; i++) {
         for (int k = 0; k < s->count; k++)
             right[k] += choices[k][i] == items[i].answer;
@@ -306,8 +311,6 @@ static int run_items(struct session *s, struct decoder **d, const struct items *
     int rc = 0;
     for (size_t i = 0; i < list->count && !rc;) {
         struct batch b;
-        if (!watch_tick(s->w, i, list->count, "tasks"))
-            return interrupt_error(e);
         batch_make(&b, list, i, s->subjects[0].tokenizer, room);
         rc = run_batch(s, d, &b, &list->items[i], right, task, i, list->count, e);
         i += b.count;

@@ -2,8 +2,8 @@
  * joined in the order of the list of merges.
  *
  * Vocabulary and merges spell bytes as letters: those that print in Latin-1 as themselves, the other 68 as the code
- * points from U+0100 on (https://github.com/openai/gpt-2/blob/master/src/encoder.py, bytes_to_unicode). A symbol's id is
- * its token's; strings that merges mention but that are no tokens get ids behind the vocabulary. */
+ * points from U+0100 on (https://github.com/openai/gpt-2/blob/master/src/encoder.py, bytes_to_unicode). A symbol's
+ * id is its token's; strings that merges mention but that are no tokens get ids behind the vocabulary. */
 #include <stdlib.h>
 #include <string.h>
 

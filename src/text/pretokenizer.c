@@ -33,37 +33,39 @@
 #define TAIL "|" BLANKS "|[" SPACE "]+"
 /* Words as in Llama 3, with so many digits in a row. */
 #define LLAMA3(digits) CONTRACTION "|" LEAD "\\p{L}+|" digits "|" OTHERS "[\\r\\n]*|" NEWLINES TAIL
-#define CASED(upper, lower, contraction, digits)                                                                     \
-    LEAD upper "*" lower "+" contraction "|" LEAD upper "+" lower "*" contraction "|" digits "|" OTHERS              \
+#define CASED(upper, lower, contraction, digits)                                                            \
+    LEAD upper "*" lower "+" contraction "|" LEAD upper "+" lower "*" contraction "|" digits "|" OTHERS     \
          "[\\r\\n/]*|" NEWLINES TAIL
 #define CJK "[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{30FF}]+"
 /* U+0800 to U+9FA5 and Hangul, without white space. */
-#define EAST_ASIAN                                                                                                   \
-    "[\\x{800}-\\x{167F}\\x{1681}-\\x{1FFF}\\x{200B}-\\x{2027}\\x{202A}-\\x{202E}\\x{2030}-\\x{205E}\\x{2060}-\\x{2FFF}"    \
-    "\\x{3001}-\\x{9FA5}\\x{AC00}-\\x{D7FF}]+"
-#define DEEPSEEK3(after)                                                                                             \
+#define EAST_ASIAN                                                                                          \
+    "[\\x{800}-\\x{167F}\\x{1681}-\\x{1FFF}\\x{200B}-\\x{2027}\\x{202A}-\\x{202E}\\x{2030}-\\x{205E}"       \
+    "\\x{2060}-\\x{2FFF}\\x{3001}-\\x{9FA5}\\x{AC00}-\\x{D7FF}]+"
+#define DEEPSEEK3(after)                                                                                    \
     ASCII_SIGN "[A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+" after TAIL
 #define BLOOM " ?[^(" SPACE "|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{964}\\x{6D4}\\x{60C})]+"
 /* Digits in threes from the right; what stands before them stays with the first. */
 #define THREES "\\G\\P{N}*+\\p{N}{1,3}(?=(?:\\p{N}{3})*+(?!\\p{N}))"
-#define HAN                                                                                                          \
-    "\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{F900}-\\x{FAFF}\\x{20000}-\\x{2A6DF}\\x{2A700}-\\x{2EBEF}"                   \
+#define HAN                                                                                                 \
+    "\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{F900}-\\x{FAFF}\\x{20000}-\\x{2A6DF}\\x{2A700}-\\x{2EBEF}"   \
     "\\x{2F800}-\\x{2FA1F}"
 /* Cased letters of Unicode, as DeepSeek's tokenizer.json lists them. */
-#define CASED_LETTERS                                                                                                \
-    "A-Za-z\\x{B5}\\x{C0}-\\x{D6}\\x{D8}-\\x{F6}\\x{F8}-\\x{1BA}\\x{1BC}-\\x{1BF}\\x{1C4}-\\x{293}\\x{295}-\\x{2AF}"    \
-    "\\x{370}-\\x{373}\\x{376}\\x{377}\\x{37B}-\\x{37D}\\x{37F}\\x{386}\\x{388}-\\x{38A}\\x{38C}\\x{38E}-\\x{3A1}"      \
-    "\\x{3A3}-\\x{3F5}\\x{3F7}-\\x{481}\\x{48A}-\\x{52F}\\x{531}-\\x{556}\\x{10A0}-\\x{10C5}\\x{13A0}-\\x{13F5}"        \
-    "\\x{13F8}-\\x{13FD}\\x{1C90}-\\x{1CBA}\\x{1CBD}-\\x{1CBF}\\x{1D00}-\\x{1D2B}\\x{1D6B}-\\x{1D77}"                   \
-    "\\x{1D79}-\\x{1D9A}\\x{1E00}-\\x{1F15}\\x{1F18}-\\x{1F1D}\\x{1F20}-\\x{1F45}\\x{1F48}-\\x{1F4D}"                   \
-    "\\x{1F50}-\\x{1F57}\\x{1F59}\\x{1F5B}\\x{1F5D}\\x{1F5F}-\\x{1F7D}\\x{1F80}-\\x{1FB4}\\x{1FB6}-\\x{1FBC}\\x{1FBE}"   \
-    "\\x{1FC2}-\\x{1FC4}\\x{1FC6}-\\x{1FCC}\\x{1FD0}-\\x{1FD3}\\x{1FD6}-\\x{1FDB}\\x{1FE0}-\\x{1FEC}"                   \
-    "\\x{1FF2}-\\x{1FF4}\\x{1FF6}-\\x{1FFC}\\x{2102}\\x{2107}\\x{210A}-\\x{2113}\\x{2115}\\x{2119}-\\x{211D}\\x{2124}"   \
-    "\\x{2126}\\x{2128}\\x{212A}-\\x{212D}\\x{212F}-\\x{2134}\\x{2139}\\x{213C}-\\x{213F}\\x{2145}-\\x{2149}\\x{214E}"   \
-    "\\x{2183}\\x{2184}\\x{2C00}-\\x{2C7B}\\x{2C7E}-\\x{2CE4}\\x{2CEB}-\\x{2CEE}\\x{2CF2}\\x{2CF3}\\x{A640}-\\x{A66D}"   \
-    "\\x{A680}-\\x{A69B}\\x{A722}-\\x{A76F}\\x{A771}-\\x{A787}\\x{A78B}-\\x{A78E}\\x{AB70}-\\x{ABBF}"                   \
-    "\\x{FB00}-\\x{FB06}\\x{FB13}-\\x{FB17}\\x{FF21}-\\x{FF3A}\\x{FF41}-\\x{FF5A}\\x{10400}-\\x{1044F}"                 \
-    "\\x{104B0}-\\x{104D3}\\x{104D8}-\\x{104FB}\\x{10C80}-\\x{10CB2}\\x{10CC0}-\\x{10CF2}\\x{118A0}-\\x{118DF}"         \
+#define CASED_LETTERS                                                                                       \
+    "A-Za-z\\x{B5}\\x{C0}-\\x{D6}\\x{D8}-\\x{F6}\\x{F8}-\\x{1BA}\\x{1BC}-\\x{1BF}\\x{1C4}-\\x{293}"         \
+    "\\x{295}-\\x{2AF}\\x{370}-\\x{373}\\x{376}\\x{377}\\x{37B}-\\x{37D}\\x{37F}\\x{386}"                   \
+    "\\x{388}-\\x{38A}\\x{38C}\\x{38E}-\\x{3A1}\\x{3A3}-\\x{3F5}\\x{3F7}-\\x{481}\\x{48A}-\\x{52F}"         \
+    "\\x{531}-\\x{556}\\x{10A0}-\\x{10C5}\\x{13A0}-\\x{13F5}\\x{13F8}-\\x{13FD}\\x{1C90}-\\x{1CBA}"         \
+    "\\x{1CBD}-\\x{1CBF}\\x{1D00}-\\x{1D2B}\\x{1D6B}-\\x{1D77}\\x{1D79}-\\x{1D9A}\\x{1E00}-\\x{1F15}"       \
+    "\\x{1F18}-\\x{1F1D}\\x{1F20}-\\x{1F45}\\x{1F48}-\\x{1F4D}\\x{1F50}-\\x{1F57}\\x{1F59}\\x{1F5B}"        \
+    "\\x{1F5D}\\x{1F5F}-\\x{1F7D}\\x{1F80}-\\x{1FB4}\\x{1FB6}-\\x{1FBC}\\x{1FBE}\\x{1FC2}-\\x{1FC4}"        \
+    "\\x{1FC6}-\\x{1FCC}\\x{1FD0}-\\x{1FD3}\\x{1FD6}-\\x{1FDB}\\x{1FE0}-\\x{1FEC}\\x{1FF2}-\\x{1FF4}"       \
+    "\\x{1FF6}-\\x{1FFC}\\x{2102}\\x{2107}\\x{210A}-\\x{2113}\\x{2115}\\x{2119}-\\x{211D}\\x{2124}"         \
+    "\\x{2126}\\x{2128}\\x{212A}-\\x{212D}\\x{212F}-\\x{2134}\\x{2139}\\x{213C}-\\x{213F}"                  \
+    "\\x{2145}-\\x{2149}\\x{214E}\\x{2183}\\x{2184}\\x{2C00}-\\x{2C7B}\\x{2C7E}-\\x{2CE4}"                  \
+    "\\x{2CEB}-\\x{2CEE}\\x{2CF2}\\x{2CF3}\\x{A640}-\\x{A66D}\\x{A680}-\\x{A69B}\\x{A722}-\\x{A76F}"        \
+    "\\x{A771}-\\x{A787}\\x{A78B}-\\x{A78E}\\x{AB70}-\\x{ABBF}\\x{FB00}-\\x{FB06}\\x{FB13}-\\x{FB17}"       \
+    "\\x{FF21}-\\x{FF3A}\\x{FF41}-\\x{FF5A}\\x{10400}-\\x{1044F}\\x{104B0}-\\x{104D3}"                      \
+    "\\x{104D8}-\\x{104FB}\\x{10C80}-\\x{10CB2}\\x{10CC0}-\\x{10CF2}\\x{118A0}-\\x{118DF}"                  \
     "\\x{1E900}-\\x{1E943}"
 
 static const struct pretokenizer_traits table[] = {
@@ -77,15 +79,16 @@ static const struct pretokenizer_traits table[] = {
     {"glm4 chatglm-bpe", {LLAMA3("\\p{N}{1,3}")}, .no_bos = true},
     {"minicpm5", {"\\p{N}{1,3}", LLAMA3("\\p{N}+")}, .whole_words = true},
     {"qwen2 deepseek-r1-qwen kormo f2llmv2 megrez stablelm2 hunyuan solar-open grok-2", {LLAMA3("\\p{N}")}},
-    {"qwen35", {CONTRACTION "|" LEAD "[\\p{L}\\p{M}]+|\\p{N}| ?[^" SPACE "\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" NEWLINES TAIL}},
+    {"qwen35", {CONTRACTION "|" LEAD "[\\p{L}\\p{M}]+|\\p{N}| ?[^" SPACE "\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" NEWLINES
+                TAIL}},
     {"ufakzeka", {LEAD "\\p{L}+|\\p{N}|" OTHERS "[\\r\\n]*|" NEWLINES TAIL}},
     {"laguna", {"[^\\n]+|\\n+", LLAMA3("\\p{N}")}},
     {"seed-coder", {CONTRACTION "|" LEAD "\\p{L}+|\\p{N}| ?[^" SPACE "\\p{L}\\p{N}\\r\\n]+|" NEWLINES TAIL}},
     {"bailingmoe bailingmoe2 llada-moe",
      {CONTRACTION "|" LEAD "\\p{L}+|\\p{N}|" OTHERS "[\\r\\n]*|[" SPACE "]*[\\r\\n]" TAIL}},
     {"jais-2", {CONTRACTION "|" LEAD "\\p{L}+|\\p{N}{1,3}|" OTHERS "[\\r\\n]*|" NEWLINES
-                "|(?:[" SPACE "]{512}|[" SPACE "]{256}|[" SPACE "]{128}|[" SPACE "]{64}|[" SPACE "]{32}|[" SPACE "]{16}|[" SPACE
-                "]{8}|[" SPACE "]{4}|[" SPACE "]{1,2})(?![^" SPACE "])|[" SPACE "]"}},
+                "|(?:[" SPACE "]{512}|[" SPACE "]{256}|[" SPACE "]{128}|[" SPACE "]{64}|[" SPACE "]{32}|[" SPACE
+                "]{16}|[" SPACE "]{8}|[" SPACE "]{4}|[" SPACE "]{1,2})(?![^" SPACE "])|[" SPACE "]"}},
     {"exaone-moe", {CONTRACTION "|" LEAD "(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}|" OTHERS "[\\r\\n/]?|[" SPACE
                     "]*[\\r\\n]" TAIL}},
     {"tekken", {CASED(UPPER, LOWER, "", "\\p{N}")}, .whole_words = true, .adds_bos = true},
@@ -94,11 +97,13 @@ static const struct pretokenizer_traits table[] = {
      .whole_words = true},
     {"tiny_aya cohere2moe", {THREES,
                              CASED("[\\p{L}\\p{M}]", "[\\p{L}\\p{M}]", "(?:" CONTRACTION ")?", "\\p{N}{1,3}")}},
-    {"youtu", {"[\\x{AC00}-\\x{D7A3}\\x{3131}-\\x{318E}]+|[\\x{FF01}\\x{2026}\\x{201C}\\x{201D}\\x{2018}\\x{2019}\\x{2014}"
+    {"youtu", {"[\\x{AC00}-\\x{D7A3}\\x{3131}-\\x{318E}]+|"
+               "[\\x{FF01}\\x{2026}\\x{201C}\\x{201D}\\x{2018}\\x{2019}\\x{2014}"
                "\\x{FF1A}\\x{FF1B}\\x{FF0C}\\x{3001}-\\x{303F}\\x{FE30}-\\x{FE4F}]+|[\\x{3105}-\\x{312F}]+|" CJK,
                CASED("[\\p{L}\\p{M}]", "[\\p{L}\\p{M}]", "(?:" CONTRACTION ")?", "\\p{N}")}, .whole_words = true},
     {"deepseek-llm", {"[\\r\\n]", "[" SPACE "]?[" CASED_LETTERS "]+",
-                      "[" SPACE "]?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-\\x{201F}\\x{3001}\\x{3002}]+",
+                      "[" SPACE "]?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-\\x{201F}"
+                      "\\x{3001}\\x{3002}]+",
                       "[" SPACE "]+$", EAST_ASIAN, "\\p{N}+"}},
     {"deepseek-coder", {"[\\r\\n]", "[" SPACE "]?\\p{L}+", "[" SPACE "]?\\p{P}+",
                         EAST_ASIAN, "\\p{N}"}},
@@ -108,12 +113,14 @@ static const struct pretokenizer_traits table[] = {
                "[\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{8C48}-\\x{FAFF}\\x{3040}-\\x{30FF}\\x{FF65}-\\x{FF9F}"
                "\\x{2F00}-\\x{2FDF}\\x{E40}-\\x{EFF}\\x{1780}-\\x{17FF}\\x{1000}-\\x{109F}\\x{AA60}-\\x{AA7F}"
                "\\x{A9E0}-\\x{A9FF}\\x{AC00}-\\x{D7AF}\\x{1100}-\\x{11FF}]+", DEEPSEEK3("[\\r\\n]*|" NEWLINES)}},
-    {"kimi-k2", {"[" HAN "]+|" LEAD "[^\\P{L}" HAN "]+(?:" CONTRACTION ")?|\\p{N}{1,3}|" OTHERS "[\\r\\n]*|" NEWLINES TAIL}},
+    {"kimi-k2", {"[" HAN "]+|" LEAD "[^\\P{L}" HAN "]+(?:" CONTRACTION ")?|\\p{N}{1,3}|" OTHERS "[\\r\\n]*|" NEWLINES
+                 TAIL}},
     {"falcon", {"[\\p{P}$+<=>^~|`]+", GPT2, "[0-9][0-9][0-9]"}},
     {"poro-chat bloom gpt3-finnish", {BLOOM}},
     {"viking", {BLOOM, "\\p{N}"}},
     {"superbpe", {"\\p{N}+", "(?=(?:[0-9]{3})+(?![0-9]))"}},
-    {"chameleon", {"<sentinel:[0-9]+>", "IMGIMG[A-I]{1,4}Z", "[\\t\\n]|    |  ", "\\p{N}", "[\\p{P}!-/:-@\\[-`{-~]", GPT2},
+    {"chameleon", {"<sentinel:[0-9]+>", "IMGIMG[A-I]{1,4}Z", "[\\t\\n]|    |  ", "\\p{N}",
+                   "[\\p{P}!-/:-@\\[-`{-~]", GPT2},
      .adds_bos = true},
 };
 
@@ -210,7 +217,8 @@ static int compile(pcre2_code **out, const char *pattern, struct error *e)
     if (!*out) {
         PCRE2_UCHAR why[128];
         pcre2_get_error_message(code, why, sizeof why);
-        return error_set(e, ERROR_FAILED, "pre-tokenizer pattern '%s', character %zu: %s", pattern, (size_t)at, (char *)why);
+        return error_set(e, ERROR_FAILED, "pre-tokenizer pattern '%s', character %zu: %s", pattern, (size_t)at,
+                         (char *)why);
     }
     pcre2_jit_compile(*out, PCRE2_JIT_COMPLETE); /* where there is no JIT, matching is slower but the same */
     return 0;
@@ -247,7 +255,8 @@ struct split {
 };
 
 /* The next match at or after `at`. Where the JIT's stack does not suffice, the interpreter goes on from the heap. */
-static bool next_match(const struct split *s, int level, size_t start, size_t length, size_t at, size_t *from, size_t *to)
+static bool next_match(const struct split *s, int level, size_t start, size_t length, size_t at, size_t *from,
+                       size_t *to)
 {
     PCRE2_SPTR subject = (PCRE2_SPTR)s->shown + start;
     PCRE2_SIZE *ends = pcre2_get_ovector_pointer(s->found);

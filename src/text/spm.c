@@ -77,8 +77,8 @@ static int spm_open(void **state, struct vocab *v, struct gguf *g, const char *p
     struct spm *s = *state = xcalloc(1, sizeof *s);
     int rc;
     if (pre)
-        return error_set(e, ERROR_USAGE, "--pre %s: the vocabulary of %s is SentencePiece's, which has no pre-tokenizer",
-                         pre, path);
+        return error_set(e, ERROR_USAGE, "--pre %s: the vocabulary of %s is SentencePiece's, which has no "
+                         "pre-tokenizer", pre, path);
     if ((rc = vocab_read(v, g, path, &d, e)))
         return rc;
     set_pieces(v);

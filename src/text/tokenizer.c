@@ -27,11 +27,11 @@ static const struct text_model *choose_kind(struct gguf *g, const char *path, st
         if (strcmp(text_models[i]->name, name) == 0)
             return text_models[i];
     if (name)
-        error_set(e, ERROR_FAILED, "%s: its tokenizer is of the kind '%s' (tokenizer.ggml.model), which is not known here; "
-                  "known are gpt2 (byte-level BPE) and llama (SentencePiece BPE)", path, name);
+        error_set(e, ERROR_FAILED, "%s: its tokenizer is of the kind '%s' (tokenizer.ggml.model), which is not "
+                  "known here; known are gpt2 (byte-level BPE) and llama (SentencePiece BPE)", path, name);
     else
-        error_set(e, ERROR_FAILED, "%s: the metadata has no tokenizer.ggml.model, so its text cannot be split into tokens "
-                  "(was the file made without a vocabulary?)", path);
+        error_set(e, ERROR_FAILED, "%s: the metadata has no tokenizer.ggml.model, so its text cannot be split "
+                  "into tokens (was the file made without a vocabulary?)", path);
     return NULL;
 }
 
@@ -126,7 +126,8 @@ static int by_rank(const void *a, const void *b)
 static void drop_space(const struct token *token, const char *text, size_t length, size_t at, int32_t *owner)
 {
     size_t i;
-    for (i = at; token->kind & TOKEN_LSTRIP && i > 0 && owner[i - 1] == PLAIN && isspace((unsigned char)text[i - 1]); i--)
+    for (i = at; token->kind & TOKEN_LSTRIP && i > 0 && owner[i - 1] == PLAIN &&
+         isspace((unsigned char)text[i - 1]); i--)
         owner[i - 1] = DROPPED;
     for (i = at + token->length; token->kind & TOKEN_RSTRIP && i < length && owner[i] == PLAIN &&
          isspace((unsigned char)text[i]); i++)
@@ -134,7 +135,8 @@ static void drop_space(const struct token *token, const char *text, size_t lengt
 }
 
 /* owner[i]: the special token that begins at byte i, or one of the values above. */
-static void assign(const struct tokenizer *t, const char *text, size_t length, const struct matches *found, int32_t *owner)
+static void assign(const struct tokenizer *t, const char *text, size_t length, const struct matches *found,
+                   int32_t *owner)
 {
     for (size_t i = 0; i < length; i++)
         owner[i] = PLAIN;

@@ -19,7 +19,10 @@ struct tokens {
     int32_t *ids;
     size_t count, capacity;
 };
-enum { TOKENIZE_BOS = 1 /* add BOS/EOS where the vocabulary wants it */, TOKENIZE_SPECIAL = 2 /* parse "<s>" and the like */ };
+enum {
+    TOKENIZE_BOS = 1,     /* add BOS/EOS where the vocabulary wants it */
+    TOKENIZE_SPECIAL = 2, /* parse "<s>" and the like */
+};
 /* Appends. Any bytes are accepted, invalid UTF-8 included. */
 void tokenizer_encode(const struct tokenizer *t, const char *text, size_t length, int flags, struct tokens *out);
 void tokens_done(struct tokens *t);

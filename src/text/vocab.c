@@ -36,7 +36,8 @@ static int numbers(const struct gguf_value **out, const struct gguf *g, const ch
 
 static unsigned kind_of(const struct gguf_value *types, int i)
 {
-    static const unsigned kinds[] = {0, TOKEN_NORMAL, TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER, TOKEN_UNUSED, TOKEN_BYTE};
+    static const unsigned kinds[] = {0,          TOKEN_NORMAL, TOKEN_UNKNOWN, TOKEN_CONTROL,
+                                     TOKEN_USER, TOKEN_UNUSED, TOKEN_BYTE};
     double type = types ? gguf_item(types, i) : 1;
     return type >= 0 && type < ARRAY_LENGTH(kinds) ? kinds[(int)type] : 0;
 }
@@ -102,8 +103,8 @@ static int read_special(struct vocab *v, const struct gguf *g, const char *path,
     v->adds_eos = flag(g, "tokenizer.ggml.add_eos_token", d->adds_eos);
     v->adds_space = flag(g, "tokenizer.ggml.add_space_prefix", d->adds_space);
     if ((v->adds_bos && v->bos < 0) || (v->adds_eos && v->eos < 0))
-        return error_set(e, ERROR_FAILED, "%s: metadata tokenizer.ggml.add_%s_token is true, but no such token is named",
-                         path, v->adds_bos && v->bos < 0 ? "bos" : "eos");
+        return error_set(e, ERROR_FAILED, "%s: metadata tokenizer.ggml.add_%s_token is true, but no such token is "
+                         "named", path, v->adds_bos && v->bos < 0 ? "bos" : "eos");
     return 0;
 }
 
