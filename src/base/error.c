@@ -38,8 +38,11 @@ int error_context(struct error *e, const char *fmt, ...)
     va_end(ap);
     memcpy(inner, e->text, sizeof inner);
     int n = snprintf(e->text, sizeof e->text, "%s: ", context);
-    if (n >= 0 && (size_t)n < sizeof e->text)
-        snprintf(e->text + n, sizeof e->text - n, "%s", inner);
+    if (n >= 0 && (size_t)n < sizeof e->text) {
+        size_t length = strnlen(inner, sizeof e->text - n - 1);
+        memcpy(e->text + n, inner, length);
+        e->text[n + length] = 0;
+    }
     return e->code;
 }
 

@@ -168,6 +168,9 @@ static void on_resources(struct run_state *s, const json_t *j)
     s->written_bytes = figure_number(j, "written_bytes");
     s->planned_bytes = figure_number(j, "planned_bytes");
     s->disk_free_bytes = figure_number(j, "disk_free_bytes");
+    /* The document is written in the last phase: what is told later must not change it when it is written again. */
+    if (s->phase && strcmp(s->phase, "report") == 0)
+        return;
     s->peak_rss_bytes = fmax(s->peak_rss_bytes, s->rss_bytes);
     s->peak_private_bytes = fmax(s->peak_private_bytes, figure_number(j, "private_bytes"));
 }
