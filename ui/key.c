@@ -17,7 +17,7 @@ static int single_character(const char *name)
 {
     utf8proc_int32_t code;
     utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)name, -1, &code);
-    return n > 0 && !name[n] ? code : K_NONE;
+    return n > 0 && code != 0 && !name[n] ? code : K_NONE;
 }
 
 int key_named(const char *name)
