@@ -41,6 +41,15 @@ near() { # A B WITHIN: relative difference
     [[ $output == *"accept: the loss is within 50 %"* ]]
 }
 
+@test "--stop-early ends once the gate is decided" {
+    "$QUANTWIZ" quantize "$DEMO" q2.gguf Q2_K >/dev/null 2>&1
+    run --separate-stderr "$QUANTWIZ" eval q2.gguf --base "$DEMO" -c 128 --chunks 100 --stop-early --json
+    [ "$status" -eq 3 ]
+    [ "$(value chunks_planned)" = 100 ]
+    [ "$(value chunks)" -ge 8 ]
+    [ "$(value chunks)" -lt 60 ]
+}
+
 @test "tasks and prompts of both models" {
     head -n 6 "$top_srcdir/demo/tasks.jsonl" >six.jsonl
     head -n 1 "$top_srcdir/demo/prompts.txt" >one.txt
