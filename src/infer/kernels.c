@@ -55,12 +55,17 @@ static inline vec larger(vec a, vec b)
     return choose(a > b, a, b);
 }
 
+/* Halves are added up, and halves of the result, in double. */
 static inline double sum(vec v)
 {
-    double s = 0;
-    for (int i = 0; i < LANES; i++)
-        s += v[i];
-    return s;
+    typedef double wide __attribute__((vector_size(LANES * sizeof(double))));
+    wide w = __builtin_convertvector(v, wide);
+    double s[LANES];
+    memcpy(s, &w, sizeof s);
+    for (int n = LANES / 2; n; n /= 2)
+        for (int i = 0; i < n; i++)
+            s[i] += s[i + n];
+    return s[0];
 }
 
 /* exp(x) = 2^n · exp(r) with n = round(x / ln 2) and |r| <= ln 2 / 2. ln 2 is taken away in two parts, the first of

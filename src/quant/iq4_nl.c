@@ -13,7 +13,7 @@ struct block_iq4_nl {
 };
 static_assert(sizeof(struct block_iq4_nl) == 18, "IQ4_NL is 18 bytes");
 
-static void decode(const void *blocks, float *x, int64_t n)
+static void decode(const void *blocks, float *restrict x, int64_t n)
 {
     const struct block_iq4_nl *b = blocks;
     for (; n > 0; n -= QUANT_BLOCK, x += QUANT_BLOCK, b++) {

@@ -17,7 +17,7 @@ struct block_iq4_xs {
 };
 static_assert(sizeof(struct block_iq4_xs) == 136, "IQ4_XS is 136 bytes");
 
-static void decode(const void *blocks, float *x, int64_t n)
+static void decode(const void *blocks, float *restrict x, int64_t n)
 {
     const struct block_iq4_xs *b = blocks;
     for (; n > 0; n -= QUANT_SUPER, b++) {

@@ -17,7 +17,7 @@ struct block_q2_k {
 };
 static_assert(sizeof(struct block_q2_k) == 84, "Q2_K is 84 bytes");
 
-static void decode(const void *blocks, float *x, int64_t n)
+static void decode(const void *blocks, float *restrict x, int64_t n)
 {
     const struct block_q2_k *b = blocks;
     for (; n > 0; n -= QUANT_SUPER, b++) {

@@ -27,7 +27,7 @@ static int scale_at(const struct block_q3_k *b, int s)
     return (low | high << 4) - 32;
 }
 
-static void decode(const void *blocks, float *x, int64_t n)
+static void decode(const void *blocks, float *restrict x, int64_t n)
 {
     const struct block_q3_k *b = blocks;
     for (; n > 0; n -= QUANT_SUPER, b++) {

@@ -16,15 +16,17 @@ struct block_q4_0 {
 };
 static_assert(sizeof(struct block_q4_0) == 18, "Q4_0 is 18 bytes");
 
-static void decode(const void *blocks, float *x, int64_t n)
+static void decode(const void *blocks, float *restrict x, int64_t n)
 {
     const struct block_q4_0 *b = blocks;
     for (; n > 0; n -= QUANT_BLOCK, x += QUANT_BLOCK, b++) {
         float d = half_to_float(b->d);
-        for (int j = 0; j < 16; j++) {
+#pragma omp simd
+        for (int j = 0; j < 16; j++)
             x[j] = d * ((b->qs[j] & 15) - 8);
+#pragma omp simd
+        for (int j = 0; j < 16; j++)
             x[j + 16] = d * ((b->qs[j] >> 4) - 8);
-        }
     }
 }
 

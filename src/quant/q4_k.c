@@ -16,7 +16,7 @@ struct block_q4_k {
 };
 static_assert(sizeof(struct block_q4_k) == 144, "Q4_K is 144 bytes");
 
-static void decode(const void *blocks, float *x, int64_t n)
+static void decode(const void *blocks, float *restrict x, int64_t n)
 {
     const struct block_q4_k *b = blocks;
     for (; n > 0; n -= QUANT_SUPER, b++) {

@@ -13,7 +13,7 @@ struct block_q5_0 {
 };
 static_assert(sizeof(struct block_q5_0) == 22, "Q5_0 is 22 bytes");
 
-static void decode(const void *blocks, float *x, int64_t n)
+static void decode(const void *blocks, float *restrict x, int64_t n)
 {
     const struct block_q5_0 *b = blocks;
     for (; n > 0; n -= QUANT_BLOCK, x += QUANT_BLOCK, b++) {

@@ -17,7 +17,7 @@ struct block_q5_k {
 };
 static_assert(sizeof(struct block_q5_k) == 176, "Q5_K is 176 bytes");
 
-static void decode(const void *blocks, float *x, int64_t n)
+static void decode(const void *blocks, float *restrict x, int64_t n)
 {
     const struct block_q5_k *b = blocks;
     for (; n > 0; n -= QUANT_SUPER, b++) {

@@ -18,7 +18,7 @@ struct block_q6_k {
 };
 static_assert(sizeof(struct block_q6_k) == 210, "Q6_K is 210 bytes");
 
-static void decode(const void *blocks, float *x, int64_t n)
+static void decode(const void *blocks, float *restrict x, int64_t n)
 {
     const struct block_q6_k *b = blocks;
     for (; n > 0; n -= QUANT_SUPER, b++) {
