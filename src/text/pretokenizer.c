@@ -44,8 +44,10 @@
 #define DEEPSEEK3(after)                                                                                    \
     ASCII_SIGN "[A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+" after TAIL
 #define BLOOM " ?[^(" SPACE "|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{964}\\x{6D4}\\x{60C})]+"
-/* Digits in threes from the right; what stands before them stays with the first. */
-#define THREES "\\G\\P{N}*+\\p{N}{1,3}(?=(?:\\p{N}{3})*+(?!\\p{N}))"
+/* Digits in threes from the right; what stands before them stays with the first. Behind a group of a number the rest
+ * of it comes in threes, which saves counting it again and again. */
+#define THREES "\\G(?<=\\p{N})\\p{N}{3}|\\G\\P{N}*+\\p{N}{1,3}(?=(?:\\p{N}{3})*+(?!\\p{N}))"
+#define ALIGNED "(?=(?:[0-9]{3})*+(?![0-9]))" /* what is left of a number comes in threes */
 #define HAN                                                                                                 \
     "\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{F900}-\\x{FAFF}\\x{20000}-\\x{2A6DF}\\x{2A700}-\\x{2EBEF}"   \
     "\\x{2F800}-\\x{2FA1F}"
@@ -118,7 +120,7 @@ static const struct pretokenizer_traits table[] = {
     {"falcon", {"[\\p{P}$+<=>^~|`]+", GPT2, "[0-9][0-9][0-9]"}},
     {"poro-chat bloom gpt3-finnish", {BLOOM}},
     {"viking", {BLOOM, "\\p{N}"}},
-    {"superbpe", {"\\p{N}+", "(?=(?:[0-9]{3})+(?![0-9]))"}},
+    {"superbpe", {"\\p{N}+", "(?:\\G(?<=[0-9])[0-9]{3}|[0-9]{3}" ALIGNED ")(?:[^0-9]++(?:[0-9]{1,2}" ALIGNED ")?)*+"}},
     {"chameleon", {"<sentinel:[0-9]+>", "IMGIMG[A-I]{1,4}Z", "[\\t\\n]|    |  ", "\\p{N}",
                    "[\\p{P}!-/:-@\\[-`{-~]", GPT2},
      .adds_bos = true},

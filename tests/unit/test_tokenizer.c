@@ -361,6 +361,40 @@ static void every_name_opens(void **state)
     free(names);
 }
 
+static void count_bytes(void *user, const char *text, size_t length)
+{
+    (void)text;
+    *(size_t *)user += length;
+}
+
+/* A million digits, and as many blanks: counting them anew for every word would take minutes. */
+static void patterns_take_linear_time(void **state)
+{
+    enum { LENGTH = 1 << 20 };
+    char *names = pretokenizer_names(), *rest = names, *name, *text = xmalloc(LENGTH);
+    const struct pretokenizer_traits *last = NULL;
+    (void)state;
+    while ((name = strsep(&rest, " "))) {
+        struct error e = {0};
+        struct pretokenizer *p;
+        if (pretokenizer_named(name) == last)
+            continue;
+        last = pretokenizer_named(name);
+        assert_ok(pretokenizer_open(&p, last, &e), &e);
+        for (const char *unit = "7 "; *unit; unit++) {
+            size_t bytes = 0;
+            clock_t start = clock();
+            memset(text, *unit, LENGTH);
+            pretokenizer_split(p, text, LENGTH, count_bytes, &bytes);
+            assert_int_equal(bytes, LENGTH);
+            assert_true((clock() - start) / CLOCKS_PER_SEC < 10);
+        }
+        pretokenizer_free(p);
+    }
+    free(text);
+    free(names);
+}
+
 /* -------------------------------------------------------------- properties */
 
 static uint32_t next_random(uint32_t *s)
@@ -506,6 +540,7 @@ int main(void)
         cmocka_unit_test(sentencepiece_across_words),
         cmocka_unit_test(words_of_each_pretokenizer),
         cmocka_unit_test(every_name_opens),
+        cmocka_unit_test(patterns_take_linear_time),
         cmocka_unit_test(random_bytes_come_back),
         cmocka_unit_test(a_long_word_takes_no_longer),
         cmocka_unit_test(special_tokens),
