@@ -29,7 +29,6 @@ uint64_t product_init(struct product *p, int64_t max_rows, int64_t max_columns)
 {
     int64_t strip = p->engine->strip_bytes(max_columns), blocks = 0, rounded = 0;
     int64_t decoded = p->threads * ENGINE_STRIP * max_columns * (int64_t)sizeof *p->decoded;
-    p->max_rows = max_rows;
     p->max_columns = max_columns;
     p->slab_bytes = strip > SLAB_BYTES ? strip : SLAB_BYTES;
     for (int i = 0; i < 2; i++)

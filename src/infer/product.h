@@ -41,9 +41,9 @@ struct product {
     const float *ready;             /* x, or `rounded` */
     enum rounding rounding;         /* what `ready` went through */
     bool packed;                    /* whether `blocks` holds `ready` */
-    /* buffers, for at most max_rows x max_columns */
-    int64_t max_rows, max_columns;
-    float *rounded;                 /* [max_rows][max_columns]; NULL unless `imitate` */
+    /* buffers, for inputs of at most so many rows and columns */
+    int64_t max_columns;
+    float *rounded;                 /* [rows][columns]; NULL unless `imitate` */
     unsigned char *blocks;          /* packed inputs; NULL where the engine takes them as they are */
     unsigned char *slabs[2];        /* packed weights: one is multiplied while the other is filled */
     int64_t slab_bytes;

@@ -440,6 +440,83 @@ static void tap_sees_inputs(void **state)
     model_close(m);
 }
 
+/* Chunks and appended tokens do not disturb each other, whatever the decoder was opened for. */
+static void chunks_beside_append(void **state)
+{
+    (void)state;
+    struct model *m = make_model(&small, QUANT_F32, NULL);
+    struct error e;
+    int32_t tokens[SEQUENCES * LENGTH];
+    float logits[101], again[101];
+    make_tokens(tokens, SEQUENCES * LENGTH, m->hp.vocab);
+    double *want = plain_forward(m, tokens, LENGTH);
+    for (int sequences = 0; sequences <= SEQUENCES; sequences += SEQUENCES) {
+        struct decoder *d = open_decoder(m, LENGTH, sequences);
+        uint64_t bytes = decoder_bytes(d);
+        assert_ok(decoder_append(d, tokens, 30, &e), &e);
+        assert_true(sequences ? decoder_bytes(d) > bytes : decoder_bytes(d) == bytes);
+        if (sequences)
+            assert_ok(decoder_chunks(d, tokens + LENGTH, sequences, 10, NULL, &e), &e);
+        assert_ok(decoder_append(d, tokens + 30, 2, &e), &e);
+        decoder_logits(d, 1, 1, logits);
+        compare(logits, want + 31 * m->hp.vocab, 1, m->hp.vocab, "after chunks");
+        decoder_logits(d, 1, 1, again);
+        assert_memory_equal(logits, again, sizeof logits);
+        decoder_free(d);
+    }
+    free(want);
+    model_close(m);
+}
+
+/* Rounded inputs change the result, but not much: 2^-8 of the largest of each block. */
+static void rounded_activations(void **state)
+{
+    (void)state;
+    struct model *m = make_model(&plain, QUANT_Q8_0, NULL);
+    struct decoder_options o = {.context = LENGTH, .sequences = 1, .activations_q8 = true};
+    struct decoder *d;
+    struct error e;
+    int32_t tokens[LENGTH];
+    float logits[LENGTH * 64];
+    double most = 0;
+    make_tokens(tokens, LENGTH, m->hp.vocab);
+    double *want = plain_forward(m, tokens, LENGTH);
+    assert_ok(decoder_open(&d, m, &o, &e), &e);
+    assert_ok(decoder_chunks(d, tokens, 1, LENGTH, NULL, &e), &e);
+    decoder_logits(d, 0, LENGTH, logits);
+    for (int i = 0; i < LENGTH * 64; i++)
+        most = fmax(most, fabs(logits[i] - want[i]));
+    assert_true(most > 1e-3 && most < 0.5);
+    free(want);
+    decoder_free(d);
+    model_close(m);
+}
+
+/* A weight that is no number makes the logits so, and nothing else happens. */
+static void damaged_weights(void **state)
+{
+    (void)state;
+    struct model *m = make_model(&small, QUANT_F32, NULL);
+    struct error e;
+    float nan = NAN, logits[101];
+    const struct gguf *g = &m->shards[0];
+    uint64_t offset = (uint64_t)(model_tensor(m, "blk.0.ffn_norm.weight")->data - g->map.data);
+    model_close(m);
+    int fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, &nan, sizeof nan, (off_t)offset), sizeof nan);
+    close(fd);
+    assert_ok(model_open(&m, path, 0, &e), &e);
+    struct decoder *d = open_decoder(m, 8, 1);
+    assert_ok(decoder_chunks(d, (int32_t[]){1, 2, 3, 4, 5, 6}, 1, 6, NULL, &e), &e);
+    decoder_logits(d, 5, 1, logits);
+    assert_true(isnan(logits[0]));
+    assert_ok(decoder_append(d, (int32_t[]){1}, 1, &e), &e);
+    decoder_logits(d, 0, 1, logits);
+    assert_true(isnan(logits[0]));
+    decoder_free(d);
+    model_close(m);
+}
+
 /* -------------------------------------------------------------------- refusals */
 
 static void refuses_model(const struct model *m, const char *part)
@@ -572,13 +649,43 @@ static void demo_logits(void **state)
     model_close(m);
 }
 
+/* A prompt that is appended in two pieces inside gives what one chunk gives. */
+static void long_prompt(void **state)
+{
+    (void)state;
+    enum { PROMPT = 600 };
+    struct model *m;
+    struct error e;
+    int32_t tokens[PROMPT];
+    char *demo = unit_source("demo/quantwiz-demo-f16.gguf");
+    assert_ok(model_open(&m, demo, 0, &e), &e);
+    int vocab = m->hp.vocab;
+    float *a = xmalloc(2 * vocab * sizeof *a), *b = a + vocab;
+    make_tokens(tokens, PROMPT, vocab);
+    struct decoder *chunk = open_decoder(m, PROMPT, 1), *append = open_decoder(m, PROMPT, 0);
+    assert_ok(decoder_chunks(chunk, tokens, 1, PROMPT, NULL, &e), &e);
+    assert_ok(decoder_append(append, tokens, PROMPT, &e), &e);
+    for (int row = 0; row < PROMPT; row += 599) {
+        decoder_logits(chunk, row, 1, a);
+        decoder_logits(append, row, 1, b);
+        for (int i = 0; i < vocab; i++)
+            assert_float_equal(a[i], b[i], 3e-5);
+    }
+    free(a);
+    free(demo);
+    decoder_free(chunk);
+    decoder_free(append);
+    model_close(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grouped_queries), cmocka_unit_test(tied_f16), cmocka_unit_test(tied_q8), cmocka_unit_test(k_quants),
         cmocka_unit_test(rotary_factors), cmocka_unit_test(biases), cmocka_unit_test(head_norms), cmocka_unit_test(post_norms),
         cmocka_unit_test(scales_and_caps), cmocka_unit_test(any_number_of_threads), cmocka_unit_test(tap_sees_inputs),
-        cmocka_unit_test(refusals), cmocka_unit_test(refused_tensors), cmocka_unit_test(undecodable), cmocka_unit_test(bad_tokens), cmocka_unit_test(demo_logits),
+        cmocka_unit_test(refusals), cmocka_unit_test(refused_tensors), cmocka_unit_test(undecodable), cmocka_unit_test(bad_tokens), cmocka_unit_test(demo_logits), cmocka_unit_test(chunks_beside_append), cmocka_unit_test(rounded_activations),
+        cmocka_unit_test(damaged_weights), cmocka_unit_test(long_prompt),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
