@@ -61,7 +61,8 @@ static int64_t window_start(const struct attention *a, int64_t position)
 }
 
 /* Scores to weights: row r is query r / group; columns are positions from `start` on. */
-static void weigh(const struct attention *a, const struct block *b, float *scores, int64_t start, int64_t columns)
+static void weigh(const struct attention *a, const struct block *b, float *scores, int64_t start,
+                  int64_t columns)
 {
     int64_t rows = (b->last - b->first) * group(a->shape);
     for (int64_t r = 0; r < rows; r++, scores += columns) {

@@ -1,6 +1,7 @@
-/* Grouped-query attention of one layer, as blocked matrix products: the queries of a block of positions, of all
- * heads that share a key-value head, meet the keys up to the block's end at once; what lies beyond a query's own
- * position or its window is left out by the softmax. https://arxiv.org/abs/1706.03762, https://arxiv.org/abs/2305.13245 */
+/* Grouped-query attention of one layer, as blocked matrix products: the queries of a block of positions, of
+ * all heads that share a key-value head, meet the keys up to the block's end at once; what lies beyond a
+ * query's own position or its window is left out by the softmax. https://arxiv.org/abs/1706.03762,
+ * https://arxiv.org/abs/2305.13245 */
 #ifndef INFER_ATTENTION_H
 #define INFER_ATTENTION_H
 
@@ -15,7 +16,7 @@ struct attention {
     double scale;          /* of the scores */
     double softcap;        /* of the scaled scores; 0: none */
     int sequences, length; /* queries: sequences × length */
-    int past;              /* positions before them that have keys already; the sequences' first position is 0 */
+    int past;              /* positions before them that have keys already */
     const float *q;        /* [sequences][length][heads][key_length] */
     const float *k;        /* [sequences][past + length][kv_heads][key_length] */
     const float *v;        /* [sequences][past + length][kv_heads][value_length] */

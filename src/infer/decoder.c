@@ -6,8 +6,8 @@
  *         x += down( act(gate(n)) · up(n) )                               with n = norm(x)
  *     logits = output( norm(x) )
  *
- * Positions are rows: all positions of all sequences of a pass go through a layer together. Chunks need their keys
- * and values within a layer only, so no cache outlives it; appended tokens go to the cache. */
+ * Positions are rows: all positions of all sequences of a pass go through a layer together. Chunks need their
+ * keys and values within a layer only, so no cache outlives it; appended tokens go to the cache. */
 #include "infer/decoder.h"
 
 #include <math.h>
@@ -89,12 +89,14 @@ static void allocate_cache(struct decoder *d)
     d->cache = xaligned(d->cache_bytes);
 }
 
-int decoder_open(struct decoder **out, const struct model *m, const struct decoder_options *o, struct error *e)
+int decoder_open(struct decoder **out, const struct model *m, const struct decoder_options *o,
+                 struct error *e)
 {
     *out = NULL;
     if (o->context < 1 || o->sequences < 0)
-        return error_set(e, ERROR_USAGE, "cannot evaluate %s: a context of %d tokens in %d sequences was asked for",
-                         m->path, o->context, o->sequences);
+        return error_set(e, ERROR_USAGE,
+                         "cannot evaluate %s: a context of %d tokens in %d sequences was asked for", m->path,
+                         o->context, o->sequences);
     struct decoder *d = xcalloc(1, sizeof *d);
     *d = (struct decoder){.model = m, .kernels = kernels(), .threads = threads_count(), .context = o->context,
                           .sequences = o->sequences};
@@ -115,7 +117,8 @@ void decoder_free(struct decoder *d)
 {
     if (!d)
         return;
-    float *const buffers[] = {d->x, d->branch, d->q, d->k, d->v, d->mixed, d->gate, d->up, d->scratch, d->hidden, d->cache};
+    float *const buffers[] = {d->x,    d->branch, d->q,       d->k,      d->v,    d->mixed,
+                              d->gate, d->up,     d->scratch, d->hidden, d->cache};
     for (size_t i = 0; i < ARRAY_LENGTH(buffers); i++)
         free(buffers[i]);
     product_done(&d->product);
@@ -144,7 +147,8 @@ static int threads_for(const struct decoder *d, int64_t rows)
 }
 
 /* Pieces of n->length of a row; to = from is allowed. Does nothing where there is no norm. */
-static void normalize(const struct decoder *d, const struct norm *n, const float *from, float *to, int64_t width)
+static void normalize(const struct decoder *d, const struct norm *n, const float *from, float *to,
+                      int64_t width)
 {
     for (int64_t at = 0; n->weight && at < width; at += n->length)
         d->kernels->rms_norm(from + at, n->weight, to + at, n->length, d->model->hp.norm_eps);
@@ -167,8 +171,8 @@ static void embed(const struct decoder *d, const int32_t *tokens, int64_t rows)
 }
 
 /* Norms of queries and keys, where the architecture has them, and their rotation. */
-static void turn_heads(const struct decoder *d, const struct layer *l, const struct pass *p, const struct norm *n,
-                       float *x, int heads)
+static void turn_heads(const struct decoder *d, const struct layer *l, const struct pass *p,
+                       const struct norm *n, float *x, int heads)
 {
     int length = l->shape->key_length, width = heads * length;
 #pragma omp parallel for num_threads(threads_for(d, p->rows))
@@ -193,9 +197,10 @@ static void add_branch(const struct decoder *d, const struct norm *post, const s
     }
 }
 
-/* From the layer's input in d->branch to what it adds to the residual stream, also there. `k` and `v` are those of
- * all positions of all sequences; this pass fills in its own. */
-static void attention_block(struct decoder *d, const struct layer *l, const struct pass *p, float *k, float *v)
+/* From the layer's input in d->branch to what it adds to the residual stream, also there. `k` and `v` are
+ * those of all positions of all sequences; this pass fills in its own. */
+static void attention_block(struct decoder *d, const struct layer *l, const struct pass *p, float *k,
+                            float *v)
 {
     const struct layer_shape *s = l->shape;
     const struct hparams *hp = &d->model->hp;
@@ -233,8 +238,8 @@ static int check_tokens(const struct decoder *d, const int32_t *tokens, int64_t 
 }
 
 /* One pass over all layers; with `cached`, keys and values go to the cache. */
-static int forward(struct decoder *d, const int32_t *tokens, const struct pass *p, bool cached, struct watch *w,
-                   struct error *e)
+static int forward(struct decoder *d, const int32_t *tokens, const struct pass *p, bool cached,
+                   struct watch *w, struct error *e)
 {
     int layers = d->model->hp.layers;
     float *hidden = d->hidden + d->hidden_count * d->model->hp.embd;
@@ -244,22 +249,26 @@ static int forward(struct decoder *d, const int32_t *tokens, const struct pass *
         bool last = i == layers - 1;
         if (!watch_tick(w, i, layers, "layers"))
             return interrupt_error(e);
-        attention_block(d, l, p, cached ? d->cache + l->cache_k : d->k, cached ? d->cache + l->cache_v : d->v);
+        attention_block(d, l, p, cached ? d->cache + l->cache_k : d->k,
+                        cached ? d->cache + l->cache_v : d->v);
         add_branch(d, &l->attn_post_norm, &l->ffn_norm, d->branch, p->rows);
         feed_forward_block(d, l, p);
-        add_branch(d, &l->ffn_post_norm, last ? &d->output_norm : &l[1].attn_norm, last ? hidden : d->branch, p->rows);
+        add_branch(d, &l->ffn_post_norm, last ? &d->output_norm : &l[1].attn_norm, last ? hidden : d->branch,
+                   p->rows);
     }
     d->hidden_count += p->rows;
     return 0;
 }
 
-int decoder_chunks(struct decoder *d, const int32_t *tokens, int sequences, int length, struct watch *w, struct error *e)
+int decoder_chunks(struct decoder *d, const int32_t *tokens, int sequences, int length, struct watch *w,
+                   struct error *e)
 {
     struct pass p = {.sequences = sequences, .length = length, .rows = (int64_t)sequences * length};
     d->hidden_count = 0;
     if (sequences < 1 || sequences > d->sequences || length < 1 || length > d->context)
-        return error_set(e, ERROR_FAILED, "cannot evaluate %s: %d sequences of %d tokens, opened for %d of %d",
-                         d->model->path, sequences, length, d->sequences, d->context);
+        return error_set(e, ERROR_FAILED,
+                         "cannot evaluate %s: %d sequences of %d tokens, opened for %d of %d", d->model->path,
+                         sequences, length, d->sequences, d->context);
     if (check_tokens(d, tokens, p.rows, e))
         return e->code;
     return forward(d, tokens, &p, false, w, e);
@@ -269,8 +278,8 @@ int decoder_append(struct decoder *d, const int32_t *tokens, int count, struct e
 {
     d->hidden_count = 0;
     if (count < 1 || count > d->context - d->position)
-        return error_set(e, ERROR_FAILED, "cannot evaluate %s: %d tokens after %d, in a context of %d", d->model->path,
-                         count, d->position, d->context);
+        return error_set(e, ERROR_FAILED, "cannot evaluate %s: %d tokens after %d, in a context of %d",
+                         d->model->path, count, d->position, d->context);
     if (check_tokens(d, tokens, count, e))
         return e->code;
     if (!d->cache)

@@ -1,6 +1,6 @@
-/* What a model must offer before it is evaluated: every weight present, decodable, and of the shape that the passes
- * over it will assume. That heads divide evenly among key-value heads, and that no more than a head is rotated, has
- * been seen to when the model was opened (model/roles.c). */
+/* What a model must offer before it is evaluated: every weight present, decodable, and of the shape that the
+ * passes over it will assume. That heads divide evenly among key-value heads, and that no more than a head is
+ * rotated, has been seen to when the model was opened (model/roles.c). */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,18 +29,20 @@ static int check_readable(const struct decoder *d, const struct tensor *t, struc
     if (!t->data)
         return refuse(d, e, "the data of tensor %s is missing from the file; get it again", t->name);
     if (!t->type->decode)
-        return refuse(d, e, "tensor %s has the type %s, which is known but not decoded yet", t->name, t->type->name);
+        return refuse(d, e, "tensor %s has the type %s, which is known but not decoded yet", t->name,
+                      t->type->name);
     return 0;
 }
 
-static int check_shape(const struct decoder *d, const struct tensor *t, int64_t columns, int64_t rows, struct error *e)
+static int check_shape(const struct decoder *d, const struct tensor *t, int64_t columns, int64_t rows,
+                       struct error *e)
 {
     if (t->shape[0] == columns && tensor_elements(t) == columns * rows && columns % t->type->block == 0)
         return check_readable(d, t, e);
-    return refuse(d, e, "tensor %s is %lld x %lld of type %s, the hyperparameters want %lld x %lld; the file is damaged"
-                  " or made by a converter that this version does not know", t->name, (long long)t->shape[0],
-                  (long long)(t->shape[0] ? tensor_elements(t) / t->shape[0] : 0), t->type->name, (long long)columns,
-                  (long long)rows);
+    long long rest = t->shape[0] ? tensor_elements(t) / t->shape[0] : 0;
+    return refuse(d, e, "tensor %s is %lld x %lld of type %s, the hyperparameters want %lld x %lld; the file is"
+                  " damaged or made by a converter that this version does not know", t->name,
+                  (long long)t->shape[0], rest, t->type->name, (long long)columns, (long long)rows);
 }
 
 static const char *role_title(enum tensor_role role)
@@ -120,7 +122,8 @@ static int require_norm(struct decoder *d, struct norm *n, enum tensor_role role
 /* -------------------------------------------------------------------- layers */
 
 /* Query, key and value rows one below the other in one tensor. */
-static int bind_fused(struct decoder *d, struct layer *l, int i, int64_t q, int64_t k, int64_t v, struct error *e)
+static int bind_fused(struct decoder *d, struct layer *l, int i, int64_t q, int64_t k, int64_t v,
+                      struct error *e)
 {
     struct weight whole;
     if (bind_weight(d, &whole, ROLE_ATTN_QKV, i, d->model->hp.embd, q + k + v, e))
@@ -141,14 +144,16 @@ static int bind_fused(struct decoder *d, struct layer *l, int i, int64_t q, int6
 static int bind_attention(struct decoder *d, struct layer *l, int i, struct error *e)
 {
     const struct layer_shape *s = l->shape;
-    int64_t embd = d->model->hp.embd, q = (int64_t)s->heads * s->key_length, k = (int64_t)s->kv_heads * s->key_length;
+    int64_t embd = d->model->hp.embd;
+    int64_t q = (int64_t)s->heads * s->key_length, k = (int64_t)s->kv_heads * s->key_length;
     int64_t v = (int64_t)s->kv_heads * s->value_length, mixed = (int64_t)s->heads * s->value_length;
     if (require_norm(d, &l->attn_norm, ROLE_ATTN_NORM, i, embd, e))
         return e->code;
     if (model_role(d->model, ROLE_ATTN_QKV, i)) {
         if (bind_fused(d, l, i, q, k, v, e))
             return e->code;
-    } else if (bind_weight(d, &l->q, ROLE_ATTN_Q, i, embd, q, e) || bind_weight(d, &l->k, ROLE_ATTN_K, i, embd, k, e) ||
+    } else if (bind_weight(d, &l->q, ROLE_ATTN_Q, i, embd, q, e) ||
+               bind_weight(d, &l->k, ROLE_ATTN_K, i, embd, k, e) ||
                bind_weight(d, &l->v, ROLE_ATTN_V, i, embd, v, e))
         return e->code;
     if (bind_norm(d, &l->q_norm, ROLE_ATTN_Q_NORM, i, s->key_length, e) ||
@@ -174,9 +179,10 @@ static int bind_feed_forward(struct decoder *d, struct layer *l, int i, struct e
 
 static int bind_layer(struct decoder *d, int i, struct error *e)
 {
+    const struct hparams *hp = &d->model->hp;
     struct layer *l = &d->layers[i];
     l->shape = &d->model->hp.layer[i];
-    l->rope = l->shape->window && d->model->hp.rope_base_local != d->model->hp.rope_base ? &d->rope_local : &d->rope;
+    l->rope = l->shape->window && hp->rope_base_local != hp->rope_base ? &d->rope_local : &d->rope;
     if (bind_attention(d, l, i, e))
         return e->code;
     return bind_feed_forward(d, l, i, e);
@@ -193,7 +199,8 @@ static int check_architecture(const struct decoder *d, struct error *e)
     if (!m->complete)
         return refuse(d, e, "the file ends before its tensors do; get it again");
     if (hp->layers < 1 || hp->embd < 1 || hp->vocab < 1)
-        return refuse(d, e, "it has %d layers of width %d and a vocabulary of %d", hp->layers, hp->embd, hp->vocab);
+        return refuse(d, e, "it has %d layers of width %d and a vocabulary of %d", hp->layers, hp->embd,
+                      hp->vocab);
     if (hp->mla_rank)
         return refuse(d, e, "latent attention is not evaluated yet");
     if (!(hp->norm_eps > 0) || hp->norm_eps > 1)
@@ -207,8 +214,8 @@ static int check_rope(const struct decoder *d, struct error *e)
     if (!rope_knows(hp->rope_scaling))
         return refuse(d, e, "rotary scaling of the kind %s is not evaluated yet", hp->rope_scaling);
     if (!(hp->rope_base > 1) || !(hp->rope_base_local > 1) || !(hp->rope_factor > 0))
-        return refuse(d, e, "the rotary base is %g (%g in windowed layers), scaled by %g; expected a base over 1 and a"
-                      " factor over 0", hp->rope_base, hp->rope_base_local, hp->rope_factor);
+        return refuse(d, e, "the rotary base is %g (%g in windowed layers), scaled by %g; expected a base over 1"
+                      " and a factor over 0", hp->rope_base, hp->rope_base_local, hp->rope_factor);
     return 0;
 }
 
@@ -228,7 +235,8 @@ static int bind_rope(struct decoder *d, struct error *e)
                           factors.weight[i]);
     d->buffer_bytes += rope_init(&d->rope, d->model->arch, hp, hp->rope_base, factors.weight, d->context);
     if (hp->rope_base_local != hp->rope_base)
-        d->buffer_bytes += rope_init(&d->rope_local, d->model->arch, hp, hp->rope_base_local, factors.weight, d->context);
+        d->buffer_bytes += rope_init(&d->rope_local, d->model->arch, hp, hp->rope_base_local, factors.weight,
+                                     d->context);
     return 0;
 }
 

@@ -3,9 +3,9 @@
  *     y[rows][n] = x[rows][k] · w[n][k]ᵀ
  *
  * Both sides are first brought into the form that the engine likes ("packed"). Weights come in strips of
- * ENGINE_STRIP rows and inputs in blocks of ENGINE_BLOCK rows; each lies in memory of its own, one after the other,
- * so threads pack them side by side. multiply() runs on the calling thread, touches its part of y only, and sums in
- * an order that depends on k alone: the result is the same however the work is cut. */
+ * ENGINE_STRIP rows and inputs in blocks of ENGINE_BLOCK rows; each lies in memory of its own, one after the
+ * other, so threads pack them side by side. multiply() runs on the calling thread, touches its part of y
+ * only, and sums in an order that depends on k alone: the result is the same however the work is cut. */
 #ifndef INFER_ENGINE_H
 #define INFER_ENGINE_H
 
@@ -17,7 +17,7 @@ enum { ENGINE_STRIP = 32, ENGINE_BLOCK = 32 };
 struct engine {
     const char *name;
     bool (*usable)(void);               /* on this processor */
-    int64_t (*strip_bytes)(int64_t k);  /* a packed strip; a full strip of float32 where pack_weights is NULL */
+    int64_t (*strip_bytes)(int64_t k);  /* a packed strip; of float32 where pack_weights is NULL */
     int64_t (*block_bytes)(int64_t k);  /* a packed block */
     /* rows <= ENGINE_STRIP; NULL: float32 rows are taken as they are */
     void (*pack_weights)(const float *w, int64_t rows, int64_t k, void *strip);

@@ -1,21 +1,24 @@
 /* Products on the matrix tiles of recent Intel processors (AMX-BF16), with the accuracy of float32.
  *
- * A tile holds 16 rows of 64 bytes; one instruction multiplies 16 x 32 by 32 x 16 bfloat16 numbers and adds to
- * 16 x 16 float32 sums. A float32 has 24 significant bits, a bfloat16 has 8. So each number is cut in three parts,
+ * A tile holds 16 rows of 64 bytes; one instruction multiplies 16 x 32 by 32 x 16 bfloat16 numbers and adds
+ * to 16 x 16 float32 sums. A float32 has 24 significant bits, a bfloat16 has 8. So each number is cut in
+ * three parts,
  *
  *     x = x0 + x1 + x2,   x0 = bf16(x),   x1 = bf16(x - x0),   x2 = bf16(x - x0 - x1)
  *     x·w ≈ x2·w0 + x1·w0 + x1·w1 + x0·w1 + x0·w0 + x0·w2
  *
- * which leaves out terms under 2^-24 |x·w|; products of bfloat16 are exact in float32, and so the errors are those
- * of any float32 sum. Six instructions do the work of one, and are still faster than one of float32. Many weights
- * need fewer parts (BF16 one; F16, Q4_0 and the like two): a strip of them skips the products that would add 0.
+ * which leaves out terms under 2^-24 |x·w|; products of bfloat16 are exact in float32, and so the errors are
+ * those of any float32 sum. Six instructions do the work of one, and are still faster than one of float32.
+ * Many weights need fewer parts (BF16 one; F16, Q4_0 and the like two): a strip of them skips the products
+ * that would add 0.
  *
  * Layout: for each 32 columns k, six tiles of a kilobyte: the three parts of rows 0-15 and 16-31,
  *
  *     [k / 32][part 0: 0-15 | 16-31][part 1: 0-15 | 16-31][part 2: 0-15 | 16-31]
  *
- * in an input tile one row of x after the other; in a weight tile, as the instruction wants it, pairs of columns one
- * after the other, each with the pair of all 16 rows of w. A line of 64 bytes after a strip says how many parts count. */
+ * in an input tile one row of x after the other; in a weight tile, as the instruction wants it, pairs of
+ * columns one after the other, each with the pair of all 16 rows of w. A line of 64 bytes after a strip says
+ * how many parts count. */
 #include "infer/engine.h"
 
 #include <immintrin.h>
@@ -99,7 +102,8 @@ static void pack_inputs(const float *x, int64_t rows, int64_t k, void *block)
             if (r < rows)
                 cut(x + r * k + g * DEPTH, k - g * DEPTH, part);
             for (int i = 0; i < PARTS; i++)
-                _mm512_store_si512((char *)block + g * GROUP_BYTES + i * PART_BYTES + r * LINE_BYTES, part[i]);
+                _mm512_store_si512((char *)block + g * GROUP_BYTES + i * PART_BYTES + r * LINE_BYTES,
+                                   part[i]);
         }
 }
 
@@ -173,7 +177,11 @@ static inline void settle(void)
 /* Eight tiles of 16 rows of 64 bytes. */
 static void configure_tiles(void)
 {
-    struct { uint8_t palette, start_row, reserved[14]; uint16_t row_bytes[16]; uint8_t rows[16]; } c = {.palette = 1};
+    struct {
+        uint8_t palette, start_row, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } c = {.palette = 1};
     for (int i = 0; i < 8; i++) {
         c.row_bytes[i] = 64;
         c.rows[i] = TILE;
@@ -201,8 +209,8 @@ static void configure_tiles(void)
         _tile_dpbf16ps(3, 5, 7);                             \
     } while (0)
 
-/* A block of inputs by a strip of weights, `count` groups deep. Small terms first, and never two loads of tiles
- * where one does. */
+/* A block of inputs by a strip of weights, `count` groups deep. Small terms first, and never two loads of
+ * tiles where one does. */
 static inline void multiply_groups(const char *x, const char *w, int64_t count, int parts)
 {
     for (int64_t g = 0; g < count; g++, x += GROUP_BYTES, w += GROUP_BYTES) {
@@ -228,7 +236,8 @@ static inline void multiply_groups(const char *x, const char *w, int64_t count, 
     }
 }
 
-static void multiply_block(const char *x, const char *w, int64_t count, int parts, float *y, int64_t y_step, bool add)
+static void multiply_block(const char *x, const char *w, int64_t count, int parts, float *y, int64_t y_step,
+                           bool add)
 {
     int64_t step = y_step * (int64_t)sizeof *y;
     float *below = y + TILE * y_step;
@@ -251,7 +260,8 @@ static void multiply_block(const char *x, const char *w, int64_t count, int part
 }
 
 /* At the edges of y: through a block of our own, all of k at once. */
-static void multiply_edge(const char *x, const char *w, int64_t k, float *y, int64_t y_step, int64_t rows, int64_t n)
+static void multiply_edge(const char *x, const char *w, int64_t k, float *y, int64_t y_step, int64_t rows,
+                          int64_t n)
 {
     _Alignas(64) float whole[ENGINE_BLOCK * ENGINE_STRIP];
     settle();
@@ -266,19 +276,21 @@ static int64_t at_most(int64_t n, int64_t limit)
     return n < limit ? n : limit;
 }
 
-/* Groups [first, first + count) of one strip by all blocks; blocks at the edge are done whole with the first group. */
-static void multiply_strip(const char *inputs, int64_t rows, const char *strip, int64_t n, int64_t k, int64_t first,
-                           int64_t count, float *y, int64_t y_step)
+/* Groups [first, first + count) of one strip by all blocks; blocks at the edge are done whole with the first
+ * group. */
+static void multiply_strip(const char *inputs, int64_t rows, const char *strip, int64_t n, int64_t k,
+                           int64_t first, int64_t count, float *y, int64_t y_step)
 {
     int parts;
     memcpy(&parts, strip + block_bytes(k), sizeof parts);
     for (int64_t r = 0; r < rows; r += ENGINE_BLOCK) {
         const char *x = inputs + r / ENGINE_BLOCK * block_bytes(k);
         if (rows - r >= ENGINE_BLOCK && n >= ENGINE_STRIP)
-            multiply_block(x + first * GROUP_BYTES, strip + first * GROUP_BYTES, count, parts, y + r * y_step, y_step,
-                           first > 0);
+            multiply_block(x + first * GROUP_BYTES, strip + first * GROUP_BYTES, count, parts, y + r * y_step,
+                           y_step, first > 0);
         else if (first == 0)
-            multiply_edge(x, strip, k, y + r * y_step, y_step, at_most(rows - r, ENGINE_BLOCK), at_most(n, ENGINE_STRIP));
+            multiply_edge(x, strip, k, y + r * y_step, y_step, at_most(rows - r, ENGINE_BLOCK),
+                          at_most(n, ENGINE_STRIP));
     }
 }
 
@@ -290,8 +302,8 @@ static void multiply(const void *inputs, int64_t rows, const void *strips, int64
     configure_tiles();
     for (int64_t g = 0; g < depth; g += GROUPS_AT_ONCE)
         for (int64_t c = 0; c < n; c += ENGINE_STRIP)
-            multiply_strip(inputs, rows, (const char *)strips + c / ENGINE_STRIP * strip_bytes(k), n - c, k, g,
-                           at_most(depth - g, GROUPS_AT_ONCE), y + c, y_step);
+            multiply_strip(inputs, rows, (const char *)strips + c / ENGINE_STRIP * strip_bytes(k), n - c, k,
+                           g, at_most(depth - g, GROUPS_AT_ONCE), y + c, y_step);
     _tile_release();
     settle();
 }

@@ -1,5 +1,5 @@
-/* Compiled once per instruction set, with KERNELS naming the table that results. Sixteen floats at a time: one
- * register of AVX-512, two of AVX2, four of SSE or NEON; the compiler splits them. */
+/* Compiled once per instruction set, with KERNELS naming the table that results. Sixteen floats at a time:
+ * one register of AVX-512, two of AVX2, four of SSE or NEON; the compiler splits them. */
 #include "infer/kernels.h"
 
 #include <math.h>
@@ -68,9 +68,9 @@ static inline double sum(vec v)
     return s[0];
 }
 
-/* exp(x) = 2^n · exp(r) with n = round(x / ln 2) and |r| <= ln 2 / 2. ln 2 is taken away in two parts, the first of
- * which is exact in its product with n. exp(r) = 1 + r + r²·q(r); q is a minimax polynomial whose own error is
- * 3e-9, so that rounding (3e-7 all told) is what remains. */
+/* exp(x) = 2^n · exp(r) with n = round(x / ln 2) and |r| <= ln 2 / 2. ln 2 is taken away in two parts, the
+ * first of which is exact in its product with n. exp(r) = 1 + r + r²·q(r); q is a minimax polynomial whose
+ * own error is 3e-9, so that rounding (3e-7 all told) is what remains. */
 static inline vec exp_vec(vec x)
 {
     const vec shift = all(0x1.8p23f); /* adding it leaves the integer part in the lowest bits */

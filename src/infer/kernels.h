@@ -1,8 +1,9 @@
 /* The row operations of the forward pass: what happens to one row of activations between two products.
  *
- * Each instruction set has its own build of kernels.c, chosen at run time (base/cpu.h). All of them give the same
- * bits: a sum runs in sixteen lanes that are added up in double at the end, products are never fused. The row
- * `kernels_reference` says the same in plain C with libm and double precision; the tests hold the others to it. */
+ * Each instruction set has its own build of kernels.c, chosen at run time (base/cpu.h). All of them give the
+ * same bits: a sum runs in sixteen lanes that are added up in double at the end, products are never fused.
+ * The row `kernels_reference` says the same in plain C with libm and double precision; the tests hold the
+ * others to it. */
 #ifndef INFER_KERNELS_H
 #define INFER_KERNELS_H
 
@@ -26,7 +27,8 @@ struct kernels {
     void (*add)(float *y, const float *x, float scale, int64_t n);
     /* Σ a[n] · b[n] */
     float (*dot)(const float *a, const float *b, int64_t n);
-    /* Turns pairs of x[2·pairs] by angles given as cosine[pairs], sine[pairs]: pairs (2i, 2i+1), or (i, i+pairs). */
+    /* Turns pairs of x[2·pairs] by angles given as cosine[pairs] and sine[pairs]; the pairs are (2i, 2i+1), or
+     * (i, i+pairs). */
     void (*rotate_adjacent)(float *x, const float *cosine, const float *sine, int64_t pairs);
     void (*rotate_halves)(float *x, const float *cosine, const float *sine, int64_t pairs);
     /* x[n] = exp(x[n]): within 3e-7 of the true value, 0 below -87, infinite above 88, NaN of NaN */

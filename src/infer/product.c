@@ -13,7 +13,8 @@ enum {
     ROWS_AT_ONCE = 256,       /* a unit of work is so many rows of inputs ... */
     COLUMNS_AT_ONCE = 192,    /* ... by so many rows of weights */
 };
-_Static_assert(ROWS_AT_ONCE % ENGINE_BLOCK == 0 && COLUMNS_AT_ONCE % ENGINE_STRIP == 0, "whole blocks and strips");
+_Static_assert(ROWS_AT_ONCE % ENGINE_BLOCK == 0 && COLUMNS_AT_ONCE % ENGINE_STRIP == 0,
+               "whole blocks and strips");
 
 static int64_t smaller(int64_t a, int64_t b)
 {
@@ -147,8 +148,8 @@ static void multiply_slab(const struct product *p, const struct slab *s)
         multiply_unit(p, s, u);
 }
 
-/* A thread that has finished with one slab goes on to fill the next. All meet when that is full; by then nobody
- * reads the one before, and so two places are enough. */
+/* A thread that has finished with one slab goes on to fill the next. All meet when that is full; by then
+ * nobody reads the one before, and so two places are enough. */
 static void products_of_many(struct product *p, const struct output *outputs, int count)
 {
     int64_t most = p->slab_bytes / p->engine->strip_bytes(p->columns) * ENGINE_STRIP;

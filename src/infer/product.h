@@ -1,9 +1,10 @@
 /* Products of activations with weights of any decodable type, on all cores.
  *
- * The weights stay mapped as the file has them. A product of many rows decodes them a slab at a time, packs the slab
- * for the engine, and multiplies it with all rows while it is near; a product of few rows (generation) decodes
- * a few rows of weights into the first-level cache and takes the dot products there, so that memory is read once.
- * How the work is cut does not depend on the number of threads, and neither does any sum. */
+ * The weights stay mapped as the file has them. A product of many rows decodes them a slab at a time, packs
+ * the slab for the engine, and multiplies it with all rows while it is near; a product of few rows
+ * (generation) decodes a few rows of weights into the first-level cache and takes the dot products there, so
+ * that memory is read once. How the work is cut does not depend on the number of threads, and neither does
+ * any sum. */
 #ifndef INFER_PRODUCT_H
 #define INFER_PRODUCT_H
 
@@ -53,7 +54,7 @@ struct product {
 /* Sets the buffers up; returns their size in bytes. The other fields must be set before. */
 uint64_t product_init(struct product *p, int64_t max_rows, int64_t max_columns);
 void product_done(struct product *p);
-/* Each output's y[rows][weight's rows] = x[rows][columns] · weightᵀ + bias, of weights with the same columns. */
+/* For each output y[rows][weight's rows] = x[rows][columns] · weightᵀ + bias; all weights have these columns. */
 void product(struct product *p, const float *x, int64_t rows, const struct output *outputs, int count);
 
 #endif

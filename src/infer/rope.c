@@ -24,7 +24,8 @@ static double pair_of_turns(const struct hparams *hp, double base, double turns)
 static double yarn(const struct hparams *hp, double base, int pair, double frequency)
 {
     double last = hp->rope_dims - 1;
-    double low = fmax(floor(pair_of_turns(hp, base, 32)), 0), high = fmin(ceil(pair_of_turns(hp, base, 1)), last);
+    double low = fmax(floor(pair_of_turns(hp, base, 32)), 0);
+    double high = fmin(ceil(pair_of_turns(hp, base, 1)), last);
     double slow = (pair - low) / fmax(high - low, 0.001);
     slow = fmin(fmax(slow, 0), 1);
     return frequency * (1 - slow) + frequency / hp->rope_factor * slow;
@@ -69,7 +70,8 @@ uint64_t rope_init(struct rope *r, const struct architecture *a, const struct hp
     int pairs = a->rope == ROPE_NONE ? 0 : hp->rope_dims / 2;
     uint64_t bytes = (uint64_t)positions * pairs * sizeof *r->cosine;
     float magnitude = (float)(hp->rope_attn_factor * (1 + s->magnitude * log(hp->rope_factor)));
-    *r = (struct rope){.dims = 2 * pairs, .positions = positions, .cosine = xaligned(bytes), .sine = xaligned(bytes)};
+    *r = (struct rope){
+        .dims = 2 * pairs, .positions = positions, .cosine = xaligned(bytes), .sine = xaligned(bytes)};
     r->rotate = a->rope == ROPE_HALVES ? kernels()->rotate_halves : kernels()->rotate_adjacent;
     for (int i = 0; i < pairs; i++) {
         double frequency = pow(base, -2.0 * i / r->dims) / (factors ? factors[i] : 1);

@@ -1,7 +1,8 @@
 /* Rotary position embedding: pair i of a head's first `dims` numbers turns by position · base^(-2i/dims).
  * https://arxiv.org/abs/2104.09864. Scaling for contexts longer than the trained one:
  *   linear   all angles divided by the factor (https://arxiv.org/abs/2306.15595)
- *   yarn     slow pairs divided, fast ones left, a ramp between; and a larger magnitude (https://arxiv.org/abs/2309.00071)
+ *   yarn     slow pairs divided, fast ones left, a ramp between; and a larger magnitude
+ *            (https://arxiv.org/abs/2309.00071)
  *   factors  each pair's angle divided by a number of its own: the tensor rope_freqs.weight (llama 3) */
 #ifndef INFER_ROPE_H
 #define INFER_ROPE_H
@@ -17,8 +18,8 @@ struct rope {
     float *cosine, *sine; /* [positions][dims / 2] */
 };
 
-/* `factors`: [dims / 2] or NULL. Returns the table's bytes. A kind of scaling that is not known here counts as none:
- * rope_knows says so. */
+/* `factors`: [dims / 2] or NULL. Returns the table's bytes. A kind of scaling that is not known here counts
+ * as none: rope_knows says so. */
 uint64_t rope_init(struct rope *r, const struct architecture *a, const struct hparams *hp, double base,
                    const float *factors, int positions);
 void rope_done(struct rope *r);

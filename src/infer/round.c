@@ -6,11 +6,15 @@
 
 enum { BLOCK = 32, SUPER = 256 };
 
-static const struct { enum quant_id weights; enum rounding rounding; } pairs[] = {
-    {QUANT_F16, ROUND_F16},      {QUANT_BF16, ROUND_BF16},    {QUANT_Q4_0, ROUND_BLOCKS}, {QUANT_Q4_1, ROUND_BLOCKS},
-    {QUANT_Q5_0, ROUND_BLOCKS},  {QUANT_Q5_1, ROUND_BLOCKS},  {QUANT_Q8_0, ROUND_BLOCKS}, {QUANT_IQ4_NL, ROUND_BLOCKS},
-    {QUANT_MXFP4, ROUND_BLOCKS}, {QUANT_Q2_K, ROUND_SUPERS},  {QUANT_Q3_K, ROUND_SUPERS}, {QUANT_Q4_K, ROUND_SUPERS},
-    {QUANT_Q5_K, ROUND_SUPERS},  {QUANT_Q6_K, ROUND_SUPERS},  {QUANT_IQ4_XS, ROUND_SUPERS},
+static const struct {
+    enum quant_id weights;
+    enum rounding rounding;
+} pairs[] = {
+    {QUANT_F16, ROUND_F16},     {QUANT_BF16, ROUND_BF16},     {QUANT_Q4_0, ROUND_BLOCKS},
+    {QUANT_Q4_1, ROUND_BLOCKS}, {QUANT_Q5_0, ROUND_BLOCKS},   {QUANT_Q5_1, ROUND_BLOCKS},
+    {QUANT_Q8_0, ROUND_BLOCKS}, {QUANT_IQ4_NL, ROUND_BLOCKS}, {QUANT_MXFP4, ROUND_BLOCKS},
+    {QUANT_Q2_K, ROUND_SUPERS}, {QUANT_Q3_K, ROUND_SUPERS},   {QUANT_Q4_K, ROUND_SUPERS},
+    {QUANT_Q5_K, ROUND_SUPERS}, {QUANT_Q6_K, ROUND_SUPERS},   {QUANT_IQ4_XS, ROUND_SUPERS},
 };
 
 enum rounding rounding_for(const struct quant_type *weights)
@@ -59,7 +63,8 @@ static void round_blocks(float *x, int64_t n)
 static void round_supers(float *x, int64_t n)
 {
     for (int64_t b = 0; b + SUPER <= n; b += SUPER) {
-        float top = extreme(x + b, SUPER), inverse = top != 0 ? -127 / top : 0, scale = top != 0 ? 1 / inverse : 0;
+        float top = extreme(x + b, SUPER);
+        float inverse = top != 0 ? -127 / top : 0, scale = top != 0 ? 1 / inverse : 0;
         for (int i = 0; i < SUPER; i++)
             x[b + i] = scale * fminf(rintf(x[b + i] * inverse), 127);
     }

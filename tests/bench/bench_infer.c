@@ -2,8 +2,8 @@
  *
  *     bench_infer MODEL [-c CONTEXT] [-s SEQUENCES] [-n CHUNKS] [-t THREADS] [-g TOKENS] [-q] [-i FILE]
  *
- * FILE holds token numbers, whitespace between; without it made-up ones are used and no perplexity is printed.
- * -q: activations rounded as llama.cpp does. -g: appends so many tokens one by one. */
+ * FILE holds token numbers, whitespace between; without it made-up ones are used and no perplexity is
+ * printed. -q: activations rounded as llama.cpp does. -g: appends so many tokens one by one. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +43,8 @@ static int32_t *made_up_tokens(int64_t count, int vocab)
 }
 
 /* -Σ ln p of the second half of one chunk, whose rows start at `first` in the last pass. */
-static double score(struct decoder *d, const int32_t *tokens, int first, int context, int vocab, float *logits)
+static double score(struct decoder *d, const int32_t *tokens, int first, int context, int vocab,
+                    float *logits)
 {
     int half = context / 2, count = context - 1 - half;
     double nll = 0;
@@ -55,7 +56,8 @@ static double score(struct decoder *d, const int32_t *tokens, int first, int con
     return nll;
 }
 
-static void prefill(struct decoder *d, const struct arguments *a, const int32_t *tokens, int chunks, int vocab)
+static void prefill(struct decoder *d, const struct arguments *a, const int32_t *tokens, int chunks,
+                    int vocab)
 {
     struct error e;
     float *logits = xmalloc((size_t)a->context / 2 * vocab * sizeof *logits);
@@ -71,10 +73,11 @@ static void prefill(struct decoder *d, const struct arguments *a, const int32_t 
             nll += score(d, t + s * a->context, s * a->context, a->context, vocab, logits);
     }
     double seconds = clock_monotonic() - started;
-    printf("prefill %.0f tokens/s (layers alone %.0f)\n", chunks * a->context / seconds, chunks * a->context / layers);
+    printf("prefill %.0f tokens/s (layers alone %.0f)\n", chunks * a->context / seconds,
+           chunks * a->context / layers);
     if (a->tokens)
-        printf("perplexity %.4f, %d chunks of %d\n", exp(nll / ((double)chunks * (a->context - 1 - a->context / 2))), chunks,
-               a->context);
+        printf("perplexity %.4f, %d chunks of %d\n",
+               exp(nll / ((double)chunks * (a->context - 1 - a->context / 2))), chunks, a->context);
     free(logits);
 }
 
@@ -124,11 +127,12 @@ int main(int argc, char **argv)
         die("%s", e.text);
     int32_t *tokens = a.tokens ? read_tokens(a.tokens, &count) : made_up_tokens(count, m->hp.vocab);
     int chunks = count / a.context < a.chunks ? (int)(count / a.context) : a.chunks;
-    struct decoder_options o = {.context = a.context, .sequences = a.sequences, .activations_q8 = a.activations_q8};
+    struct decoder_options o = {
+        .context = a.context, .sequences = a.sequences, .activations_q8 = a.activations_q8};
     if (decoder_open(&d, m, &o, &e))
         die("%s", e.text);
-    printf("%s: %s, %d threads, engine %s, buffers %.1f MiB\n", a.model, m->file_type, threads_count(), engine()->name,
-           decoder_bytes(d) / 1048576.0);
+    printf("%s: %s, %d threads, engine %s, buffers %.1f MiB\n", a.model, m->file_type, threads_count(),
+           engine()->name, decoder_bytes(d) / 1048576.0);
     if (chunks)
         prefill(d, &a, tokens, chunks, m->hp.vocab);
     if (a.generate)

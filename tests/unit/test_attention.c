@@ -31,9 +31,19 @@ static void run(struct sample *s, int threads)
     s->v = noise_floats(keys * l->kv_heads * l->value_length, 3);
     s->out = xaligned(queries * l->heads * l->value_length * sizeof *s->out);
     float *scratch = xaligned(threads * attention_scratch(l, s->past + s->length) * sizeof *scratch);
-    attention(&(struct attention){.kernels = kernels(), .shape = l, .scale = 0.3, .softcap = s->softcap,
-              .sequences = s->sequences, .length = s->length, .past = s->past, .q = s->q, .k = s->k, .v = s->v,
-              .out = s->out, .scratch = scratch, .threads = threads});
+    attention(&(struct attention){.kernels = kernels(),
+                                  .shape = l,
+                                  .scale = 0.3,
+                                  .softcap = s->softcap,
+                                  .sequences = s->sequences,
+                                  .length = s->length,
+                                  .past = s->past,
+                                  .q = s->q,
+                                  .k = s->k,
+                                  .v = s->v,
+                                  .out = s->out,
+                                  .scratch = scratch,
+                                  .threads = threads});
     free(scratch);
 }
 
@@ -49,7 +59,8 @@ static void done(struct sample *s)
 static double expected(const struct sample *s, int sequence, int query, int head, int column)
 {
     const struct layer_shape *l = &s->shape;
-    int position = s->past + query, first = l->window && position + 1 > l->window ? position + 1 - l->window : 0;
+    int position = s->past + query,
+        first = l->window && position + 1 > l->window ? position + 1 - l->window : 0;
     int kv_head = head / (l->heads / l->kv_heads);
     const float *q = s->q + (((int64_t)sequence * s->length + query) * l->heads + head) * l->key_length;
     double weights = 0, sum = 0;
@@ -75,21 +86,38 @@ static void check(const struct sample *s)
             for (int head = 0; head < l->heads; head++)
                 for (int column = 0; column < l->value_length; column++, out++)
                     if (!(fabs(*out - expected(s, sequence, query, head, column)) <= 1e-5))
-                        fail_msg("sequence %d, query %d, head %d, column %d: %.9g, expected %.9g", sequence, query, head,
-                                 column, *out, expected(s, sequence, query, head, column));
+                        fail_msg("sequence %d, query %d, head %d, column %d: %.9g, expected %.9g", sequence,
+                                 query, head, column, *out, expected(s, sequence, query, head, column));
 }
 
 static void equals_definition(void **state)
 {
     (void)state;
     struct sample samples[] = {
-        {.shape = {.heads = 1, .kv_heads = 1, .key_length = 4, .value_length = 4}, .sequences = 1, .length = 1},
-        {.shape = {.heads = 6, .kv_heads = 2, .key_length = 8, .value_length = 8}, .sequences = 2, .length = 150},
-        {.shape = {.heads = 4, .kv_heads = 4, .key_length = 16, .value_length = 6}, .sequences = 1, .length = 70, .past = 33},
-        {.shape = {.heads = 8, .kv_heads = 1, .key_length = 5, .value_length = 3}, .sequences = 3, .length = 65},
-        {.shape = {.heads = 4, .kv_heads = 2, .key_length = 8, .value_length = 8, .window = 20}, .sequences = 2, .length = 130},
-        {.shape = {.heads = 2, .kv_heads = 1, .key_length = 8, .value_length = 8, .window = 7}, .sequences = 1, .length = 1, .past = 30},
-        {.shape = {.heads = 2, .kv_heads = 2, .key_length = 8, .value_length = 8}, .sequences = 1, .length = 40, .softcap = 2},
+        {.shape = {.heads = 1, .kv_heads = 1, .key_length = 4, .value_length = 4},
+         .sequences = 1,
+         .length = 1},
+        {.shape = {.heads = 6, .kv_heads = 2, .key_length = 8, .value_length = 8},
+         .sequences = 2,
+         .length = 150},
+        {.shape = {.heads = 4, .kv_heads = 4, .key_length = 16, .value_length = 6},
+         .sequences = 1,
+         .length = 70,
+         .past = 33},
+        {.shape = {.heads = 8, .kv_heads = 1, .key_length = 5, .value_length = 3},
+         .sequences = 3,
+         .length = 65},
+        {.shape = {.heads = 4, .kv_heads = 2, .key_length = 8, .value_length = 8, .window = 20},
+         .sequences = 2,
+         .length = 130},
+        {.shape = {.heads = 2, .kv_heads = 1, .key_length = 8, .value_length = 8, .window = 7},
+         .sequences = 1,
+         .length = 1,
+         .past = 30},
+        {.shape = {.heads = 2, .kv_heads = 2, .key_length = 8, .value_length = 8},
+         .sequences = 1,
+         .length = 40,
+         .softcap = 2},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(samples); i++) {
         run(&samples[i], 2);
@@ -102,8 +130,10 @@ static void equals_definition(void **state)
 static void long_past(void **state)
 {
     (void)state;
-    struct sample s = {.shape = {.heads = 16, .kv_heads = 1, .key_length = 4, .value_length = 2}, .sequences = 1,
-                       .length = 3, .past = 9000};
+    struct sample s = {.shape = {.heads = 16, .kv_heads = 1, .key_length = 4, .value_length = 2},
+                       .sequences = 1,
+                       .length = 3,
+                       .past = 9000};
     run(&s, 2);
     check(&s);
     done(&s);
@@ -112,8 +142,10 @@ static void long_past(void **state)
 static void any_number_of_threads(void **state)
 {
     (void)state;
-    struct sample one = {.shape = {.heads = 6, .kv_heads = 3, .key_length = 64, .value_length = 64}, .sequences = 2,
-                         .length = 200}, five = one;
+    struct sample one = {.shape = {.heads = 6, .kv_heads = 3, .key_length = 64, .value_length = 64},
+                         .sequences = 2,
+                         .length = 200},
+                  five = one;
     run(&one, 1);
     run(&five, 5);
     assert_memory_equal(one.out, five.out, 2 * 200 * 6 * 64 * sizeof *one.out);
@@ -140,7 +172,9 @@ static void check_angles(const struct architecture *a, const struct hparams *hp,
             bool second = a->rope == ROPE_ADJACENT ? at % 2 : at >= pairs;
             int other = a->rope == ROPE_ADJACENT ? i ^ 1 : second ? i - pairs : i + pairs;
             double angle = position * frequency(hp, pair % pairs) / (factors ? factors[pair % pairs] : 1);
-            double want = at >= hp->rope_dims ? x[i] : magnitude * (x[i] * cos(angle) + (second ? 1 : -1) * x[other] * sin(angle));
+            double want = at >= hp->rope_dims
+                              ? x[i]
+                              : magnitude * (x[i] * cos(angle) + (second ? 1 : -1) * x[other] * sin(angle));
             assert_float_equal(y[i], want, 2e-6);
         }
         free(x);
@@ -178,8 +212,9 @@ static void rotary_pairs(void **state)
     check_angles(&adjacent, &scaled, NULL, quarter, 1);
 }
 
-/* 2048 / (2π · 10000^(pair / 8)) turns: pairs 0 and 1 make over 32 (103 is left alone), pair 7 and beyond under one.
- * The ramp runs from floor(2.02) = 2 to ceil(5.03) = 6; worked out from the paper's formulas (section 3.2). */
+/* 2048 / (2π · 10000^(pair / 8)) turns: pairs 0 and 1 make over 32 (103 is left alone), pair 7 and beyond
+ * under one. The ramp runs from floor(2.02) = 2 to ceil(5.03) = 6; worked out from the paper's formulas
+ * (section 3.2). */
 static double yarn(const struct hparams *hp, int pair)
 {
     static const double slow[8] = {0, 0, 0, 0.25, 0.5, 0.75, 1, 1};
@@ -196,8 +231,9 @@ static void rotary_yarn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_definition), cmocka_unit_test(long_past), cmocka_unit_test(any_number_of_threads),
-        cmocka_unit_test(rotary_pairs),      cmocka_unit_test(rotary_yarn),
+        cmocka_unit_test(equals_definition),     cmocka_unit_test(long_past),
+        cmocka_unit_test(any_number_of_threads), cmocka_unit_test(rotary_pairs),
+        cmocka_unit_test(rotary_yarn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

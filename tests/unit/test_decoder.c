@@ -1,5 +1,5 @@
-/* The decoder on small made-up models, against a plain forward pass in double precision that is written here; chunks
- * against appended tokens; what it refuses; the demo model against transformers. */
+/* The decoder on small made-up models, against a plain forward pass in double precision that is written here;
+ * chunks against appended tokens; what it refuses; the demo model against transformers. */
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -36,7 +36,7 @@ static int remove_folder(void **state)
 /* Adds what a test wants beyond the plain llama: metadata or tensors. */
 typedef void adder(struct gguf_writer *w, const struct gguf_shape *s);
 
-/* Values of every tensor: norms and rotary factors near 1, weights such that rows come out of size 1 again. */
+/* Values of every tensor: norms and rotary factors near 1, weights such that rows keep a size near 1. */
 static void fill_tensor(int fd, const struct gguf_tensor *t, struct noise *noise)
 {
     int64_t n = t->shape[0] * t->shape[1] * t->shape[2] * t->shape[3];
@@ -155,7 +155,8 @@ static double *values(const struct model *m, int layer, const char *name)
 }
 
 /* y[n] = w[n][k] · x[k] + bias, of the tensor NAME.weight and maybe NAME.bias */
-static void times(const struct model *m, int layer, const char *name, const double *x, int k, double *y, int n)
+static void times(const struct model *m, int layer, const char *name, const double *x, int k, double *y,
+                  int n)
 {
     char weight[48], bias[48];
     snprintf(weight, sizeof weight, "%s.weight", name);
@@ -172,7 +173,8 @@ static void times(const struct model *m, int layer, const char *name, const doub
 }
 
 /* Each `length` of x[n] divided by its root mean square, times the weight; nothing without a weight. */
-static void norm(const struct model *m, int layer, const char *name, const double *x, double *y, int n, int length)
+static void norm(const struct model *m, int layer, const char *name, const double *x, double *y, int n,
+                 int length)
 {
     double *w = values(m, layer, name);
     for (int at = 0; w && at < n; at += length) {
@@ -189,10 +191,12 @@ static void norm(const struct model *m, int layer, const char *name, const doubl
 static void turn(const struct model *m, double *x, int heads, int length, int position)
 {
     const struct hparams *hp = &m->hp;
-    double *factors = values(m, -1, "rope_freqs.weight"), divide = strcmp(hp->rope_scaling, "linear") ? 1 : hp->rope_factor;
+    double *factors = values(m, -1, "rope_freqs.weight");
+    double divide = strcmp(hp->rope_scaling, "linear") ? 1 : hp->rope_factor;
     for (int h = 0; h < heads; h++)
         for (int i = 0; i < hp->rope_dims / 2; i++) {
-            double angle = position * pow(hp->rope_base, -2.0 * i / hp->rope_dims) / divide / (factors ? factors[i] : 1);
+            double angle =
+                position * pow(hp->rope_base, -2.0 * i / hp->rope_dims) / divide / (factors ? factors[i] : 1);
             double *p = x + h * length + 2 * i, a = p[0], b = p[1];
             p[0] = a * cos(angle) - b * sin(angle);
             p[1] = a * sin(angle) + b * cos(angle);
@@ -217,7 +221,8 @@ static void plain_attention(const struct model *m, int layer, struct past *past,
     const struct hparams *hp = &m->hp;
     const struct layer_shape *s = &hp->layer[layer];
     int d = s->key_length, group = s->heads / s->kv_heads;
-    double n[WIDE], q[WIDE], mixed[WIDE] = {0}, out[WIDE], scale = hp->attention_scale ? hp->attention_scale : 1 / sqrt(d);
+    double n[WIDE], q[WIDE], mixed[WIDE] = {0}, out[WIDE];
+    double scale = hp->attention_scale ? hp->attention_scale : 1 / sqrt(d);
     double *k = past->k[layer][position], *v = past->v[layer][position];
     norm(m, layer, "attn_norm.weight", x, n, hp->embd, hp->embd);
     times(m, layer, "attn_q", n, hp->embd, q, s->heads * d);
@@ -237,7 +242,8 @@ static void plain_attention(const struct model *m, int layer, struct past *past,
         }
         for (int p = 0; p <= position; p++)
             for (int i = 0; i < s->value_length; i++)
-                mixed[h * s->value_length + i] += weight[p] / whole * past->v[layer][p][h / group * s->value_length + i];
+                mixed[h * s->value_length + i] +=
+                    weight[p] / whole * past->v[layer][p][h / group * s->value_length + i];
     }
     times(m, layer, "attn_output", mixed, s->heads * s->value_length, out, hp->embd);
     norm(m, layer, "post_attention_norm.weight", out, out, hp->embd, hp->embd);
@@ -266,7 +272,8 @@ static double *plain_forward(const struct model *m, const int32_t *tokens, int c
 {
     const struct hparams *hp = &m->hp;
     struct past *past = xcalloc(1, sizeof *past);
-    double *embd = values(m, -1, "token_embd.weight"), *logits = xmalloc((int64_t)count * hp->vocab * sizeof *logits);
+    double *embd = values(m, -1, "token_embd.weight");
+    double *logits = xmalloc((int64_t)count * hp->vocab * sizeof *logits);
     for (int t = 0; t < count; t++) {
         double x[WIDE], *out = logits + (int64_t)t * hp->vocab;
         for (int i = 0; i < hp->embd; i++)
@@ -310,7 +317,8 @@ static void compare(const float *got, const double *want, int count, int vocab, 
 {
     for (int64_t i = 0; i < (int64_t)count * vocab; i++)
         if (!(fabs(got[i] - want[i]) <= 3e-5))
-            fail_msg("%s: token %d, logit %d is %.9g, expected %.9g", what, (int)(i / vocab), (int)(i % vocab), got[i], want[i]);
+            fail_msg("%s: token %d, logit %d is %.9g, expected %.9g", what, (int)(i / vocab),
+                     (int)(i % vocab), got[i], want[i]);
 }
 
 static void check_chunks(const struct model *m, const int32_t *tokens, double *const want[SEQUENCES])
@@ -366,12 +374,24 @@ static void check_model(const struct gguf_shape *s, enum quant_id type, adder *a
     model_close(m);
 }
 
-static const struct gguf_shape small = {.layers = 2, .embd = 48, .heads = 6, .kv_heads = 2, .ffn = 80, .vocab = 101,
-                                        .context = 64, .head_length = 16};
-static const struct gguf_shape plain = {.layers = 3, .embd = 64, .heads = 4, .kv_heads = 4, .ffn = 96, .vocab = 64,
-                                        .context = 64, .tied = true};
-static const struct gguf_shape blocks = {.layers = 2, .embd = 256, .heads = 8, .kv_heads = 2, .ffn = 512, .vocab = 90,
-                                         .context = 64, .tied = true};
+static const struct gguf_shape small = {.layers = 2,
+                                        .embd = 48,
+                                        .heads = 6,
+                                        .kv_heads = 2,
+                                        .ffn = 80,
+                                        .vocab = 101,
+                                        .context = 64,
+                                        .head_length = 16};
+static const struct gguf_shape plain = {
+    .layers = 3, .embd = 64, .heads = 4, .kv_heads = 4, .ffn = 96, .vocab = 64, .context = 64, .tied = true};
+static const struct gguf_shape blocks = {.layers = 2,
+                                         .embd = 256,
+                                         .heads = 8,
+                                         .kv_heads = 2,
+                                         .ffn = 512,
+                                         .vocab = 90,
+                                         .context = 64,
+                                         .tied = true};
 
 static void grouped_queries(void **state) { (void)state; check_model(&small, QUANT_F32, NULL); }
 static void tied_f16(void **state) { (void)state; check_model(&plain, QUANT_F16, NULL); }
@@ -425,7 +445,8 @@ static void tap_sees_inputs(void **state)
     (void)state;
     struct model *m = make_model(&small, QUANT_F32, NULL);
     struct taps taps = {0};
-    struct decoder_options o = {.context = LENGTH, .sequences = SEQUENCES, .tap = count_tap, .tap_user = &taps};
+    struct decoder_options o = {
+        .context = LENGTH, .sequences = SEQUENCES, .tap = count_tap, .tap_user = &taps};
     struct decoder *d;
     struct error e;
     int32_t tokens[SEQUENCES * LENGTH];
@@ -620,17 +641,21 @@ static void bad_tokens(void **state)
 
 /* ------------------------------------------------------------------ demo model */
 
-/* Logits from transformers 5.23 in float32, of the same weights as a Hugging Face checkpoint; the tokens are the
- * beginning of a text about an actor. */
+/* Logits from transformers 5.23 in float32, of the same weights as a Hugging Face checkpoint; the tokens are
+ * the beginning of a text about an actor. */
 static void demo_logits(void **state)
 {
     (void)state;
     static const int32_t tokens[] = {222, 30, 572, 80, 740, 85, 400, 273, 77, 390, 222, 30,
                                      222, 200, 572, 80, 740, 85, 400, 273, 77, 390, 327, 375};
-    static const struct { int row, token; float logit; } wanted[] = {
-        {0, 0, -3.302359f}, {0, 17, 2.174377f}, {0, 300, -0.7482226f}, {0, 4095, -1.362962f}, {0, 30, 7.091044f},
-        {5, 0, -7.558083f}, {5, 17, 0.1661703f}, {5, 300, 1.877597f}, {5, 4095, -5.40462f}, {5, 13, 5.310847f},
-        {23, 0, -8.845965f}, {23, 17, -0.05951105f}, {23, 300, -1.425165f}, {23, 4095, -4.250371f}, {23, 3043, 5.505745f},
+    static const struct {
+        int row, token;
+        float logit;
+    } wanted[] = {
+        {0, 0, -3.302359f},    {0, 17, 2.174377f},     {0, 300, -0.7482226f}, {0, 4095, -1.362962f},
+        {0, 30, 7.091044f},    {5, 0, -7.558083f},     {5, 17, 0.1661703f},   {5, 300, 1.877597f},
+        {5, 4095, -5.40462f},  {5, 13, 5.310847f},     {23, 0, -8.845965f},   {23, 17, -0.05951105f},
+        {23, 300, -1.425165f}, {23, 4095, -4.250371f}, {23, 3043, 5.505745f},
     };
     struct model *m;
     struct error e;
@@ -681,11 +706,26 @@ static void long_prompt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(grouped_queries), cmocka_unit_test(tied_f16), cmocka_unit_test(tied_q8), cmocka_unit_test(k_quants),
-        cmocka_unit_test(rotary_factors), cmocka_unit_test(biases), cmocka_unit_test(head_norms), cmocka_unit_test(post_norms),
-        cmocka_unit_test(scales_and_caps), cmocka_unit_test(any_number_of_threads), cmocka_unit_test(tap_sees_inputs),
-        cmocka_unit_test(refusals), cmocka_unit_test(refused_tensors), cmocka_unit_test(undecodable), cmocka_unit_test(bad_tokens), cmocka_unit_test(demo_logits), cmocka_unit_test(chunks_beside_append), cmocka_unit_test(rounded_activations),
-        cmocka_unit_test(damaged_weights), cmocka_unit_test(long_prompt),
+        cmocka_unit_test(grouped_queries),
+        cmocka_unit_test(tied_f16),
+        cmocka_unit_test(tied_q8),
+        cmocka_unit_test(k_quants),
+        cmocka_unit_test(rotary_factors),
+        cmocka_unit_test(biases),
+        cmocka_unit_test(head_norms),
+        cmocka_unit_test(post_norms),
+        cmocka_unit_test(scales_and_caps),
+        cmocka_unit_test(any_number_of_threads),
+        cmocka_unit_test(tap_sees_inputs),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(refused_tensors),
+        cmocka_unit_test(undecodable),
+        cmocka_unit_test(bad_tokens),
+        cmocka_unit_test(demo_logits),
+        cmocka_unit_test(chunks_beside_append),
+        cmocka_unit_test(rounded_activations),
+        cmocka_unit_test(damaged_weights),
+        cmocka_unit_test(long_prompt),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -29,9 +29,15 @@ static struct row make_row(int n, double deviation)
     return r;
 }
 
-static void rms_norm(const struct kernels *k, struct row *r, int n) { k->rms_norm(r->x, r->y, r->x, n, 1e-5); }
+static void rms_norm(const struct kernels *k, struct row *r, int n)
+{
+    k->rms_norm(r->x, r->y, r->x, n, 1e-5);
+}
 static void softmax(const struct kernels *k, struct row *r, int n) { k->softmax(r->x, n); }
-static void log_sum_exp(const struct kernels *k, struct row *r, int n) { r->x[0] = (float)k->log_sum_exp(r->x, n); }
+static void log_sum_exp(const struct kernels *k, struct row *r, int n)
+{
+    r->x[0] = (float)k->log_sum_exp(r->x, n);
+}
 static void gate_silu(const struct kernels *k, struct row *r, int n) { k->gate_silu(r->x, r->y, n); }
 static void gate_gelu(const struct kernels *k, struct row *r, int n) { k->gate_gelu(r->x, r->y, n); }
 static void soft_cap(const struct kernels *k, struct row *r, int n) { k->soft_cap(r->x, 20, n); }
@@ -49,8 +55,9 @@ static void rotate_halves(const struct kernels *k, struct row *r, int n)
     k->rotate_halves(r->x, r->y, r->y + n / 2, n / 2);
 }
 
-/* The error allowed: `relative` of the value, plus `absolute`, for numbers of the deviation given. A few rounding
- * errors of float32 (6e-8 each) make up every bound; a sum of n products gets them from terms of size deviation². */
+/* The error allowed: `relative` of the value, plus `absolute`, for numbers of the deviation given. A few
+ * rounding errors of float32 (6e-8 each) make up every bound; a sum of n products gets them from terms of
+ * size deviation². */
 static const struct {
     const char *name;
     void (*run)(const struct kernels *k, struct row *r, int n);
@@ -74,8 +81,10 @@ static void near_the_reference(void **state)
             operations[o].run(&kernels_reference, &want, n);
             operations[o].run(kernels(), &got, n);
             for (int i = 0; i <= n; i++)
-                if (!(fabs(got.x[i] - want.x[i]) <= operations[o].relative * fabs(want.x[i]) + operations[o].absolute))
-                    fail_msg("%s of %d: item %d is %.9g, expected %.9g", operations[o].name, n, i, got.x[i], want.x[i]);
+                if (!(fabs(got.x[i] - want.x[i]) <=
+                      operations[o].relative * fabs(want.x[i]) + operations[o].absolute))
+                    fail_msg("%s of %d: item %d is %.9g, expected %.9g", operations[o].name, n, i, got.x[i],
+                             want.x[i]);
         }
 }
 
@@ -90,7 +99,8 @@ static void same_bits_everywhere(void **state)
                 struct row other = make_row(lengths[l], operations[o].deviation);
                 operations[o].run(kernels_for(isa), &other, lengths[l]);
                 if (memcmp(&first, &other, sizeof first) != 0)
-                    fail_msg("%s of %d differs between generic and %s", operations[o].name, lengths[l], cpu_isa_name(isa));
+                    fail_msg("%s of %d differs between generic and %s", operations[o].name, lengths[l],
+                             cpu_isa_name(isa));
             }
         }
 }
@@ -136,8 +146,9 @@ static void softmax_extremes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(near_the_reference), cmocka_unit_test(same_bits_everywhere), cmocka_unit_test(exp_bound),
-        cmocka_unit_test(exp_outside),        cmocka_unit_test(softmax_extremes),
+        cmocka_unit_test(near_the_reference), cmocka_unit_test(same_bits_everywhere),
+        cmocka_unit_test(exp_bound),          cmocka_unit_test(exp_outside),
+        cmocka_unit_test(softmax_extremes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

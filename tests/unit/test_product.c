@@ -1,5 +1,5 @@
-/* Products: every engine of this processor against sums in double precision, at all kinds of edges; rounding of the
- * inputs; the ways for few and for many rows; any number of threads. */
+/* Products: every engine of this processor against sums in double precision, at all kinds of edges; rounding
+ * of the inputs; the ways for few and for many rows; any number of threads. */
 #include "tests/unit/unit.h"
 
 #include <math.h>
@@ -45,7 +45,11 @@ static struct sample make_sample(enum quant_id id, int64_t rows, int64_t columns
     s.blocks = xaligned(bytes);
     t->encode(s.values, NULL, s.blocks, rows * columns);
     t->decode(s.blocks, s.values, rows * columns);
-    s.tensor = (struct tensor){.name = "sample", .type = t, .dims = 2, .shape = {columns, rows, 1, 1}, .bytes = bytes,
+    s.tensor = (struct tensor){.name = "sample",
+                               .type = t,
+                               .dims = 2,
+                               .shape = {columns, rows, 1, 1},
+                               .bytes = bytes,
                                .data = s.blocks};
     s.weight = (struct weight){.rows = rows, .columns = columns};
     return s;
@@ -57,7 +61,8 @@ static void free_sample(struct sample *s)
     free(s->values);
 }
 
-static struct product open_product(const struct engine *engine, int threads, bool imitate, int64_t rows, int64_t columns)
+static struct product open_product(const struct engine *engine, int threads, bool imitate, int64_t rows,
+                                   int64_t columns)
 {
     struct product p = {.engine = engine, .kernels = kernels(), .threads = threads, .imitate = imitate};
     assert_true(product_init(&p, rows, columns) > 0);
@@ -83,8 +88,8 @@ static void check_product(const struct engine *engine, enum quant_id id, int64_t
             double want = exact(x + r * k, s.values + c * k, k), got = y[r * n + c];
             double bound = 1e-6 * length(x + r * k, k) * length(s.values + c * k, k);
             if (!(fabs(got - want) <= bound))
-                fail_msg("%s, %s, %dx%dx%d: (%d, %d) is %.9g, expected %.9g within %.2g", engine->name, s.tensor.type->name,
-                         (int)rows, (int)n, (int)k, (int)r, (int)c, got, want, bound);
+                fail_msg("%s, %s, %dx%dx%d: (%d, %d) is %.9g, expected %.9g within %.2g", engine->name,
+                         s.tensor.type->name, (int)rows, (int)n, (int)k, (int)r, (int)c, got, want, bound);
         }
     free(x);
     free(y);
@@ -96,8 +101,8 @@ static void engines_multiply(void **state)
 {
     (void)state;
     static const int64_t shapes[][3] = {
-        {1, 1, 1}, {5, 1, 1}, {5, 31, 33}, {32, 32, 32}, {33, 33, 31}, {64, 96, 800}, {65, 97, 1600}, {300, 200, 64},
-        {7, 500, 576}, {257, 65, 100},
+        {1, 1, 1},     {5, 1, 1},      {5, 31, 33},    {32, 32, 32},  {33, 33, 31},
+        {64, 96, 800}, {65, 97, 1600}, {300, 200, 64}, {7, 500, 576}, {257, 65, 100},
     };
     for (int i = 0; engine_at(i); i++)
         for (size_t j = 0; j < ARRAY_LENGTH(shapes) && engine_at(i)->usable(); j++)
@@ -158,7 +163,8 @@ static void bias_and_slices(void **state)
         float *y = multiply(&p, &s, x, rows);
         for (int r = 0; r < rows; r++)
             for (int c = 0; c < N - FIRST; c++)
-                assert_float_equal(y[r * (N - FIRST) + c], exact(x + r * K, s.values + (FIRST + c) * K, K) + bias[c], 1e-4);
+                assert_float_equal(y[r * (N - FIRST) + c],
+                                   exact(x + r * K, s.values + (FIRST + c) * K, K) + bias[c], 1e-4);
         free(y);
         product_done(&p);
     }
@@ -169,11 +175,12 @@ static void bias_and_slices(void **state)
 
 /* ------------------------------------------------------------------ rounding */
 
-/* Numbers and what becomes of them, worked out by hand: scale = largest / 127, then to the nearest multiple. */
+/* Numbers and what becomes of them, by hand: scale = largest / 127, then to the nearest multiple of it. */
 static void rounding_by_hand(void **state)
 {
     (void)state;
-    float blocks[32] = {127, 1.4f, -1.6f, 0.4f}, supers[256] = {0.5f, -254, 3.1f, 100}, half[2] = {1.0001f, 2049};
+    float blocks[32] = {127, 1.4f, -1.6f, 0.4f}, supers[256] = {0.5f, -254, 3.1f, 100},
+          half[2] = {1.0001f, 2049};
     round_row(ROUND_BLOCKS, blocks, 32);
     assert_true(blocks[0] == 127 && blocks[1] == 1 && blocks[2] == -2 && blocks[3] == 0 && blocks[4] == 0);
     round_row(ROUND_SUPERS, supers, 256);
@@ -233,8 +240,9 @@ static void rounded_products(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(engines_multiply), cmocka_unit_test(weights_of_any_type), cmocka_unit_test(several_slabs),
-        cmocka_unit_test(any_number_of_threads), cmocka_unit_test(bias_and_slices), cmocka_unit_test(rounding_by_hand),
+        cmocka_unit_test(engines_multiply), cmocka_unit_test(weights_of_any_type),
+        cmocka_unit_test(several_slabs),    cmocka_unit_test(any_number_of_threads),
+        cmocka_unit_test(bias_and_slices),  cmocka_unit_test(rounding_by_hand),
         cmocka_unit_test(rounding_by_type), cmocka_unit_test(rounded_products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
