@@ -65,7 +65,8 @@ cmp -s "$work/before" "$work/after" || fail 'the terminal is not as it was'
 
 # A crash and a signal leave the terminal in order, too.
 for signal in SEGV TERM HUP; do
-    keys "sh -c 'echo \$\$ > pid; exec \"\$QUANTWIZ\" demo.gguf'; stty -a > after; echo restored-$signal" Enter
+    # The quotes inside the word keep the command, as typed, from looking like its own answer.
+    keys "sh -c 'echo \$\$ > pid; exec \"\$QUANTWIZ\" demo.gguf'; stty -a > after; echo re''stored-$signal" Enter
     wait_for 'why it matters' 10
     kill -$signal "$(cat "$work/pid")"
     wait_for "restored-$signal" 10
