@@ -158,12 +158,11 @@ static void normalize(const struct decoder *d, const struct norm *n, const float
 static void embed(const struct decoder *d, const int32_t *tokens, int64_t rows)
 {
     int64_t width = d->model->hp.embd;
-    uint64_t bytes = quant_bytes(d->embd->type, width);
     double scale = d->model->hp.embedding_scale;
 #pragma omp parallel for num_threads(threads_for(d, rows))
     for (int64_t r = 0; r < rows; r++) {
         float *x = d->x + r * width;
-        d->embd->type->decode(d->embd->data + tokens[r] * bytes, x, width);
+        tensor_read(d->embd, tokens[r] * width, width, x);
         for (int64_t i = 0; scale != 0 && i < width; i++)
             x[i] *= (float)scale;
         normalize(d, &d->layers[0].attn_norm, x, d->branch + r * width, width);

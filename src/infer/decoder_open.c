@@ -26,7 +26,7 @@ static int refuse(const struct decoder *d, struct error *e, const char *fmt, ...
 
 static int check_readable(const struct decoder *d, const struct tensor *t, struct error *e)
 {
-    if (!t->data)
+    if (!tensor_present(t))
         return refuse(d, e, "the data of tensor %s is missing from the file; get it again", t->name);
     if (!t->type->decode)
         return refuse(d, e, "tensor %s has the type %s, which is known but not decoded yet", t->name,
@@ -67,7 +67,7 @@ static int missing(const struct decoder *d, enum tensor_role role, int layer, st
 static const float *decoded(struct decoder *d, const struct tensor *t, int64_t length)
 {
     float *x = arena_alloc(&d->arena, length * sizeof *x);
-    t->type->decode(t->data, x, length);
+    tensor_read(t, 0, length, x);
     return x;
 }
 

@@ -89,9 +89,7 @@ static const void *inputs_from(const struct product *p, int64_t r)
 
 static void decode_rows(const struct weight *w, int64_t first, int64_t count, float *x)
 {
-    const struct quant_type *type = w->tensor->type;
-    uint64_t row = quant_bytes(type, w->columns);
-    type->decode(w->tensor->data + (w->first + first) * row, x, count * w->columns);
+    tensor_read(w->tensor, (w->first + first) * w->columns, count * w->columns, x);
 }
 
 static void pack_strip(const struct product *p, const struct weight *w, int64_t first, void *strip)

@@ -173,11 +173,6 @@ static int collect_tensors(struct model *m, struct error *e)
     return index_names(m, e);
 }
 
-int64_t tensor_elements(const struct tensor *t)
-{
-    return t->shape[0] * t->shape[1] * t->shape[2] * t->shape[3];
-}
-
 const struct tensor *model_tensor(const struct model *m, const char *name)
 {
     const struct tensor wanted = {.name = name}, *key = &wanted;

@@ -7,6 +7,7 @@
 
 #include "model/architecture.h"
 #include "model/gguf.h"
+#include "model/source.h"
 
 enum tensor_role { /* what a tensor does; ROLE_OTHER is carried along untouched */
     ROLE_OTHER, ROLE_TOKEN_EMBD, ROLE_OUTPUT, ROLE_OUTPUT_NORM, ROLE_ROPE_FREQS, ROLE_ATTN_NORM, ROLE_ATTN_Q,
@@ -21,7 +22,8 @@ struct tensor {
     int dims;
     int64_t shape[4];             /* shape[0] is the row length */
     uint64_t bytes;
-    const unsigned char *data;    /* mapped; NULL for header-only files (tensor data not present) */
+    const unsigned char *data;    /* mapped, as GGUF stores it; NULL where it is not there or not so: */
+    const struct tensor_source *source; /* of a checkpoint folder: where the numbers come from; else NULL */
     enum tensor_role role;
     bool bias;                    /* ends in ".bias" */
     int layer;                    /* below hp.layers; -1 outside of blocks */
@@ -83,6 +85,17 @@ const struct tensor *model_tensor(const struct model *m, const char *name);
 /* The weight with this role in this layer (-1: outside of blocks), or NULL. */
 const struct tensor *model_role(const struct model *m, enum tensor_role role, int layer);
 int64_t tensor_elements(const struct tensor *t);
+
+/* Every reader of weights goes through these. Elements are counted through all rows; `first` and `count` are multiples
+ * of the type's block. Any thread may call them. */
+bool tensor_present(const struct tensor *t);   /* the data is there */
+bool tensor_readable(const struct tensor *t);  /* and has a type that tensor_read can decode */
+void tensor_read(const struct tensor *t, int64_t first, int64_t count, float *x);
+/* In the tensor's own type: where they are mapped, or in `room`, which has space for them. */
+const void *tensor_blocks(const struct tensor *t, int64_t first, int64_t count, void *room);
+/* Hints for going through a tensor once, as file_map_ahead and file_map_forget; what lies past the end is left out. */
+void tensor_ahead(const struct tensor *t, int64_t first, int64_t count);
+void tensor_forget(const struct tensor *t, int64_t first, int64_t count);
 /* SHA-256 over the headers' SHA-256 and the sizes of all shards: what a plan pins its source with. */
 int model_fingerprint(const struct model *m, char out[static 65], struct error *e);
 

@@ -23,7 +23,7 @@ static void convert_slices(const struct tensor_plan *t, int64_t n, float **x, vo
 {
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
     for (int i = 0; i < threads; i++) {
-        t->tensor->type->decode(t->tensor->data, x[i], n);
+        tensor_read(t->tensor, 0, n, x[i]);
         t->type->encode(x[i], NULL, blocks[i], n);
     }
 }

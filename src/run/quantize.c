@@ -143,15 +143,8 @@ static int check_numbers(struct quantizer *q, const struct tensor *t, const stru
     return not_finite_error(t, q->layout.model->path, s->first + bad, x[bad], e);
 }
 
-/* The source is read ahead by this much, so that a slow disk works while we do. */
-enum { READ_AHEAD = 16 << 20 };
-
-static void read_ahead(const struct tensor *t, uint64_t at, uint64_t bytes)
-{
-    uint64_t from = at + READ_AHEAD;
-    if (from < t->bytes)
-        file_map_ahead(t->data + from, from + bytes < t->bytes ? bytes : t->bytes - from);
-}
+/* The source is read ahead by so many elements (16 MiB of F16), so that a slow disk works while we do. */
+enum { READ_AHEAD = 8 << 20 };
 
 static int make_slice(void *user, const struct slice *s, struct slice_buffers *b, struct slice_result *r,
                       struct error *e)
@@ -159,24 +152,23 @@ static int make_slice(void *user, const struct slice *s, struct slice_buffers *b
     struct quantizer *q = user;
     const struct tensor_plan *p = &q->layout.recipe->tensors[s->tensor];
     const struct tensor *t = p->tensor;
-    uint64_t at = quant_bytes(t->type, s->first), bytes = quant_bytes(t->type, s->count);
-    const void *blocks = t->data + at;
+    const void *blocks = b->blocks;
     int rc = 0;
-    read_ahead(t, at, bytes);
+    tensor_ahead(t, s->first + READ_AHEAD, s->count);
     if (t->type->decode) {
-        t->type->decode(t->data + at, b->x, s->count);
+        tensor_read(t, s->first, s->count, b->x);
         rc = check_numbers(q, t, s, b->x, e);
     }
-    if (!rc && p->type != t->type) {
+    if (!rc && p->type != t->type)
         rc = encode_slice(q, p, s, b, r, e);
-        blocks = b->blocks;
-    }
+    else
+        blocks = tensor_blocks(t, s->first, s->count, b->blocks);
     if (rc)
         return rc;
     uint64_t size = quant_bytes(p->type, s->count), to = layout_offset(&q->layout, s->tensor);
     hash_bytes(r->hash, blocks, size);
     rc = file_out_pwrite(&q->out, blocks, size, to + quant_bytes(p->type, s->first), e);
-    file_map_forget(t->data + at, bytes);
+    tensor_forget(t, s->first, s->count);
     return rc;
 }
 
