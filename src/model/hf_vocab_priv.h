@@ -1,0 +1,64 @@
+/* What the files of hf_vocab share: the vocabulary while it is put together. */
+#ifndef MODEL_HF_VOCAB_PRIV_H
+#define MODEL_HF_VOCAB_PRIV_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "model/hf_vocab.h"
+
+enum hf_kind { /* as tokenizer.ggml.token_type has them */
+    HF_NORMAL = 1, HF_UNKNOWN, HF_CONTROL, HF_USER, HF_UNUSED, HF_BYTE,
+};
+
+struct hf_token {
+    const char *text; /* NULL: nothing has this number */
+    float score;
+    enum hf_kind kind;
+};
+
+enum hf_role { HF_BOS, HF_EOS, HF_UNK, HF_SEP, HF_PAD, HF_CLS, HF_MASK, HF_EOT, HF_EOM, HF_ROLES };
+
+struct hf_vocab {
+    const char *folder, *architecture;
+    json_t *tokenizer, *tokenizer_config, *special_map, *added, *config, *generation; /* NULL: no such file */
+    int64_t limit;           /* numbers of tokens stay below it */
+    bool limit_known;        /* it is the embedding's */
+    struct hf_token *tokens; /* [capacity] */
+    int64_t count, capacity; /* count: the highest number used, and one */
+    char **merges;           /* byte-level BPE: "left right" */
+    size_t merge_count;
+    const char *model, *pre; /* tokenizer.ggml.model, .pre; pre NULL: none */
+    int64_t roles[HF_ROLES]; /* numbers of special tokens; -1: none */
+    int adds_bos, adds_eos, adds_space; /* -1: not said */
+    struct arena arena;
+};
+
+/* A folder's file as JSON; *out NULL, and no error, where there is none. */
+int hf_json_load(json_t **out, const char *folder, const char *name, struct error *e);
+/* A string member of an object; NULL where it is none. */
+const char *hf_json_text(const json_t *object, const char *key);
+bool hf_json_true(const json_t *object, const char *key);
+
+/* Puts a token in its place. A number past the embedding is refused, or passed over where `added`. */
+int hf_vocab_put(struct hf_vocab *v, int64_t id, const char *text, float score, enum hf_kind kind, bool added,
+                 struct error *e);
+/* The number of the token with this text, or -1. */
+int64_t hf_vocab_find(const struct hf_vocab *v, const char *text);
+/* Special by its flag or, because some models forget to set that, by its looks. */
+bool hf_vocab_special(const char *text, bool flag);
+/* U+2581 becomes a blank: the user's own tokens are looked for in the text as it is. */
+const char *hf_vocab_with_blanks(struct hf_vocab *v, const char *text);
+
+/* tokenizer.json: tokens and merges of byte-level BPE; tokens of a SentencePiece vocabulary; tokens added to either. */
+int hf_json_bpe(struct hf_vocab *v, struct error *e);
+int hf_json_added(struct hf_vocab *v, struct error *e);
+
+/* Names the pre-tokenizer of tokenizer.json; NULL with an error. */
+const char *hf_pretokenizer_name(struct hf_vocab *v, struct error *e);
+
+/* Special tokens, what is added in front and behind, the chat template. */
+void hf_special_find(struct hf_vocab *v);
+int hf_special_write(const struct hf_vocab *v, struct gguf_writer *w, struct error *e);
+
+#endif
