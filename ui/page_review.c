@@ -148,13 +148,15 @@ static void draw_plan(struct wizard *w, struct rect in, const struct plan *plan)
     free(yaml);
 }
 
-static void draw_command(struct wizard *w, struct rect in, const struct plan *plan)
+static void draw_commands(struct wizard *w, struct rect in, const struct plan *plan)
 {
-    struct review_page *p = state(w);
+    struct text *t = &state(w)->command;
     char *command = plan_command(plan);
-    text_clear(&p->command);
-    text_add(&p->command, in.w, STYLE_NORMAL, command, NULL);
-    text_paint(&p->command, in);
+    text_clear(t);
+    text_add(t, in.w, STYLE_NORMAL, command, NULL);
+    text_add(t, in.w, STYLE_NORMAL, "quantwiz run plan.yaml", NULL);
+    text_add(t, in.w, STYLE_DIM, "the file alone; or, with w, all that is planned here", NULL);
+    text_paint(t, in);
     free(command);
 }
 
@@ -185,7 +187,7 @@ static void draw(struct wizard *w, struct rect page)
                 REVIEW_PANES);
     draw_summary(w, rect_padded(in[REVIEW_SUMMARY]), plan);
     draw_plan(w, rect_padded(in[REVIEW_PLAN]), plan);
-    draw_command(w, rect_padded(in[REVIEW_COMMAND]), plan);
+    draw_commands(w, rect_padded(in[REVIEW_COMMAND]), plan);
 }
 
 /* --------------------------------------------------------------------- keys */

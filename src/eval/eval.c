@@ -30,6 +30,22 @@ void decoders_close(struct decoder *d[static 2])
     }
 }
 
+int eval_check(const struct eval_options *o, struct error *e)
+{
+    const char *const others[] = {o->tasks, o->prompts};
+    char *path, *text = NULL;
+    size_t length;
+    int rc = eval_text(o, &path, &text, &length, e);
+    free(path);
+    for (size_t i = 0; i < ARRAY_LENGTH(others) && !rc; i++) {
+        free(text);
+        text = NULL;
+        rc = others[i] ? file_read(others[i], EVAL_FILE_LIMIT, &text, &length, e) : 0;
+    }
+    free(text);
+    return rc;
+}
+
 /* ---------------------------------------------------------------- subjects */
 
 static bool same_token(const struct tokenizer *a, const struct tokenizer *b, int32_t id)

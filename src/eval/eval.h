@@ -61,6 +61,8 @@ struct eval_listener {
     void *user;
 };
 
+/* That the text, the tasks and the prompts can be read: before hours of work, not after. */
+int eval_check(const struct eval_options *o, struct error *e);
 /* `base` may be NULL. Free the result with eval_result_done whatever is returned. */
 int eval_run(struct eval_result *r, const struct model *m, const struct model *base, const struct eval_options *o,
              const struct eval_listener *l, struct watch *w, struct error *e);

@@ -6,6 +6,8 @@
 #include "infer/decoder.h"
 #include "text/tokenizer.h"
 
+enum { EVAL_FILE_LIMIT = 1 << 30 }; /* bytes of a text, or of tasks or prompts */
+
 /* One of the models that are compared. */
 struct subject {
     const struct model *model;
@@ -21,6 +23,9 @@ struct session {
     struct subject subjects[2];    /* the model, and its base */
     int count;                     /* 1 without a base */
 };
+
+/* Reads the text on which perplexity is measured; free `path` and `text` whatever is returned. */
+int eval_text(const struct eval_options *o, char **path, char **text, size_t *length, struct error *e);
 
 /* Each fills its part of the result. */
 int perplexity_run(struct session *s, struct error *e);

@@ -13,7 +13,6 @@
 #include "eval/scores.h"
 
 enum {
-    TEXT_LIMIT = 1 << 30,
     LOGIT_BYTES = 32 << 20,      /* of logits held at a time, for each model */
     ACTIVATION_FLOATS = 16 << 20,/* of a pass, about: several chunks go together while they fit */
     SEQUENCES = 4,               /* and no more than that, so that figures come often */
@@ -35,15 +34,21 @@ struct run {
 
 /* ------------------------------------------------------------------- setup */
 
+int eval_text(const struct eval_options *o, char **path, char **text, size_t *length, struct error *e)
+{
+    *path = o->text ? xstrdup(o->text) : file_data("demo/eval.txt");
+    if (*path)
+        return file_read(*path, EVAL_FILE_LIMIT, text, length, e);
+    return error_set(e, ERROR_FAILED, "the text that comes with the program (demo/eval.txt) is not installed; "
+                     "name a text with -f");
+}
+
 static int read_text(struct run *r, struct error *e)
 {
     const struct eval_options *o = r->s->o;
-    char *path = o->text ? xstrdup(o->text) : file_data("demo/eval.txt"), *text;
+    char *path, *text;
     size_t length;
-    if (!path)
-        return error_set(e, ERROR_FAILED, "the text that comes with the program (demo/eval.txt) is not installed; "
-                         "name a text with -f");
-    int rc = file_read(path, TEXT_LIMIT, &text, &length, e);
+    int rc = eval_text(o, &path, &text, &length, e);
     if (!rc) {
         tokenizer_encode(r->s->subjects[0].tokenizer, text, length, TOKENIZE_BOS, &r->text);
         free(text);

@@ -9,8 +9,6 @@
 #include "eval/generate.h"
 #include "text/utf8.h"
 
-enum { FILE_LIMIT = 16 << 20 };
-
 /* One line with \n, \t and \\ as what they mean. */
 static char *unescape(const char *line)
 {
@@ -76,7 +74,7 @@ static char **split_lines(char *text, int *count)
 int prompts_run(struct session *s, struct error *e)
 {
     char *text;
-    int total, rc = file_read(s->o->prompts, FILE_LIMIT, &text, NULL, e);
+    int total, rc = file_read(s->o->prompts, EVAL_FILE_LIMIT, &text, NULL, e);
     if (rc)
         return error_context(e, "prompts");
     char **lines = split_lines(text, &total);

@@ -17,7 +17,6 @@
 #include "eval/statistics.h"
 
 enum {
-    FILE_LIMIT = 256 << 20,
     CHOICES = 26,
     BATCH_ROWS = 1024, /* tokens that go through a model together, about */
 };
@@ -80,7 +79,7 @@ static bool is_empty(const char *line)
 static int read_items(struct items *list, const char *path, struct error *e)
 {
     char *text, *rest, *line;
-    int rc = file_read(path, FILE_LIMIT, &text, NULL, e), number = 0;
+    int rc = file_read(path, EVAL_FILE_LIMIT, &text, NULL, e), number = 0;
     if (rc)
         return error_context(e, "tasks");
     for (rest = text; !rc && (line = strsep(&rest, "\n"));) {

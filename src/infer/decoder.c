@@ -196,6 +196,14 @@ static void add_branch(const struct decoder *d, const struct norm *post, const s
     }
 }
 
+/* llama.cpp's attention meets its inputs as halves: the cache keeps them so. */
+static void round_heads(const struct decoder *d, float *x, int64_t rows, int64_t width)
+{
+#pragma omp parallel for num_threads(threads_for(d, rows))
+    for (int64_t r = 0; r < rows; r++)
+        round_row(d->product.imitate ? ROUND_F16 : ROUND_NOT, x + r * width, width);
+}
+
 /* From the layer's input in d->branch to what it adds to the residual stream, also there. `k` and `v` are
  * those of all positions of all sequences; this pass fills in its own. */
 static void attention_block(struct decoder *d, const struct layer *l, const struct pass *p, float *k,
@@ -208,6 +216,9 @@ static void attention_block(struct decoder *d, const struct layer *l, const stru
             (struct output[]){{&l->q, d->q}, {&l->k, new_k}, {&l->v, new_v}}, 3);
     turn_heads(d, l, p, &l->q_norm, d->q, s->heads);
     turn_heads(d, l, p, &l->k_norm, new_k, s->kv_heads);
+    round_heads(d, d->q, p->rows, l->q.rows);
+    round_heads(d, new_k, p->rows, l->k.rows);
+    round_heads(d, new_v, p->rows, l->v.rows);
     attention(&(struct attention){.kernels = d->kernels, .shape = s, .softcap = hp->attn_softcap,
               .scale = hp->attention_scale != 0 ? hp->attention_scale : 1 / sqrt(s->key_length),
               .sequences = p->sequences, .length = p->length, .past = p->past, .q = d->q, .k = k, .v = v,

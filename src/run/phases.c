@@ -100,6 +100,33 @@ static int apply_recipe(struct worker *w, struct error *e)
     return refuse_fallbacks(w, e);
 }
 
+static struct eval_options eval_options(const struct plan *p)
+{
+    return (struct eval_options){
+        .text = p->eval_text,
+        .context = p->eval_context,
+        .chunks = p->eval_chunks,
+        .tasks = p->eval_tasks,
+        .prompts = p->eval_prompts,
+        .prompt_tokens = 32,
+        .activations_q8 = p->activations_q8,
+        .speed = true,
+        .max_loss = p->max_loss,
+        .stop_early = true,
+    };
+}
+
+static bool can_evaluate(const struct worker *w)
+{
+    return w->source->arch && w->source->arch->evaluated;
+}
+
+static int check_evaluation(const struct worker *w, struct error *e)
+{
+    const struct eval_options options = eval_options(w->plan);
+    return w->plan->evaluate && can_evaluate(w) ? eval_check(&options, e) : 0;
+}
+
 int phase_check(struct worker *w, struct error *e)
 {
     worker_phase(w, "check", 0);
@@ -110,6 +137,8 @@ int phase_check(struct worker *w, struct error *e)
         rc = check_unchanged(w, e);
     if (!rc)
         rc = apply_recipe(w, e);
+    if (!rc)
+        rc = check_evaluation(w, e);
     if (rc)
         return rc;
     const struct quantize_job job = {.model = w->source, .recipe = &w->recipe, .out = w->plan->out};
@@ -268,20 +297,8 @@ static int judge(struct worker *w, const struct eval_figures *f, struct error *e
 
 static int evaluate(struct worker *w, const struct model *artefact, struct error *e)
 {
-    const struct plan *p = w->plan;
     const struct eval_listener listener = {on_chunk, on_task, on_sample, w};
-    const struct eval_options options = {
-        .text = p->eval_text,
-        .context = p->eval_context,
-        .chunks = p->eval_chunks,
-        .tasks = p->eval_tasks,
-        .prompts = p->eval_prompts,
-        .prompt_tokens = 32,
-        .activations_q8 = p->activations_q8,
-        .speed = true,
-        .max_loss = p->max_loss,
-        .stop_early = true,
-    };
+    const struct eval_options options = eval_options(w->plan);
     struct eval_result r;
     int rc = eval_run(&r, artefact, w->source, &options, &listener, &w->watch, e);
     if (!rc)
@@ -299,7 +316,7 @@ int phase_evaluate(struct worker *w, struct error *e)
         event_say(&w->log, "info", "the plan asks for no evaluation");
         return 0;
     }
-    if (!w->source->arch || !w->source->arch->evaluated) {
+    if (!can_evaluate(w)) {
         event_say(&w->log, "warning", "no evaluation: the architecture %s is not one that can be run here",
                   w->source->arch_name);
         return 0;
