@@ -1,5 +1,7 @@
 # Sourced before every test: nothing of the person's own settings reaches a test.
-unset NO_COLOR QUANTWIZ_ISA QUANTWIZ_NOW QUANTWIZ_RULES HF_HOME HF_TOKEN OLLAMA_MODELS
+unset NO_COLOR QUANTWIZ_ISA QUANTWIZ_NOW QUANTWIZ_RULES OLLAMA_MODELS LLAMA_CACHE
+unset HF_HOME HF_HUB_CACHE HUGGINGFACE_HUB_CACHE HF_TOKEN HF_TOKEN_PATH HF_ENDPOINT HF_HUB_OFFLINE TRANSFORMERS_OFFLINE
+unset HF_HUB_DOWNLOAD_TIMEOUT http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY
 top_srcdir=$(cd "${srcdir:-.}" && pwd)
 top_builddir=$(pwd)
 QUANTWIZ=$top_builddir/quantwiz

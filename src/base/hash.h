@@ -1,4 +1,4 @@
-/* SHA-256 (nettle), in hexadecimal. */
+/* SHA-256 and SHA-1 (nettle), in hexadecimal. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
@@ -11,5 +11,13 @@ enum { HASH_TEXT = 65 };
 char *hash_bytes(char out[static HASH_TEXT], const void *data, size_t size);
 /* Of a whole file of any size, and its size. Stops at an interrupt. */
 int hash_file(char out[static HASH_TEXT], const char *path, uint64_t *bytes, struct error *e);
+
+/* In pieces, for what comes in over a wire. */
+enum hash_kind { HASH_SHA256, HASH_SHA1 };
+struct hash_stream;
+struct hash_stream *hash_stream_new(enum hash_kind kind);
+void hash_stream_add(struct hash_stream *h, const void *data, size_t size);
+/* Writes the text (SHA-1 has 40 digits) and frees; `out` NULL only frees. */
+char *hash_stream_finish(struct hash_stream *h, char *out);
 
 #endif

@@ -1,8 +1,10 @@
 #include "base/watch.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -69,27 +71,36 @@ struct watch *watch_part(struct watch_part *p, struct watch *whole, double from,
 
 /* ----------------------------------------------------------------- progress */
 
+/* One line, cut where the terminal ends: a line that wraps cannot be drawn over. */
+static void draw_bar(double share, const char *eta, const char *what)
+{
+    enum { CELLS = 24, WIDEST = 160 };
+    char line[WIDEST];
+    struct winsize size = {0};
+    int columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
+    for (int i = 0; i < CELLS; i++)
+        line[i] = i < share * CELLS ? '#' : '.';
+    snprintf(line + CELLS, sizeof line - CELLS, " %3.0f %%  ETA %s  %s", share * 100, eta, what);
+    fprintf(stderr, "\r%.*s\033[K", columns < WIDEST ? columns - 1 : WIDEST, line);
+}
+
 static bool progress_tick(struct watch *w, double done, double total, const char *what)
 {
     struct progress *p = w->user;
-    double now = clock_monotonic();
+    double now = clock_monotonic(), share = total > 0 ? done / total : 0;
+    if (isnan(p->first) && total > 0)
+        p->first = share;
     if (p->quiet || now - p->drawn < (p->terminal ? 0.1 : 5.0))
         return true;
     if (p->drawn == 0 && now - p->started < 0.5)
         return true;
-    double share = total > 0 ? done / total : 0;
     char eta[FORMAT_SIZE] = "";
-    if (share > 0.01)
-        format_duration(eta, (now - p->started) * (1 - share) / share);
-    if (p->terminal) {
-        char bar[31];
-        for (int i = 0; i < 30; i++)
-            bar[i] = i < share * 30 ? '#' : '.';
-        bar[30] = 0;
-        fprintf(stderr, "\r%s %3.0f %%  ETA %s  %.40s\033[K", bar, share * 100, eta, what);
-    } else {
+    if (share - p->first > 0.001)
+        format_duration(eta, (now - p->started) * (1 - share) / (share - p->first));
+    if (p->terminal)
+        draw_bar(share, eta, what);
+    else
         fprintf(stderr, "%3.0f %%  ETA %s  %s\n", share * 100, eta, what);
-    }
     fflush(stderr);
     p->drawn = now;
     p->shown = true;
@@ -100,6 +111,7 @@ void progress_init(struct progress *p, bool quiet)
 {
     *p = (struct progress){.watch = {.tick = progress_tick, .user = p},
                            .started = clock_monotonic(),
+                           .first = NAN,
                            .quiet = quiet,
                            .terminal = isatty(STDERR_FILENO)};
 }

@@ -37,7 +37,7 @@ int interrupt_error(struct error *e);
  * when `quiet`. */
 struct progress {
     struct watch watch;
-    double started, drawn;
+    double started, drawn, first; /* first: the share that was done when it began; NaN before the first tick */
     bool quiet, terminal, shown;
 };
 void progress_init(struct progress *p, bool quiet);

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "base/watch.h"
 #include "cmd/cmd.h"
+#include "cmd/open.h"
 #include "eval/eval.h"
 #include "run/figures.h"
 
@@ -204,9 +205,9 @@ static int run(const struct args *a, struct error *e)
     struct model *m = NULL, *base = NULL;
     int rc = read_options(a, &o, e);
     if (!rc)
-        rc = model_open(&m, args_operand(a, 0), 0, e);
+        rc = open_model(&m, args_operand(a, 0), 0, e);
     if (!rc && args_has(a, "base"))
-        rc = model_open(&base, args_get(a, "base"), 0, e);
+        rc = open_model(&base, args_get(a, "base"), 0, e);
     if (!rc)
         rc = evaluate(a, m, base, &o, e);
     model_close(base);

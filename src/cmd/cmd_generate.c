@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "base/watch.h"
 #include "cmd/cmd.h"
+#include "cmd/open.h"
 #include "eval/generate.h"
 
 static const struct option_spec options[] = {
@@ -97,7 +98,7 @@ static int run(const struct args *a, struct error *e)
     struct generate_options o;
     struct model *m;
     int rc = read_options(a, &o, e);
-    if (rc || (rc = model_open(&m, args_operand(a, 0), 0, e)))
+    if (rc || (rc = open_model(&m, args_operand(a, 0), 0, e)))
         return rc;
     rc = run_model(a, m, &o, e);
     model_close(m);

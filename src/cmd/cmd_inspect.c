@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "base/table.h"
 #include "cmd/cmd.h"
+#include "cmd/open.h"
 #include "model/model.h"
 
 /* What the text and the JSON both show. */
@@ -214,7 +215,7 @@ static int run(const struct args *a, struct error *e)
 {
     struct model *m;
     struct summary s;
-    int rc = model_open(&m, args_operand(a, 0), 0, e);
+    int rc = open_model(&m, args_operand(a, 0), 0, e);
     if (rc)
         return rc;
     rc = summarize(&s, m, e);

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "cmd/cmd.h"
+#include "cmd/open.h"
 #include "text/tokenizer.h"
 
 enum { TEXT_LIMIT = 1 << 30 };
@@ -74,7 +75,7 @@ static int run(const struct args *a, struct error *e)
     struct model *m;
     char *text;
     size_t length;
-    int rc = model_open(&m, args_operand(a, 0), MODEL_HEADER_ONLY, e);
+    int rc = open_model(&m, args_operand(a, 0), MODEL_HEADER_ONLY, e);
     if (rc)
         return rc;
     if (!(rc = file_read(file ? file : "/dev/stdin", TEXT_LIMIT, &text, &length, e))) {

@@ -10,6 +10,7 @@
 #include "base/cpu.h"
 #include "base/json.h"
 #include "base/table.h"
+#include "cmd/open.h"
 #include "run/quantize.h"
 #include "run/usage.h"
 
@@ -233,7 +234,7 @@ int making_run(const struct making *m, struct error *e)
 {
     struct model *model;
     struct recipe_options options = m->options;
-    int rc = model_open(&model, m->in, m->dry_run ? MODEL_HEADER_ONLY : 0, e);
+    int rc = open_model(&model, m->in, m->dry_run ? MODEL_HEADER_ONLY : 0, e);
     if (rc)
         return rc;
     struct account a = {.making = m, .model = model, .watch = {.tick = on_tick}};

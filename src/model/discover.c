@@ -370,6 +370,23 @@ void discover_models(struct found_models *f, const char *folder, double seconds)
         qsort(f->items, f->count, sizeof *f->items, compare_found);
 }
 
+char *discover_named(const char *place, const char *name)
+{
+    enum { SECONDS = 60 };
+    struct found_models f = {.complete = true};
+    struct search s = {.found = &f, .deadline = clock_monotonic() + SECONDS};
+    char *path = NULL;
+    for (size_t i = 0; i < ARRAY_LENGTH(places); i++)
+        if (strcmp(places[i].name, place) == 0)
+            look_in_place(&s, &places[i]);
+    tdestroy(s.seen, free);
+    for (int i = 0; i < f.count && !path; i++)
+        if (strcmp(f.items[i].name, name) == 0)
+            path = xstrdup(f.items[i].path);
+    found_models_done(&f);
+    return path;
+}
+
 void found_models_done(struct found_models *f)
 {
     for (int i = 0; i < f->count; i++) {

@@ -19,6 +19,8 @@ struct found_models {
 };
 /* Looks for at most `seconds`; sorted by place and name. `folder` NULL: the current one. */
 void discover_models(struct found_models *f, const char *folder, double seconds);
+/* The path of the model that bears this name in this place ("ollama", "llama3.2:1b"); NULL: none. free() it. */
+char *discover_named(const char *place, const char *name);
 void found_models_done(struct found_models *f);
 
 #endif

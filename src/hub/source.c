@@ -1,0 +1,155 @@
+#include "hub/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "hub/download.h"
+#include "hub/offers.h"
+#include "model/discover.h"
+
+static const char ollama_scheme[] = "ollama:";
+
+bool source_is_named(const char *given)
+{
+    return reference_is(given) || str_starts(given, ollama_scheme);
+}
+
+/* ----------------------------------------------------------------------- the hub */
+
+/* "Q2_K, Q4_K_M and 3 more" */
+static char *list_offers(const struct offers *o)
+{
+    enum { SHOWN_MAX = 12 };
+    struct str s = {0};
+    for (int i = 0; i < o->count && i < SHOWN_MAX; i++)
+        str_addf(&s, "%s%s", i ? ", " : "", *o->items[i].level ? o->items[i].level : path_name(o->items[i].name));
+    if (o->count > SHOWN_MAX)
+        str_addf(&s, " and %d more", o->count - SHOWN_MAX);
+    return str_take(&s);
+}
+
+static int refuse_choice(const struct reference *ref, const struct offers *o, struct error *e)
+{
+    char *list = list_offers(o);
+    const char *first = *o->items[0].level ? o->items[0].level : o->items[0].name;
+    if (ref->file)
+        error_set(e, ERROR_USAGE, "hf:%s has no one model '%s': name a file or a level of these: %s", ref->repository,
+                  ref->file, list);
+    else
+        error_set(e, ERROR_USAGE, "hf:%s holds %d ready-made models (%s): name one, as in hf:%s:%s; `quantwiz models"
+                  " hf:%s` lists them with their sizes", ref->repository, o->count, list, ref->repository, first,
+                  ref->repository);
+    free(list);
+    return e->code;
+}
+
+static int refuse_content(const struct reference *ref, const struct offers *o, struct error *e)
+{
+    if (o->pickles)
+        return error_set(e, ERROR_FAILED, "hf:%s holds its weights as PyTorch files only, which may run code when they are"
+                         " opened: choose a repository with safetensors, or ask its maker for them", ref->repository);
+    return error_set(e, ERROR_FAILED, "hf:%s holds neither a GGUF model nor a checkpoint of config.json and safetensors:"
+                     " see what else its maker offers", ref->repository);
+}
+
+/* A file that is no GGUF model: taken as it is. */
+static int fetch_plain(struct hub *h, struct repository *r, const struct reference *ref, char **path, struct error *e)
+{
+    const char *name = ref->file;
+    int rc = download_files(h, r, ref, &name, 1, e);
+    *path = rc ? NULL : cache_entry(&r->cache, r->commit, name);
+    return rc;
+}
+
+static int fetch_offer(struct hub *h, struct repository *r, const struct reference *ref, const struct offer *o,
+                       char **path, struct error *e)
+{
+    int count;
+    const char **names = offer_files(o, r, &count);
+    int rc = count == o->shards ? download_files(h, r, ref, names, count, e)
+                                : error_set(e, ERROR_FAILED, "hf:%s has only %d of the %d shards of %s", ref->repository,
+                                            count, o->shards, o->name);
+    *path = rc ? NULL : cache_entry(&r->cache, r->commit, o->name);
+    free(names);
+    return rc;
+}
+
+static int fetch_checkpoint(struct hub *h, struct repository *r, const struct reference *ref, char **path,
+                            struct error *e)
+{
+    int count;
+    const char **names = checkpoint_files(r, &count);
+    int rc = download_files(h, r, ref, names, count, e);
+    *path = rc ? NULL : cache_snapshot(&r->cache, r->commit);
+    free(names);
+    return rc;
+}
+
+static int choose(struct hub *h, struct repository *r, const struct reference *ref, const struct offers *o,
+                  char **path, struct error *e)
+{
+    const struct offer *named = ref->file ? offers_find(o, ref->file) : NULL;
+    if (named)
+        return fetch_offer(h, r, ref, named, path, e);
+    if (ref->file && (repository_file(r, ref->file) || !o->count))
+        return fetch_plain(h, r, ref, path, e);
+    if (!ref->file && o->checkpoint)
+        return fetch_checkpoint(h, r, ref, path, e);
+    if (!ref->file && o->count == 1)
+        return fetch_offer(h, r, ref, &o->items[0], path, e);
+    return o->count ? refuse_choice(ref, o, e) : refuse_content(ref, o, e);
+}
+
+static int resolve_on_hub(struct hub *h, const struct reference *ref, char **path, struct error *e)
+{
+    struct repository r;
+    struct offers o = {0};
+    int rc = repository_open(&r, h, ref, e);
+    if (!rc) {
+        offers_collect(&o, &r);
+        rc = choose(h, &r, ref, &o, path, e);
+        offers_done(&o);
+    }
+    repository_close(&r);
+    return rc;
+}
+
+static int resolve_reference(const char *given, char **path, struct watch *w, struct error *e)
+{
+    struct reference ref;
+    struct hub h;
+    int rc = reference_parse(&ref, given, e);
+    if (!rc) {
+        hub_open(&h, w);
+        rc = resolve_on_hub(&h, &ref, path, e);
+        hub_close(&h);
+    }
+    reference_done(&ref);
+    return rc;
+}
+
+/* ------------------------------------------------------------------------- stores */
+
+static int resolve_in_ollama(const char *given, char **path, struct error *e)
+{
+    const char *name = given + strlen(ollama_scheme);
+    char *full = strchr(path_name(name), ':') ? xstrdup(name) : xasprintf("%s:latest", name);
+    *path = discover_named("ollama", full);
+    int rc = *path ? 0 : error_set(e, ERROR_FAILED, "Ollama's store has no model %s: `quantwiz models` lists what it has,"
+                                   " `ollama pull %s` fetches it; OLLAMA_MODELS names a store elsewhere", full, name);
+    free(full);
+    return rc;
+}
+
+int source_resolve(const char *given, char **path, struct watch *w, struct error *e)
+{
+    *path = NULL;
+    if (reference_is(given))
+        return resolve_reference(given, path, w, e);
+    if (str_starts(given, ollama_scheme))
+        return resolve_in_ollama(given, path, e);
+    *path = path_expand(given);
+    return 0;
+}

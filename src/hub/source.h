@@ -1,0 +1,18 @@
+/* Where a model comes from, whatever a person calls it: a path, "hf:ORG/NAME" on the hub, "ollama:NAME" in a store. */
+#ifndef HUB_SOURCE_H
+#define HUB_SOURCE_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/watch.h"
+
+/* Does the name stand for something that is not simply a path? */
+bool source_is_named(const char *given);
+
+/* The path to open: a file (the first of its shards) or a checkpoint's folder. Fetches what is on the hub and not yet
+ * in the cache. A repository that holds several GGUF models and no checkpoint is refused with the list of them
+ * (ERROR_USAGE): one has to be named. free() *path. */
+int source_resolve(const char *given, char **path, struct watch *w, struct error *e);
+
+#endif
