@@ -6,6 +6,7 @@
 #include "infer/blas.h"
 
 enum {
+    SINK = 1,              /* scores of a query that belong to no position, where there are sinks */
     QUERIES = 64,          /* positions of a block, at most */
     SCORES = 128 * 1024,   /* scores of a block, at most (unless one position has more): half a megabyte */
 };
@@ -24,7 +25,7 @@ static int64_t block_length(const struct layer_shape *s, int64_t positions)
 int64_t attention_scratch(const struct layer_shape *s, int64_t positions)
 {
     int64_t most = SCORES > group(s) * positions ? SCORES : group(s) * positions;
-    return (int64_t)QUERIES * group(s) * (s->key_length + s->value_length) + most;
+    return (int64_t)QUERIES * group(s) * (s->key_length + s->value_length + SINK) + most;
 }
 
 /* A block: queries [first, last) of one sequence, with one key-value head. */
@@ -60,17 +61,19 @@ static int64_t window_start(const struct attention *a, int64_t position)
     return a->shape->window && start > 0 ? start : 0;
 }
 
-/* Scores to weights: row r is query r / group; columns are positions from `start` on. */
+/* Scores to weights: row r is query r / group; columns are positions from `start` on, and the sink. */
 static void weigh(const struct attention *a, const struct block *b, float *scores, int64_t start,
                   int64_t columns)
 {
-    int64_t rows = (b->last - b->first) * group(a->shape);
+    int64_t heads = group(a->shape), rows = (b->last - b->first) * heads;
     for (int64_t r = 0; r < rows; r++, scores += columns) {
-        int64_t position = a->past + b->first + r / group(a->shape);
-        int64_t low = window_start(a, position) - start, high = position + 1 - start;
+        int64_t position = a->past + b->first + r / heads;
+        int64_t low = window_start(a, position) - start, high = position + 1 - start, end = high;
         if (a->softcap > 0)
             a->kernels->soft_cap(scores + low, (float)a->softcap, high - low);
-        a->kernels->softmax(scores + low, high - low);
+        if (a->sinks)
+            scores[end++] = a->sinks[b->kv_head * heads + r % heads];
+        a->kernels->softmax(scores + low, end - low);
         memset(scores, 0, low * sizeof *scores);
         memset(scores + high, 0, (columns - high) * sizeof *scores);
     }
@@ -85,11 +88,12 @@ static void attend(const struct attention *a, const struct block *b, float *scra
     int64_t origin = b->sequence * ((int64_t)a->past + a->length) + start;
     const float *k = a->k + origin * k_step + (int64_t)b->kv_head * s->key_length;
     const float *v = a->v + origin * v_step + (int64_t)b->kv_head * s->value_length;
+    int64_t step = columns + (a->sinks ? SINK : 0);
     float *q = scratch, *mixed = q + rows * s->key_length, *scores = mixed + rows * s->value_length;
     gather(a, b, q);
-    blas_times_rows(rows, columns, s->key_length, q, s->key_length, k, k_step, scores, columns);
-    weigh(a, b, scores, start, columns);
-    blas_times(rows, s->value_length, columns, scores, columns, v, v_step, mixed, s->value_length);
+    blas_times_rows(rows, columns, s->key_length, q, s->key_length, k, k_step, scores, step);
+    weigh(a, b, scores, start, step);
+    blas_times(rows, s->value_length, columns, scores, step, v, v_step, mixed, s->value_length);
     scatter(a, b, mixed);
 }
 

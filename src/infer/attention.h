@@ -15,6 +15,7 @@ struct attention {
     const struct layer_shape *shape;
     double scale;          /* of the scores */
     double softcap;        /* of the scaled scores; 0: none */
+    const float *sinks;    /* [heads], or NULL: scores that join each softmax and bring no value */
     int sequences, length; /* queries: sequences × length */
     int past;              /* positions before them that have keys already */
     const float *q;        /* [sequences][length][heads][key_length] */

@@ -6,6 +6,9 @@
  *         x += down( act(gate(n)) · up(n) )                               with n = norm(x)
  *     logits = output( norm(x) )
  *
+ * Some architectures normalize what is added to x instead of n, or also. The second half of a layer may be a
+ * mixture of experts (feed_forward.c).
+ *
  * Positions are rows: all positions of all sequences of a pass go through a layer together. Chunks need their
  * keys and values within a layer only, so no cache outlives it; appended tokens go to the cache. */
 #include "infer/decoder.h"
@@ -18,7 +21,6 @@
 
 enum {
     APPEND_ROWS = 512, /* of a long prompt at a time */
-    SERIAL_ROWS = 8,   /* fewer are sooner done than given to threads */
 };
 
 /* ------------------------------------------------------------------- buffers */
@@ -42,17 +44,43 @@ static struct widths widest(const struct decoder *d)
         w.k = larger(w.k, (int64_t)s->kv_heads * s->key_length);
         w.v = larger(w.v, (int64_t)s->kv_heads * s->value_length);
         w.mixed = larger(w.mixed, (int64_t)s->heads * s->value_length);
-        w.ffn = larger(w.ffn, s->ffn);
+        w.ffn = larger(w.ffn, larger(s->ffn, d->model->hp.shared_ffn));
         w.scratch = larger(w.scratch, attention_scratch(s, d->context));
     }
     return w;
 }
 
+static void *items(struct decoder *d, int64_t count, size_t size)
+{
+    d->buffer_bytes += count * size;
+    return xaligned(count * size);
+}
+
 static float *buffer(struct decoder *d, int64_t rows, int64_t columns)
 {
-    uint64_t bytes = (uint64_t)rows * columns * sizeof(float);
-    d->buffer_bytes += bytes;
-    return xaligned(bytes);
+    return items(d, rows * columns, sizeof(float));
+}
+
+static void allocate_routing(struct decoder *d)
+{
+    int64_t experts = d->model->hp.experts, chosen = d->rows * d->model->hp.experts_used;
+    d->routing = (struct routing){
+        .scores = buffer(d, d->rows, experts),
+        .chosen = items(d, chosen, sizeof(int)),
+        .share = buffer(d, 1, chosen),
+        .start = items(d, experts + 1, sizeof(int64_t)),
+        .order = items(d, chosen, sizeof(int64_t)),
+        .gathered = buffer(d, d->rows, d->model->hp.embd),
+        .sum = buffer(d, d->rows, d->model->hp.embd),
+    };
+}
+
+static bool has_experts(const struct decoder *d)
+{
+    for (int i = 0; i < d->model->hp.layers; i++)
+        if (d->layers[i].experts.router.tensor)
+            return true;
+    return false;
 }
 
 static void allocate(struct decoder *d)
@@ -71,6 +99,8 @@ static void allocate(struct decoder *d)
     d->up = buffer(d, d->rows, w.ffn);
     d->scratch = buffer(d, d->threads, w.scratch);
     d->hidden = buffer(d, d->hidden_rows, embd);
+    if (has_experts(d))
+        allocate_routing(d);
     d->buffer_bytes += product_init(&d->product, d->hidden_rows, larger(larger(embd, w.mixed), w.ffn));
 }
 
@@ -117,8 +147,10 @@ void decoder_free(struct decoder *d)
 {
     if (!d)
         return;
-    float *const buffers[] = {d->x,    d->branch, d->q,       d->k,      d->v,    d->mixed,
-                              d->gate, d->up,     d->scratch, d->hidden, d->cache};
+    const struct routing *g = &d->routing;
+    void *const buffers[] = {d->x,      d->branch, d->q,      d->k,      d->v,     d->mixed,
+                             d->gate,   d->up,     d->scratch, d->hidden, d->cache, g->scores,
+                             g->chosen, g->share,  g->start,  g->order,  g->gathered, g->sum};
     for (size_t i = 0; i < ARRAY_LENGTH(buffers); i++)
         free(buffers[i]);
     product_done(&d->product);
@@ -141,15 +173,12 @@ struct pass {
     int64_t rows; /* sequences × length */
 };
 
-static int threads_for(const struct decoder *d, int64_t rows)
-{
-    return rows < SERIAL_ROWS ? 1 : d->threads;
-}
-
-/* Pieces of n->length of a row; to = from is allowed. Does nothing where there is no norm. */
+/* Pieces of n->length of a row; to = from is allowed. Without a norm `to` is as `from`. */
 static void normalize(const struct decoder *d, const struct norm *n, const float *from, float *to,
                       int64_t width)
 {
+    if (!n->weight && to != from)
+        memcpy(to, from, width * sizeof *to);
     for (int64_t at = 0; n->weight && at < width; at += n->length)
         d->kernels->rms_norm(from + at, n->weight, to + at, n->length, d->model->hp.norm_eps);
 }
@@ -177,7 +206,8 @@ static void turn_heads(const struct decoder *d, const struct layer *l, const str
 #pragma omp parallel for num_threads(threads_for(d, p->rows))
     for (int64_t r = 0; r < p->rows; r++) {
         normalize(d, n, x + r * width, x + r * width, width);
-        rope_apply(l->rope, x + r * width, heads, length, p->past + (int)(r % p->length));
+        if (l->rope)
+            rope_apply(l->rope, x + r * width, heads, length, p->past + (int)(r % p->length));
     }
 }
 
@@ -219,23 +249,11 @@ static void attention_block(struct decoder *d, const struct layer *l, const stru
     round_heads(d, d->q, p->rows, l->q.rows);
     round_heads(d, new_k, p->rows, l->k.rows);
     round_heads(d, new_v, p->rows, l->v.rows);
-    attention(&(struct attention){.kernels = d->kernels, .shape = s, .softcap = hp->attn_softcap,
+    attention(&(struct attention){.kernels = d->kernels, .shape = s, .softcap = hp->attn_softcap, .sinks = l->sinks,
               .scale = hp->attention_scale != 0 ? hp->attention_scale : 1 / sqrt(s->key_length),
               .sequences = p->sequences, .length = p->length, .past = p->past, .q = d->q, .k = k, .v = v,
               .out = d->mixed, .scratch = d->scratch, .threads = d->threads});
     product(&d->product, d->mixed, p->rows, &(struct output){&l->attn_output, d->branch}, 1);
-}
-
-static void feed_forward_block(struct decoder *d, const struct layer *l, const struct pass *p)
-{
-    int64_t ffn = l->shape->ffn;
-    void (*act)(float *gate, const float *up, int64_t n) =
-        d->model->arch->gate == GATE_SILU ? d->kernels->gate_silu : d->kernels->gate_gelu;
-    product(&d->product, d->branch, p->rows, (struct output[]){{&l->gate, d->gate}, {&l->up, d->up}}, 2);
-#pragma omp parallel for num_threads(threads_for(d, p->rows))
-    for (int64_t r = 0; r < p->rows; r++)
-        act(d->gate + r * ffn, d->up + r * ffn, ffn);
-    product(&d->product, d->gate, p->rows, &(struct output){&l->down, d->branch}, 1);
 }
 
 static int check_tokens(const struct decoder *d, const int32_t *tokens, int64_t count, struct error *e)
@@ -262,7 +280,7 @@ static int forward(struct decoder *d, const int32_t *tokens, const struct pass *
         attention_block(d, l, p, cached ? d->cache + l->cache_k : d->k,
                         cached ? d->cache + l->cache_v : d->v);
         add_branch(d, &l->attn_post_norm, &l->ffn_norm, d->branch, p->rows);
-        feed_forward_block(d, l, p);
+        feed_forward_block(d, l, p->rows);
         add_branch(d, &l->ffn_post_norm, last ? &d->output_norm : &l[1].attn_norm, last ? hidden : d->branch,
                    p->rows);
     }
@@ -315,13 +333,16 @@ void decoder_logits(struct decoder *d, int first, int count, float *out)
     if (first < 0 || count < 1 || first + (int64_t)count > d->hidden_count)
         die("logits of rows %d to %d of %lld", first, first + count, (long long)d->hidden_count);
     product(&d->product, d->hidden + (int64_t)first * hp->embd, count, &(struct output){&d->output, out}, 1);
-    if (hp->logit_scale == 0 && hp->final_softcap == 0)
+    float scale = hp->logit_scale == 0               ? 1
+                  : d->model->arch->logits_divided ? (float)(1 / hp->logit_scale)
+                                                   : (float)hp->logit_scale;
+    if (scale == 1 && hp->final_softcap == 0)
         return;
 #pragma omp parallel for num_threads(threads_for(d, count))
     for (int r = 0; r < count; r++) {
         float *row = out + (int64_t)r * hp->vocab;
-        for (int64_t i = 0; hp->logit_scale != 0 && i < hp->vocab; i++)
-            row[i] *= (float)hp->logit_scale;
+        for (int64_t i = 0; scale != 1 && i < hp->vocab; i++)
+            row[i] *= scale;
         if (hp->final_softcap > 0)
             d->kernels->soft_cap(row, (float)hp->final_softcap, hp->vocab);
     }

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/watch.h"
+#include "infer/product.h"
 #include "model/model.h"
 
 struct decoder;
@@ -21,8 +22,7 @@ struct decoder_options {
      * decoder_append. */
     int sequences;
     bool activations_q8;     /* round the inputs of products as llama.cpp's CPU kernels do (round.h) */
-    /* Called with the inputs of each product with a weight, for calibration: x[rows][columns]. */
-    void (*tap)(void *user, const struct tensor *t, const float *x, int64_t rows, int64_t columns);
+    product_tap *tap;        /* sees the inputs of every product, for calibration */
     void *tap_user;
 };
 

@@ -1,4 +1,5 @@
-/* Shared by decoder_open.c (what the model must offer) and decoder.c (the forward pass). */
+/* Shared by the files of the decoder: decoder_open.c (what the model must offer) with weights.c (tensor by
+ * tensor), decoder.c (the forward pass) and feed_forward.c (its second half of a layer). */
 #ifndef INFER_DECODER_PRIV_H
 #define INFER_DECODER_PRIV_H
 
@@ -14,15 +15,39 @@ struct norm {
     int64_t length;
 };
 
+struct feed_forward {
+    struct weight gate, up;       /* [ffn][embd] */
+    struct weight down;           /* [embd][ffn] */
+};
+
+/* A mixture of experts: each row goes to those that the router scores highest. */
+struct experts {
+    struct weight router;         /* [experts][embd]; tensor NULL: the layer has none */
+    struct feed_forward first;    /* expert 0; the rows of the others follow it in the same tensors */
+    struct weight shared_gate;    /* [1][embd]: how much the shared expert adds; tensor NULL: all of it */
+};
+
 struct layer {
     const struct layer_shape *shape;
     struct norm attn_norm, attn_post_norm, q_norm, k_norm, ffn_norm, ffn_post_norm;
     struct weight q, k, v;        /* [heads or kv_heads · length][embd] */
     struct weight attn_output;    /* [embd][heads · value_length] */
-    struct weight gate, up;       /* [ffn][embd]; no gate: tensor NULL */
-    struct weight down;           /* [embd][ffn] */
-    const struct rope *rope;
+    const float *sinks;           /* [heads], or NULL */
+    struct feed_forward ffn;      /* of every row; beside experts the shared one, where there is one */
+    struct experts experts;
+    const struct rope *rope;      /* NULL: nothing is rotated */
     int64_t cache_k, cache_v;     /* where its part of the cache starts, in floats */
+};
+
+/* Which rows a layer's experts get, and what they work on. NULLs without experts. */
+struct routing {
+    float *scores;                /* [rows][experts] */
+    int *chosen;                  /* [rows][used]: experts, best first */
+    float *share;                 /* [rows][used]: what each counts */
+    int64_t *start;               /* [experts + 1]: an expert's part of `order` */
+    int64_t *order;               /* [rows · used]: indices into `chosen`, by expert and row */
+    float *gathered;              /* [rows][embd]: one expert's inputs, then its outputs */
+    float *sum;                   /* [rows][embd] */
 };
 
 struct decoder {
@@ -32,6 +57,7 @@ struct decoder {
     struct arena arena;           /* norms, biases, layers */
     int threads;
     int context, sequences;
+    void (*act)(float *gate, const float *up, int64_t n);
     struct rope rope, rope_local; /* local: of windowed layers */
 
     struct layer *layers;         /* [hp.layers] */
@@ -49,6 +75,7 @@ struct decoder {
     float *mixed;                 /* [rows][heads][value_length] */
     float *gate, *up;             /* [rows][ffn] */
     float *scratch;               /* [threads][attention_scratch] */
+    struct routing routing;
     uint64_t buffer_bytes;
 
     float *hidden;                /* [hidden_rows][embd]: the last call's, after the final norm */
@@ -61,5 +88,23 @@ struct decoder {
 
 /* decoder_open.c: finds and checks every weight; fills all but the buffers. */
 int decoder_bind(struct decoder *d, struct error *e);
+
+/* weights.c: the tensor with this role in this layer (-1: outside of blocks) as `rows` of `columns`, with its bias
+ * where it has one; an error where it is missing, unreadable or of another shape. */
+int bind_weight(struct decoder *d, struct weight *w, enum tensor_role role, int layer, int64_t columns,
+                int64_t rows, struct error *e);
+/* weights.c: `length` numbers, in the decoder's arena; *x stays NULL where the model has none of this role. */
+int bind_vector(struct decoder *d, const float **x, enum tensor_role role, int layer, int64_t length,
+                struct error *e);
+/* weights.c: an error that names the tensor. */
+int missing_tensor(const struct decoder *d, enum tensor_role role, int layer, const char *suffix, struct error *e);
+/* weights.c: "cannot evaluate FILE: …" */
+int decoder_refuse(const struct decoder *d, struct error *e, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* feed_forward.c: from the rows in d->branch to what they add to the residual stream, also there. */
+void feed_forward_block(struct decoder *d, const struct layer *l, int64_t rows);
+/* feed_forward.c: below this, rows are sooner done than given to threads. */
+int threads_for(const struct decoder *d, int64_t rows);
 
 #endif

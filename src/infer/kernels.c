@@ -184,6 +184,23 @@ static void gate_gelu(float *gate, const float *up, int64_t n)
     store_tail(gate + i, n - i, gelu(load_tail(gate + i, n - i, 0)) * load_tail(up + i, n - i, 0));
 }
 
+/* A NaN stays one: every comparison with it is false. */
+static inline vec clamped(vec gate, vec up)
+{
+    vec limit = all(7);
+    gate = choose(gate > limit, limit, gate);
+    up = choose(up > limit, limit, choose(up < -limit, -limit, up));
+    return gate / (all(1) + exp_vec(all(-1.702f) * gate)) * (up + all(1));
+}
+
+static void gate_clamped(float *gate, const float *up, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        store(gate + i, clamped(load(gate + i), load(up + i)));
+    store_tail(gate + i, n - i, clamped(load_tail(gate + i, n - i, 0), load_tail(up + i, n - i, 0)));
+}
+
 /* tanh u = 1 - 2 / (exp(2u) + 1) */
 static inline vec cap_vec(vec x, vec cap)
 {
@@ -246,6 +263,7 @@ const struct kernels KERNELS = {
     .log_sum_exp = log_sum_exp,
     .gate_silu = gate_silu,
     .gate_gelu = gate_gelu,
+    .gate_clamped = gate_clamped,
     .soft_cap = soft_cap,
     .add = add,
     .dot = dot,

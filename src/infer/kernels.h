@@ -21,6 +21,9 @@ struct kernels {
     /* gate[n] = act(gate) · up, with act the SiLU or the tanh form of GELU */
     void (*gate_silu)(float *gate, const float *up, int64_t n);
     void (*gate_gelu)(float *gate, const float *up, int64_t n);
+    /* gate[n] = g · sigmoid(1.702 g) · (u + 1), with g = min(gate, 7) and u = up within ±7
+     * (https://arxiv.org/abs/2508.10925, section 2.1; the numbers are those of the published models) */
+    void (*gate_clamped)(float *gate, const float *up, int64_t n);
     /* x[n] = cap · tanh(x / cap) */
     void (*soft_cap)(float *x, float cap, int64_t n);
     /* y[n] += scale · x[n] */

@@ -49,6 +49,14 @@ static void gate_gelu(float *gate, const float *up, int64_t n)
     }
 }
 
+static void gate_clamped(float *gate, const float *up, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double g = gate[i] > 7 ? 7 : gate[i], u = up[i] > 7 ? 7 : up[i] < -7 ? -7 : up[i];
+        gate[i] = (float)(g / (1 + exp(-1.702 * g)) * (u + 1));
+    }
+}
+
 static void soft_cap(float *x, float cap, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
@@ -94,6 +102,7 @@ const struct kernels kernels_reference = {
     .log_sum_exp = log_sum_exp,
     .gate_silu = gate_silu,
     .gate_gelu = gate_gelu,
+    .gate_clamped = gate_clamped,
     .soft_cap = soft_cap,
     .add = add,
     .dot = dot,

@@ -207,9 +207,11 @@ static int alike(const struct product *p, const struct output *outputs, int coun
 
 static void call_tap(const struct product *p, const struct output *outputs, int count)
 {
-    for (int i = 0; p->tap && i < count; i++)
-        if (outputs[i].weight->first == 0)
-            p->tap(p->tap_user, outputs[i].weight->tensor, p->x, p->rows, p->columns);
+    for (int i = 0; p->tap && i < count; i++) {
+        const struct weight *w = outputs[i].weight;
+        if (!w->follows)
+            p->tap(p->tap_user, w->tensor, w->expert, p->x, p->rows, p->columns);
+    }
 }
 
 void product(struct product *p, const float *x, int64_t rows, const struct output *outputs, int count)

@@ -21,7 +21,14 @@ struct weight {
     const struct tensor *tensor;
     int64_t first, rows, columns;
     const float *bias;              /* [rows], or NULL */
+    int expert;                     /* which of the tensor's experts these rows are; 0 where it has none */
+    bool follows;                   /* other rows of the tensor have met the same inputs (fused weights) */
 };
+
+/* Called with the inputs of each product with a weight: x[rows][columns]. Rows of experts meet the inputs that
+ * were routed to them, one expert at a time. */
+typedef void product_tap(void *user, const struct tensor *t, int expert, const float *x, int64_t rows,
+                         int64_t columns);
 
 /* One product of a group that shares its inputs. */
 struct output {
@@ -34,7 +41,7 @@ struct product {
     const struct kernels *kernels;
     int threads;
     bool imitate;                   /* round inputs as llama.cpp does */
-    void (*tap)(void *user, const struct tensor *t, const float *x, int64_t rows, int64_t columns);
+    product_tap *tap;
     void *tap_user;
     /* the inputs at present */
     const float *x;                 /* [rows][columns] */

@@ -7,8 +7,13 @@
 #include "base/mem.h"
 
 /* What scaling does to one pair, whose angle per position is `frequency`. */
-static double linear(const struct hparams *hp, double base, int pair, double frequency)
+typedef double scaled_frequency(const struct architecture *a, const struct hparams *hp, double base, int pair,
+                                double frequency);
+
+static double linear(const struct architecture *a, const struct hparams *hp, double base, int pair,
+                     double frequency)
 {
+    (void)a;
     (void)base;
     (void)pair;
     return frequency / hp->rope_factor;
@@ -20,19 +25,25 @@ static double pair_of_turns(const struct hparams *hp, double base, double turns)
     return hp->rope_dims * log(hp->rope_original_context / (turns * 2 * M_PI)) / (2 * log(base));
 }
 
-/* Pairs with over 32 turns keep their frequency, those under one turn get it divided. */
-static double yarn(const struct hparams *hp, double base, int pair, double frequency)
+/* Pairs that turn often (32 times) keep their frequency, those that turn seldom (once) get it divided. */
+static double yarn(const struct architecture *a, const struct hparams *hp, double base, int pair, double frequency)
 {
-    double last = hp->rope_dims - 1;
-    double low = fmax(floor(pair_of_turns(hp, base, 32)), 0);
-    double high = fmin(ceil(pair_of_turns(hp, base, 1)), last);
+    double low = pair_of_turns(hp, base, hp->rope_fast), high = pair_of_turns(hp, base, hp->rope_slow);
+    if (!a->rope_ramp_exact) {
+        low = floor(low);
+        high = ceil(high);
+    }
+    low = fmax(low, 0);
+    high = fmin(high, hp->rope_dims - 1);
     double slow = (pair - low) / fmax(high - low, 0.001);
     slow = fmin(fmax(slow, 0), 1);
     return frequency * (1 - slow) + frequency / hp->rope_factor * slow;
 }
 
-static double none(const struct hparams *hp, double base, int pair, double frequency)
+static double none(const struct architecture *a, const struct hparams *hp, double base, int pair,
+                   double frequency)
 {
+    (void)a;
     (void)hp;
     (void)base;
     (void)pair;
@@ -41,12 +52,13 @@ static double none(const struct hparams *hp, double base, int pair, double frequ
 
 static const struct scaling {
     const char *name;
-    double (*frequency)(const struct hparams *hp, double base, int pair, double frequency);
+    scaled_frequency *frequency;
     double magnitude; /* the rotated numbers grow by 1 + magnitude · ln factor */
 } scalings[] = {
     {"", none, 0},
     {"linear", linear, 0},
     {"yarn", yarn, 0.1},
+    {"longrope", none, 0},
 };
 
 static const struct scaling *scaling_named(const char *name)
@@ -75,7 +87,7 @@ uint64_t rope_init(struct rope *r, const struct architecture *a, const struct hp
     r->rotate = a->rope == ROPE_HALVES ? kernels()->rotate_halves : kernels()->rotate_adjacent;
     for (int i = 0; i < pairs; i++) {
         double frequency = pow(base, -2.0 * i / r->dims) / (factors ? factors[i] : 1);
-        frequency = s->frequency(hp, base, i, frequency);
+        frequency = s->frequency(a, hp, base, i, frequency);
         for (int64_t p = 0; p < positions; p++) {
             r->cosine[p * pairs + i] = magnitude * (float)cos(p * frequency);
             r->sine[p * pairs + i] = magnitude * (float)sin(p * frequency);

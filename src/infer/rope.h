@@ -3,7 +3,9 @@
  *   linear   all angles divided by the factor (https://arxiv.org/abs/2306.15595)
  *   yarn     slow pairs divided, fast ones left, a ramp between; and a larger magnitude
  *            (https://arxiv.org/abs/2309.00071)
- *   factors  each pair's angle divided by a number of its own: the tensor rope_freqs.weight (llama 3) */
+ *   factors  each pair's angle divided by a number of its own: the tensor rope_freqs.weight (llama 3)
+ *   longrope such factors for texts within the original context, and others for longer ones
+ *            (https://arxiv.org/abs/2402.13753); the file gives the magnitude */
 #ifndef INFER_ROPE_H
 #define INFER_ROPE_H
 

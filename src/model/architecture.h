@@ -8,7 +8,11 @@
 #include <stdbool.h>
 
 enum rope_kind { ROPE_NONE, ROPE_ADJACENT /* pairs (2i, 2i+1): llama */, ROPE_HALVES /* (i, i+d/2): neox */ };
-enum gate_kind { GATE_SILU, GATE_GELU_TANH };
+enum gate_kind { GATE_SILU, GATE_GELU_TANH, GATE_CLAMPED /* swish of the gate, times up + 1, both clamped: gpt-oss */ };
+/* Where a block (attention, feed-forward) is normalized: what it reads, what it adds to the residual stream, or both. */
+enum norm_places { NORMS_BEFORE, NORMS_AFTER, NORMS_AROUND };
+/* Queries and keys are normalized before they are rotated: each head for itself, or all heads of a position as one. */
+enum head_norms { HEAD_NORMS_NONE, HEAD_NORMS_EACH, HEAD_NORMS_ALL };
 /* What a layer keeps per sequence instead of keys and values. */
 enum state_kind { STATE_NONE, STATE_MAMBA, STATE_SHORTCONV, STATE_RWKV, STATE_KDA };
 
@@ -20,6 +24,22 @@ struct architecture {
     enum gate_kind gate;
     bool evaluated;          /* the decoder runs it; otherwise weights alone (quantize, estimate) */
     bool experts;            /* mixture of experts where the file has expert tensors */
+
+    /* The block, for the decoder. */
+    enum norm_places norms;
+    bool ffn_norm_after_attention; /* the norm before the feed-forward part bears the name post_attention_norm */
+    enum head_norms head_norms;
+    bool qkv_biases;         /* queries, keys and values always have biases (others may have them) */
+    bool all_biases;         /* so have attention's output, the router and the experts */
+    bool sinks;              /* each head has a score that takes its share of the softmax and adds no value */
+    bool gate_up_fused;      /* ffn_up holds the gate's rows, then up's */
+    bool experts_share_all;  /* chosen experts weigh by their share of all experts' softmax, not of the chosen ones' */
+    int rope_skip_period;    /* every n-th layer rotates nothing; 0: all rotate */
+    bool rope_local_plain;   /* scaling of rotary positions is for layers without a window alone */
+    bool rope_ramp_exact;    /* YaRN's ramp starts and ends between pairs */
+    bool embedding_sqrt;     /* embeddings are scaled by the root of their width */
+    bool logits_divided;     /* by logit_scale, instead of multiplied */
+    int wide_query_layers;   /* a model of so many layers scales scores by the embedding's share of a head; 0: none */
 
     /* Sliding windows: of every window_period layers one attends to all tokens, the last of them (the first with
      * window_full_first), and the others to a window. 0: windows are not used, whatever the file says. */

@@ -67,6 +67,7 @@ static const struct { const char *suffix; size_t field; int high; } integers[] =
     {"context_length", offsetof(struct hparams, context), CONTEXT_MAX},
     {"expert_count", offsetof(struct hparams, experts), EXPERTS_MAX},
     {"expert_used_count", offsetof(struct hparams, experts_used), EXPERTS_MAX},
+    {"expert_shared_feed_forward_length", offsetof(struct hparams, shared_ffn), WIDTH_MAX},
     {"rope.dimension_count", offsetof(struct hparams, rope_dims), HEAD_LENGTH_MAX},
 };
 
@@ -79,6 +80,9 @@ static const struct { const char *suffix; size_t field; } doubles[] = {
     {"rope.scaling.factor", offsetof(struct hparams, rope_factor)},
     {"rope.scaling.attn_factor", offsetof(struct hparams, rope_attn_factor)},
     {"rope.scaling.original_context_length", offsetof(struct hparams, rope_original_context)},
+    {"rope.scaling.yarn_beta_fast", offsetof(struct hparams, rope_fast)},
+    {"rope.scaling.yarn_beta_slow", offsetof(struct hparams, rope_slow)},
+    {"expert_weights_scale", offsetof(struct hparams, expert_scale)},
     {"logit_scale", offsetof(struct hparams, logit_scale)},
     {"embedding_scale", offsetof(struct hparams, embedding_scale)},
     {"residual_scale", offsetof(struct hparams, residual_scale)},
@@ -181,8 +185,30 @@ static void default_rope(struct hparams *hp, const struct architecture *a)
         hp->rope_attn_factor = 1;
     if (hp->rope_original_context == 0)
         hp->rope_original_context = hp->context;
+    if (hp->rope_fast == 0)
+        hp->rope_fast = 32;
+    if (hp->rope_slow == 0)
+        hp->rope_slow = 1;
     if (hp->rope_dims == 0 && hp->layers)
         hp->rope_dims = hp->layer[0].key_length;
+}
+
+/* -------------------------------------------------------------------- traits */
+
+/* What the architecture's row says where the file does not. */
+static int apply_traits(struct model *m, struct error *e)
+{
+    struct hparams *hp = &m->hp;
+    const struct architecture *a = m->arch;
+    int share_chosen = a && !a->experts_share_all;
+    if (hparams_integer(m, "expert_weights_norm", 1, &share_chosen, e))
+        return e->code;
+    hp->experts_share_all = !share_chosen;
+    if (a && a->embedding_sqrt && hp->embedding_scale == 0)
+        hp->embedding_scale = sqrt(hp->embd);
+    if (a && a->wide_query_layers && hp->layers == a->wide_query_layers && hp->attention_scale == 0 && hp->layer[0].heads)
+        hp->attention_scale = 1 / sqrt((double)hp->embd / hp->layer[0].heads);
+    return 0;
 }
 
 /* --------------------------------------------------------------------- vocab */
@@ -205,7 +231,8 @@ static int read_vocab(struct model *m, struct error *e)
 
 int hparams_read(struct model *m, struct error *e)
 {
-    if (read_scalars(m, e) || read_layer_shapes(m, e) || read_latent_attention(m, e) || read_vocab(m, e))
+    if (read_scalars(m, e) || read_layer_shapes(m, e) || read_latent_attention(m, e) || read_vocab(m, e) ||
+        apply_traits(m, e))
         return e->code;
     read_rope_scaling(m);
     default_rope(&m->hp, m->arch);

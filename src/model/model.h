@@ -13,7 +13,9 @@ enum tensor_role { /* what a tensor does; ROLE_OTHER is carried along untouched 
     ROLE_OTHER, ROLE_TOKEN_EMBD, ROLE_OUTPUT, ROLE_OUTPUT_NORM, ROLE_ROPE_FREQS, ROLE_ATTN_NORM, ROLE_ATTN_Q,
     ROLE_ATTN_K, ROLE_ATTN_V, ROLE_ATTN_QKV, ROLE_ATTN_OUTPUT, ROLE_ATTN_Q_NORM, ROLE_ATTN_K_NORM,
     ROLE_ATTN_POST_NORM, ROLE_FFN_NORM, ROLE_FFN_GATE, ROLE_FFN_UP, ROLE_FFN_DOWN, ROLE_FFN_POST_NORM,
-    ROLE_FFN_GATE_INP, ROLE_FFN_GATE_EXPS, ROLE_FFN_UP_EXPS, ROLE_FFN_DOWN_EXPS, ROLE_COUNT,
+    ROLE_FFN_GATE_INP, ROLE_FFN_GATE_EXPS, ROLE_FFN_UP_EXPS, ROLE_FFN_DOWN_EXPS, ROLE_FFN_GATE_INP_SHEXP,
+    ROLE_FFN_GATE_SHEXP, ROLE_FFN_UP_SHEXP, ROLE_FFN_DOWN_SHEXP, ROLE_ATTN_SINKS, ROLE_ROPE_LONG, ROLE_ROPE_SHORT,
+    ROLE_COUNT,
 };
 
 struct tensor {
@@ -41,12 +43,16 @@ struct layer_shape {
 struct hparams {
     int layers, embd, vocab, context;   /* context: trained */
     int experts, experts_used;
+    int shared_ffn;                     /* width of the expert that all tokens use; 0: none */
+    int experts_share_all;              /* as in struct architecture, where the file does not say */
+    double expert_scale;                /* of the chosen experts' weights; 0: none */
     int mla_rank, mla_rope;             /* latent attention: K stores rank + rope per token, no V; else 0 */
     double norm_eps;
     int rope_dims;
     double rope_base, rope_base_local;  /* local: for windowed layers (Gemma 3), else equal */
     char rope_scaling[16];              /* "", "linear", "yarn", "longrope"; llama-3 scaling comes as rope_freqs.weight */
     double rope_factor, rope_attn_factor, rope_original_context;
+    double rope_fast, rope_slow;        /* YaRN's ramp: pairs of so many turns within the original context */
     double logit_scale, embedding_scale, residual_scale, attention_scale, attn_softcap, final_softcap; /* 0: none */
     struct layer_shape *layer;          /* [layers] */
 };
@@ -84,6 +90,8 @@ void model_close(struct model *m);
 const struct tensor *model_tensor(const struct model *m, const char *name);
 /* The weight with this role in this layer (-1: outside of blocks), or NULL. */
 const struct tensor *model_role(const struct model *m, enum tensor_role role, int layer);
+/* "attn_q": what GGUF files call it, without block and ending. */
+const char *tensor_role_name(enum tensor_role role);
 int64_t tensor_elements(const struct tensor *t);
 
 /* Every reader of weights goes through these. Elements are counted through all rows; `first` and `count` are multiples

@@ -10,37 +10,48 @@
 enum { LAYER_DIGITS_MAX = 6 };
 
 /* How long a dimension is: a number of the model's or of the layer's. */
-enum extent { ONE, EMBD, VOCAB, QUERIES, KEYS, VALUES, MIXED, FFN, EXPERTS, KEY_LENGTH, HALF_ROPE, ANY };
+enum extent {
+    ONE, EMBD, VOCAB, QUERIES, KEYS, VALUES, MIXED, FFN, UP, SHARED_FFN, EXPERTS, HEADS, Q_NORM, K_NORM, HALF_ROPE, ANY,
+};
 
 static const struct role_name {
     enum tensor_role role;
     bool block;               /* below "blk.N." */
     const char *stem;         /* without ".weight" or ".bias" */
-    enum extent shape[3];     /* row length first; a bias has the second alone */
+    enum extent shape[3];     /* row length first; a bias has the others */
 } role_names[] = {
     {ROLE_TOKEN_EMBD, false, "token_embd", {EMBD, VOCAB}},
     {ROLE_OUTPUT, false, "output", {EMBD, VOCAB}},
     {ROLE_OUTPUT_NORM, false, "output_norm", {EMBD}},
     {ROLE_ROPE_FREQS, false, "rope_freqs", {HALF_ROPE}},
     {ROLE_ROPE_FREQS, true, "rope_freqs", {HALF_ROPE}},
+    {ROLE_ROPE_LONG, false, "rope_factors_long", {HALF_ROPE}},
+    {ROLE_ROPE_LONG, true, "rope_factors_long", {HALF_ROPE}},
+    {ROLE_ROPE_SHORT, false, "rope_factors_short", {HALF_ROPE}},
+    {ROLE_ROPE_SHORT, true, "rope_factors_short", {HALF_ROPE}},
     {ROLE_ATTN_NORM, true, "attn_norm", {EMBD}},
     {ROLE_ATTN_Q, true, "attn_q", {EMBD, QUERIES}},
     {ROLE_ATTN_K, true, "attn_k", {EMBD, KEYS}},
     {ROLE_ATTN_V, true, "attn_v", {EMBD, VALUES}},
     {ROLE_ATTN_QKV, true, "attn_qkv", {EMBD, ANY}},
     {ROLE_ATTN_OUTPUT, true, "attn_output", {MIXED, EMBD}},
-    {ROLE_ATTN_Q_NORM, true, "attn_q_norm", {KEY_LENGTH}},
-    {ROLE_ATTN_K_NORM, true, "attn_k_norm", {KEY_LENGTH}},
+    {ROLE_ATTN_Q_NORM, true, "attn_q_norm", {Q_NORM}},
+    {ROLE_ATTN_K_NORM, true, "attn_k_norm", {K_NORM}},
+    {ROLE_ATTN_SINKS, true, "attn_sinks", {HEADS}},
     {ROLE_ATTN_POST_NORM, true, "post_attention_norm", {EMBD}},
     {ROLE_FFN_NORM, true, "ffn_norm", {EMBD}},
     {ROLE_FFN_GATE, true, "ffn_gate", {EMBD, FFN}},
-    {ROLE_FFN_UP, true, "ffn_up", {EMBD, FFN}},
+    {ROLE_FFN_UP, true, "ffn_up", {EMBD, UP}},
     {ROLE_FFN_DOWN, true, "ffn_down", {FFN, EMBD}},
     {ROLE_FFN_POST_NORM, true, "post_ffw_norm", {EMBD}},
     {ROLE_FFN_GATE_INP, true, "ffn_gate_inp", {EMBD, EXPERTS}},
     {ROLE_FFN_GATE_EXPS, true, "ffn_gate_exps", {EMBD, FFN, EXPERTS}},
     {ROLE_FFN_UP_EXPS, true, "ffn_up_exps", {EMBD, FFN, EXPERTS}},
     {ROLE_FFN_DOWN_EXPS, true, "ffn_down_exps", {FFN, EMBD, EXPERTS}},
+    {ROLE_FFN_GATE_INP_SHEXP, true, "ffn_gate_inp_shexp", {EMBD}},
+    {ROLE_FFN_GATE_SHEXP, true, "ffn_gate_shexp", {EMBD, SHARED_FFN}},
+    {ROLE_FFN_UP_SHEXP, true, "ffn_up_shexp", {EMBD, SHARED_FFN}},
+    {ROLE_FFN_DOWN_SHEXP, true, "ffn_down_shexp", {SHARED_FFN, EMBD}},
 };
 
 /* The rest of a name after "blk.N.", with N in *layer; the whole name and -1 where it is no block's. */
@@ -68,6 +79,14 @@ static const struct role_name *find_role(const char *rest, bool block)
     return NULL;
 }
 
+const char *tensor_role_name(enum tensor_role role)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(role_names); i++)
+        if (role_names[i].role == role)
+            return role_names[i].stem;
+    return "other";
+}
+
 void tensor_classify(struct tensor *t)
 {
     const char *rest = after_block(t->name, &t->layer);
@@ -80,8 +99,10 @@ void tensor_classify(struct tensor *t)
 
 /* -------------------------------------------------------------------- shapes */
 
-static int64_t length_of(enum extent x, const struct hparams *hp, const struct layer_shape *l)
+static int64_t length_of(enum extent x, const struct model *m, const struct layer_shape *l)
 {
+    const struct hparams *hp = &m->hp;
+    bool whole_rows = m->arch->head_norms == HEAD_NORMS_ALL;
     switch (x) {
     case EMBD: return hp->embd;
     case VOCAB: return hp->vocab;
@@ -90,8 +111,12 @@ static int64_t length_of(enum extent x, const struct hparams *hp, const struct l
     case VALUES: return (int64_t)l->kv_heads * l->value_length;
     case MIXED: return (int64_t)l->heads * l->value_length;
     case FFN: return l->ffn;
+    case UP: return l->ffn * (m->arch->gate_up_fused ? 2ll : 1ll);
+    case SHARED_FFN: return hp->shared_ffn;
     case EXPERTS: return hp->experts;
-    case KEY_LENGTH: return l->key_length;
+    case HEADS: return l->heads;
+    case Q_NORM: return l->key_length * (whole_rows ? l->heads : 1ll);
+    case K_NORM: return l->key_length * (whole_rows ? l->kv_heads : 1ll);
     case HALF_ROPE: return hp->rope_dims / 2;
     default: return 1;
     }
@@ -103,11 +128,11 @@ static int check_shape(const struct model *m, const struct tensor *t, struct err
     int unused;
     const struct role_name *r = find_role(after_block(t->name, &unused), t->layer >= 0);
     const struct layer_shape *l = t->layer >= 0 ? &m->hp.layer[t->layer] : &none;
-    enum extent bias[3] = {r->shape[1] ? r->shape[1] : r->shape[0]};
+    enum extent bias[3] = {r->shape[1] ? r->shape[1] : r->shape[0], r->shape[2]};
     const enum extent *shape = t->bias ? bias : r->shape;
     for (int d = 0; d < 4; d++) {
         enum extent x = d < 3 ? shape[d] : ONE;
-        int64_t wanted = length_of(x, &m->hp, l);
+        int64_t wanted = length_of(x, m, l);
         if (x != ANY && t->shape[d] != wanted)
             return error_set(e, ERROR_FAILED, "cannot read %s: dimension %d of the tensor %s is %lld, but by the metadata of"
                              " this %s model it must be %lld; the file is damaged or of a variant that this version does"

@@ -196,7 +196,7 @@ static double quarter(const struct hparams *hp, int pair)
 static struct hparams rotary(const char *scaling, double factor)
 {
     struct hparams hp = {.rope_dims = 16, .rope_base = 10000, .rope_factor = factor, .rope_attn_factor = 1,
-                         .rope_original_context = 2048};
+                         .rope_original_context = 2048, .rope_fast = 32, .rope_slow = 1};
     snprintf(hp.rope_scaling, sizeof hp.rope_scaling, "%s", scaling);
     return hp;
 }

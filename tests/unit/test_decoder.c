@@ -429,8 +429,10 @@ struct taps {
     double sum;
 };
 
-static void count_tap(void *user, const struct tensor *t, const float *x, int64_t rows, int64_t columns)
+static void count_tap(void *user, const struct tensor *t, int expert, const float *x, int64_t rows,
+                      int64_t columns)
 {
+    assert_int_equal(expert, 0);
     struct taps *taps = user;
     assert_int_equal(t->shape[0], columns);
     taps->calls++;
@@ -594,7 +596,7 @@ static void refusals(void **state)
     (void)state;
     refuses(put_deeper, "tensor blk.2.attn_norm.weight is missing");
     refuses(put_no_epsilon, "epsilon");
-    refuses(put_longrope, "longrope");
+    refuses(put_longrope, "tensor rope_factors_short.weight is missing");
     refuses(put_negative_factor, "factor over 0");
     refuses(put_mamba, "architecture mamba");
 }

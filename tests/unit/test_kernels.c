@@ -40,6 +40,7 @@ static void log_sum_exp(const struct kernels *k, struct row *r, int n)
 }
 static void gate_silu(const struct kernels *k, struct row *r, int n) { k->gate_silu(r->x, r->y, n); }
 static void gate_gelu(const struct kernels *k, struct row *r, int n) { k->gate_gelu(r->x, r->y, n); }
+static void gate_clamped(const struct kernels *k, struct row *r, int n) { k->gate_clamped(r->x, r->y, n); }
 static void soft_cap(const struct kernels *k, struct row *r, int n) { k->soft_cap(r->x, 20, n); }
 static void add(const struct kernels *k, struct row *r, int n) { k->add(r->x, r->y, 0.5f, n); }
 static void dot(const struct kernels *k, struct row *r, int n) { r->x[0] = k->dot(r->x, r->y, n); }
@@ -66,6 +67,7 @@ static const struct {
     {"rms_norm", rms_norm, 1, 4e-7, 1e-30},          {"softmax", softmax, 3, 2e-6, 1e-30},
     {"log_sum_exp", log_sum_exp, 3, 3e-7, 3e-7},     {"gate_silu", gate_silu, 4, 1e-6, 1e-30},
     {"gate_gelu", gate_gelu, 2, 3e-6, 1e-7},         {"soft_cap", soft_cap, 15, 1e-6, 5e-6},
+    {"gate_clamped", gate_clamped, 5, 3e-6, 2e-6},
     {"add", add, 1, 2e-7, 1e-7},                     {"dot", dot, 1, 1e-6, 2e-6},
     {"exp", exponential, 10, 1e-6, 0},               {"rotate_adjacent", rotate_adjacent, 1, 1e-6, 5e-7},
     {"rotate_halves", rotate_halves, 1, 1e-6, 5e-7},
