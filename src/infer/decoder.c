@@ -249,8 +249,9 @@ static void attention_block(struct decoder *d, const struct layer *l, const stru
     round_heads(d, d->q, p->rows, l->q.rows);
     round_heads(d, new_k, p->rows, l->k.rows);
     round_heads(d, new_v, p->rows, l->v.rows);
-    attention(&(struct attention){.kernels = d->kernels, .shape = s, .softcap = hp->attn_softcap, .sinks = l->sinks,
+    attention(&(struct attention){.kernels = d->kernels, .shape = s, .softcap = hp->attn_softcap,
               .scale = hp->attention_scale != 0 ? hp->attention_scale : 1 / sqrt(s->key_length),
+              .sinks = l->sinks,
               .sequences = p->sequences, .length = p->length, .past = p->past, .q = d->q, .k = k, .v = v,
               .out = d->mixed, .scratch = d->scratch, .threads = d->threads});
     product(&d->product, d->mixed, p->rows, &(struct output){&l->attn_output, d->branch}, 1);

@@ -1,6 +1,6 @@
-/* What a model must offer before it is evaluated: every weight that its architecture's row speaks of (weights.c
- * sees to each), and hyperparameters that fit. That heads divide evenly among key-value heads, and that no more
- * than a head is rotated, has been seen to when the model was opened (model/roles.c). */
+/* What a model must offer before it is evaluated: every weight that its architecture's row speaks of
+ * (weights.c sees to each), and hyperparameters that fit. That heads divide evenly among key-value heads, and
+ * that no more than a head is rotated, has been seen to when the model was opened (model/roles.c). */
 #include <math.h>
 #include <string.h>
 
@@ -21,8 +21,8 @@ static int bind_norm(struct decoder *d, struct norm *n, enum tensor_role role, i
 static int bind_norms(struct decoder *d, struct layer *l, int i, struct error *e)
 {
     const struct architecture *a = d->model->arch;
-    bool before = a->norms != NORMS_AFTER, after = a->norms != NORMS_BEFORE, heads = a->head_norms != HEAD_NORMS_NONE;
-    bool whole = a->head_norms == HEAD_NORMS_ALL;
+    bool before = a->norms != NORMS_AFTER, after = a->norms != NORMS_BEFORE;
+    bool heads = a->head_norms != HEAD_NORMS_NONE, whole = a->head_norms == HEAD_NORMS_ALL;
     int64_t embd = d->model->hp.embd, head = l->shape->key_length;
     enum tensor_role ffn = a->ffn_norm_after_attention ? ROLE_ATTN_POST_NORM : ROLE_FFN_NORM;
     if (bind_norm(d, &l->attn_norm, ROLE_ATTN_NORM, i, embd, before, e) ||
@@ -130,8 +130,8 @@ static int bind_experts(struct decoder *d, struct layer *l, int i, struct error 
     struct feed_forward *f = &l->experts.first;
     int64_t embd = hp->embd, ffn = l->shape->ffn;
     if (hp->experts_used < 1 || hp->experts_used > hp->experts)
-        return decoder_refuse(d, e, "by the metadata each token uses %d of %d experts, which cannot be; the file is"
-                              " damaged", hp->experts_used, hp->experts);
+        return decoder_refuse(d, e, "by the metadata each token uses %d of %d experts, which cannot be; the"
+                              " file is damaged", hp->experts_used, hp->experts);
     if (bind_weight(d, &l->experts.router, ROLE_FFN_GATE_INP, i, embd, hp->experts, e) ||
         bind_expert(d, &f->gate, ROLE_FFN_GATE_EXPS, i, embd, ffn, e) ||
         bind_expert(d, &f->up, ROLE_FFN_UP_EXPS, i, embd, ffn, e) ||
@@ -145,7 +145,8 @@ static int bind_feed_forward(struct decoder *d, struct layer *l, int i, struct e
     int64_t embd = d->model->hp.embd, ffn = l->shape->ffn;
     if (model_role(d->model, ROLE_FFN_GATE_INP, i) || model_role(d->model, ROLE_FFN_DOWN_EXPS, i))
         return bind_experts(d, l, i, e);
-    return bind_gate_up(d, &l->ffn, i, ffn, e) || bind_weight(d, &l->ffn.down, ROLE_FFN_DOWN, i, ffn, embd, e);
+    return bind_gate_up(d, &l->ffn, i, ffn, e) ||
+           bind_weight(d, &l->ffn.down, ROLE_FFN_DOWN, i, ffn, embd, e);
 }
 
 /* -------------------------------------------------------------------- layers */
@@ -202,11 +203,12 @@ static int check_rope(const struct decoder *d, struct error *e)
     if (!rope_knows(hp->rope_scaling))
         return decoder_refuse(d, e, "rotary scaling of the kind %s is not evaluated yet", hp->rope_scaling);
     if (!(hp->rope_base > 1) || !(hp->rope_base_local > 1) || !(hp->rope_factor > 0))
-        return decoder_refuse(d, e, "the rotary base is %g (%g in windowed layers), scaled by %g; expected a base over 1"
-                              " and a factor over 0", hp->rope_base, hp->rope_base_local, hp->rope_factor);
+        return decoder_refuse(d, e, "the rotary base is %g (%g in windowed layers), scaled by %g; expected a"
+                              " base over 1 and a factor over 0", hp->rope_base, hp->rope_base_local,
+                              hp->rope_factor);
     if (!(hp->rope_slow > 0) || !(hp->rope_fast >= hp->rope_slow))
-        return decoder_refuse(d, e, "rotary pairs are scaled between %g and %g turns; expected a range above 0",
-                              hp->rope_slow, hp->rope_fast);
+        return decoder_refuse(d, e, "rotary pairs are scaled between %g and %g turns; expected a range above"
+                              " 0", hp->rope_slow, hp->rope_fast);
     return 0;
 }
 
@@ -242,7 +244,8 @@ static void init_local_rope(struct decoder *d, const float *factors)
         hp.rope_factor = hp.rope_attn_factor = 1;
         factors = NULL;
     }
-    d->buffer_bytes += rope_init(&d->rope_local, d->model->arch, &hp, hp.rope_base_local, factors, d->context);
+    d->buffer_bytes += rope_init(&d->rope_local, d->model->arch, &hp, hp.rope_base_local, factors,
+                                 d->context);
 }
 
 static int bind_rope(struct decoder *d, struct error *e)
@@ -267,16 +270,18 @@ static int check_architecture(const struct decoder *d, struct error *e)
     const struct model *m = d->model;
     const struct hparams *hp = &m->hp;
     if (!m->arch || !m->arch->evaluated)
-        return decoder_refuse(d, e, "the architecture %s is not evaluated yet (it can be quantized)", m->arch_name);
+        return decoder_refuse(d, e, "the architecture %s is not evaluated yet (it can be quantized)",
+                              m->arch_name);
     if (!m->complete)
         return decoder_refuse(d, e, "the file ends before its tensors do; get it again");
     if (hp->layers < 1 || hp->embd < 1 || hp->vocab < 1)
-        return decoder_refuse(d, e, "it has %d layers of width %d and a vocabulary of %d", hp->layers, hp->embd,
-                              hp->vocab);
+        return decoder_refuse(d, e, "it has %d layers of width %d and a vocabulary of %d", hp->layers,
+                              hp->embd, hp->vocab);
     if (hp->mla_rank)
         return decoder_refuse(d, e, "latent attention is not evaluated yet");
     if (!(hp->norm_eps > 0) || hp->norm_eps > 1)
-        return decoder_refuse(d, e, "the norms' epsilon is %g; expected a small positive number", hp->norm_eps);
+        return decoder_refuse(d, e, "the norms' epsilon is %g; expected a small positive number",
+                              hp->norm_eps);
     return 0;
 }
 

@@ -89,15 +89,16 @@ struct decoder {
 /* decoder_open.c: finds and checks every weight; fills all but the buffers. */
 int decoder_bind(struct decoder *d, struct error *e);
 
-/* weights.c: the tensor with this role in this layer (-1: outside of blocks) as `rows` of `columns`, with its bias
- * where it has one; an error where it is missing, unreadable or of another shape. */
+/* weights.c: the tensor with this role in this layer (-1: outside of blocks) as `rows` of `columns`, with its
+ * bias where it has one; an error where it is missing, unreadable or of another shape. */
 int bind_weight(struct decoder *d, struct weight *w, enum tensor_role role, int layer, int64_t columns,
                 int64_t rows, struct error *e);
-/* weights.c: `length` numbers, in the decoder's arena; *x stays NULL where the model has none of this role. */
+/* weights.c: `length` numbers, in the decoder's arena; *x is NULL where the model has none of this role. */
 int bind_vector(struct decoder *d, const float **x, enum tensor_role role, int layer, int64_t length,
                 struct error *e);
 /* weights.c: an error that names the tensor. */
-int missing_tensor(const struct decoder *d, enum tensor_role role, int layer, const char *suffix, struct error *e);
+int missing_tensor(const struct decoder *d, enum tensor_role role, int layer, const char *suffix,
+                   struct error *e);
 /* weights.c: "cannot evaluate FILE: …" */
 int decoder_refuse(const struct decoder *d, struct error *e, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

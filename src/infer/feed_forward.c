@@ -5,7 +5,7 @@
  *               shared expert that every x goes to (https://arxiv.org/abs/1701.06538, 2401.06066)
  *
  * Rows are grouped by expert, so that each expert's weights are decoded once for all rows that chose it, and
- * multiplied on all cores. Experts take their turn in order, so a row's sum does not depend on the threads. */
+ * multiplied on all cores. Experts take turns in order, so a row's sum does not depend on the threads. */
 #include <math.h>
 #include <string.h>
 
@@ -19,7 +19,8 @@ int threads_for(const struct decoder *d, int64_t rows)
 }
 
 /* out[rows][embd] of x[rows][embd]; the two may be one. */
-static void feed_forward(struct decoder *d, const struct feed_forward *w, const float *x, int64_t rows, float *out)
+static void feed_forward(struct decoder *d, const struct feed_forward *w, const float *x, int64_t rows,
+                         float *out)
 {
     int64_t width = w->gate.rows;
     product(&d->product, x, rows, (struct output[]){{&w->gate, d->gate}, {&w->up, d->up}}, 2);

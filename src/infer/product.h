@@ -25,8 +25,8 @@ struct weight {
     bool follows;                   /* other rows of the tensor have met the same inputs (fused weights) */
 };
 
-/* Called with the inputs of each product with a weight: x[rows][columns]. Rows of experts meet the inputs that
- * were routed to them, one expert at a time. */
+/* Called with the inputs of each product with a weight: x[rows][columns]. Experts meet the inputs that were
+ * routed to them, one expert at a time. */
 typedef void product_tap(void *user, const struct tensor *t, int expert, const float *x, int64_t rows,
                          int64_t columns);
 

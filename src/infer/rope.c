@@ -26,7 +26,8 @@ static double pair_of_turns(const struct hparams *hp, double base, double turns)
 }
 
 /* Pairs that turn often (32 times) keep their frequency, those that turn seldom (once) get it divided. */
-static double yarn(const struct architecture *a, const struct hparams *hp, double base, int pair, double frequency)
+static double yarn(const struct architecture *a, const struct hparams *hp, double base, int pair,
+                   double frequency)
 {
     double low = pair_of_turns(hp, base, hp->rope_fast), high = pair_of_turns(hp, base, hp->rope_slow);
     if (!a->rope_ramp_exact) {
