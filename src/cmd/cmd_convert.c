@@ -2,7 +2,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/file.h"
 #include "base/mem.h"
 #include "cmd/args.h"
 #include "cmd/making.h"
@@ -33,9 +32,6 @@ static int run(const struct args *a, struct error *e)
         .resume = args_has(a, "resume"),
         .json = args_json(a),
     };
-    if (file_is_folder(m.in))
-        return error_set(e, ERROR_USAGE, "cannot convert %s: it is a folder; this version converts GGUF files only",
-                         m.in);
     int rc = check_type(m.level, e);
     return rc ? rc : making_run(&m, e);
 }

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/str.h"
+#include "model/hf.h"
 #include "model/model_priv.h"
 #include "model/shard.h"
 
@@ -161,7 +162,6 @@ static int collect_tensors(struct model *m, struct error *e)
     m->complete = true;
     for (int i = 0; i < m->shard_count; i++) {
         count += m->shards[i].tensor_count;
-        m->file_bytes += m->shards[i].map.size;
         m->complete = m->complete && m->shards[i].complete;
     }
     if (gguf_integer(&m->shards[0], "split.tensors.count", &expected) && m->shard_count > 1 && (uint64_t)expected != count)
@@ -252,6 +252,53 @@ static int read_names(struct model *m, struct error *e)
     return 0;
 }
 
+/* --------------------------------------------------------- a checkpoint folder */
+
+/* The folder as the GGUF file that it stands for: its header alone. */
+static int open_folder(struct model *m, struct error *e)
+{
+    uint64_t bytes;
+    if (hf_open(&m->folder, m->path, e))
+        return e->code;
+    const void *header = hf_header(m->folder, &bytes);
+    m->shards = xcalloc(1, sizeof *m->shards);
+    m->shard_count = 1;
+    return gguf_parse(&m->shards[0], header, bytes, m->path, GGUF_HEADER_ONLY, e);
+}
+
+/* Tensors are in the order of the header. */
+static void attach_sources(struct model *m)
+{
+    for (int i = 0; i < m->tensor_count; i++) {
+        m->tensors[i].source = m->folder->tensors[i].source;
+        m->tensors[i].data = source_direct(m->tensors[i].source);
+    }
+    m->complete = true;
+}
+
+/* ---------------------------------------------------------------------- files */
+
+static void add_file(struct model *m, const struct file_map *map, uint64_t header)
+{
+    m->files[m->file_count++] = (struct model_file){map->path, map->data, header < map->size ? header : map->size, map->size};
+}
+
+/* The files behind a model: GGUF's, or of a folder what is read whole and the weights. */
+static void list_files(struct model *m)
+{
+    const struct hf *h = m->folder;
+    m->files = arena_alloc(&m->arena, (h ? h->read_count + h->file_count : m->shard_count) * sizeof *m->files);
+    for (int i = 0; !h && i < m->shard_count; i++)
+        add_file(m, &m->shards[i].map, m->shards[i].data_offset);
+    for (int i = 0; h && i < h->read_count; i++)
+        add_file(m, &h->read[i], h->read[i].size);
+    m->file_bytes = 0;
+    for (int i = 0; h && i < h->file_count; i++)
+        add_file(m, &h->files[i].map, h->files[i].data_offset);
+    for (int i = 0; i < m->file_count; i++)
+        m->file_bytes += m->files[i].bytes;
+}
+
 /* ------------------------------------------------------------------- opening */
 
 static int gguf_flags(int flags)
@@ -262,7 +309,12 @@ static int gguf_flags(int flags)
 /* All but the files' opening. */
 static int understand(struct model *m, struct error *e)
 {
-    if (collect_tensors(m, e) || read_names(m, e) || hparams_read(m, e) || shapes_check(m, e))
+    if (collect_tensors(m, e))
+        return e->code;
+    if (m->folder)
+        attach_sources(m);
+    list_files(m);
+    if (read_names(m, e) || hparams_read(m, e) || shapes_check(m, e))
         return e->code;
     index_roles(m);
     warnings_collect(m);
@@ -290,11 +342,7 @@ int model_open(struct model **out, const char *path, int flags, struct error *e)
     char *expanded = path_expand(path);
     struct model *m = new_model(expanded);
     free(expanded);
-    if (file_is_folder(m->path))
-        return finish(out, m, error_set(e, ERROR_FAILED, "cannot open %s: it is a folder; this version reads GGUF files, so"
-                                        " convert the checkpoint to GGUF first (convert_hf_to_gguf.py of llama.cpp) or"
-                                        " name a .gguf file", m->path));
-    int rc = open_files(m, m->path, gguf_flags(flags), e);
+    int rc = file_is_folder(m->path) ? open_folder(m, e) : open_files(m, m->path, gguf_flags(flags), e);
     return finish(out, m, rc ? rc : understand(m, e));
 }
 
@@ -313,6 +361,7 @@ void model_close(struct model *m)
         return;
     for (int i = 0; i < m->shard_count; i++)
         gguf_close(&m->shards[i]);
+    hf_close(m->folder);
     for (int i = 0; i < m->warning_count; i++)
         free(m->warnings[i]);
     free(m->warnings);
@@ -325,11 +374,10 @@ int model_fingerprint(const struct model *m, char out[static 65], struct error *
 {
     struct str text = {0};
     (void)e;
-    for (int i = 0; i < m->shard_count; i++) {
-        const struct gguf *g = &m->shards[i];
+    for (int i = 0; i < m->file_count; i++) {
+        const struct model_file *f = &m->files[i];
         char hash[HASH_TEXT];
-        uint64_t header = g->data_offset < g->map.size ? g->data_offset : g->map.size;
-        str_addf(&text, "%s %llu\n", hash_bytes(hash, g->map.data, header), (unsigned long long)g->map.size);
+        str_addf(&text, "%s %llu\n", hash_bytes(hash, f->header, f->header_bytes), (unsigned long long)f->bytes);
     }
     hash_bytes(out, text.data, text.length);
     str_done(&text);

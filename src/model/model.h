@@ -57,6 +57,13 @@ struct hparams {
     struct layer_shape *layer;          /* [layers] */
 };
 
+/* A file that the model was read from. */
+struct model_file {
+    const char *path;
+    const void *header;                 /* its beginning, which says what the rest means */
+    uint64_t header_bytes, bytes;
+};
+
 struct model {
     char *path;                         /* as given */
     char *name;                         /* general.name, or the file's name */
@@ -68,8 +75,11 @@ struct model {
     uint64_t file_bytes;                /* of all shards */
     struct tensor *tensors;
     int tensor_count;
-    struct gguf *shards;                /* the files; metadata in shards[0] */
+    struct gguf *shards;                /* the files; metadata in shards[0], of a folder too */
     int shard_count;
+    struct hf *folder;                  /* a checkpoint folder's own; NULL for GGUF files */
+    struct model_file *files;
+    int file_count;
     bool quantized;                     /* some tensor's type is a quantized one */
     bool complete;                      /* false: header only, tensor data missing (estimates work, runs do not) */
     char **warnings;
@@ -79,7 +89,7 @@ struct model {
     struct arena arena;
 };
 
-/* A GGUF file or the first of its shards (later issue: a Hugging Face folder). With MODEL_HEADER_ONLY
+/* A GGUF file, the first of its shards, or a checkpoint folder (config.json and safetensors). With MODEL_HEADER_ONLY
  * tensor data may be missing from the file (sparse or cut): for estimates. */
 enum { MODEL_HEADER_ONLY = 1 };
 int model_open(struct model **out, const char *path, int flags, struct error *e);
@@ -104,7 +114,7 @@ const void *tensor_blocks(const struct tensor *t, int64_t first, int64_t count, 
 /* Hints for going through a tensor once, as file_map_ahead and file_map_forget; what lies past the end is left out. */
 void tensor_ahead(const struct tensor *t, int64_t first, int64_t count);
 void tensor_forget(const struct tensor *t, int64_t first, int64_t count);
-/* SHA-256 over the headers' SHA-256 and the sizes of all shards: what a plan pins its source with. */
+/* SHA-256 over the headers' SHA-256 and the sizes of all files: what a plan pins its source with. */
 int model_fingerprint(const struct model *m, char out[static 65], struct error *e);
 
 #endif

@@ -89,6 +89,24 @@ static void read_rows(const struct tensor_source *s, int64_t first, int64_t coun
     }
 }
 
+/* The parts follow one another without gaps? */
+static bool is_whole(const struct tensor_source *s)
+{
+    int64_t bytes = s->rows * s->columns * s->dtype->bytes;
+    for (int i = 0; i < s->part_count; i++)
+        if (s->parts[i].data != s->parts[0].data + i * bytes || s->parts[i].scales || !s->parts[i].path)
+            return false;
+    return true;
+}
+
+const unsigned char *source_direct(const struct tensor_source *s)
+{
+    if (s->mxfp4 || s->dtype->gguf != (int)s->type->id || s->add != 0 || s->head_rows || s->column_stride != 1 ||
+        s->row_stride != s->columns || !is_aligned(s->parts[0].data, s->dtype) || !is_whole(s))
+        return NULL;
+    return s->parts[0].data;
+}
+
 /* ----------------------------------------------------------- stored transposed */
 
 /* Element c of `n` neighbouring rows, which stand near each other: decoded together. to[i * columns] is row i's. */

@@ -39,6 +39,8 @@ struct tensor_source {
     int part_count;
 };
 
+/* Where the numbers stand in order and in the GGUF tensor's type, so that nothing is left to do; else NULL. */
+const unsigned char *source_direct(const struct tensor_source *s);
 /* As tensor_read and so on of model.h; `first` and `count` are multiples of the type's block. */
 void source_read(const struct tensor_source *s, int64_t first, int64_t count, float *x);
 /* In the GGUF tensor's type. */

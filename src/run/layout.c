@@ -25,12 +25,12 @@ static void copy_metadata(struct gguf_writer *w, const struct model *m, int file
 
 /* A source file counts as changed when its size, its header or its time of modification did: reading all of it
  * again would take as long as half the work. */
-static void add_source(struct str *s, const struct gguf *g)
+static void add_source(struct str *s, const struct model_file *f)
 {
     struct stat st = {0};
     char hash[HASH_TEXT];
-    stat(g->map.path, &st);
-    str_addf(s, "%s %" PRIu64 " %lld.%09ld\n", hash_bytes(hash, g->map.data, g->data_offset), g->map.size,
+    stat(f->path, &st);
+    str_addf(s, "%s %" PRIu64 " %lld.%09ld\n", hash_bytes(hash, f->header, f->header_bytes), f->bytes,
              (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 }
 
@@ -39,8 +39,8 @@ static void take_fingerprint(struct layout *l)
     struct str s = {0};
     char hash[HASH_TEXT];
     str_addf(&s, "%s\n%s\n", PACKAGE_STRING, hash_bytes(hash, l->header, l->header_bytes));
-    for (int i = 0; i < l->model->shard_count; i++)
-        add_source(&s, &l->model->shards[i]);
+    for (int i = 0; i < l->model->file_count; i++)
+        add_source(&s, &l->model->files[i]);
     hash_bytes(l->fingerprint, s.data, s.length);
     str_done(&s);
 }

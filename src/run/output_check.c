@@ -34,8 +34,8 @@ static int check_source(const struct layout *l, struct error *e)
 
 static int check_not_source(const struct model *m, const char *out, const char *part, struct error *e)
 {
-    for (int i = 0; i < m->shard_count; i++) {
-        const char *source = m->shards[i].map.path;
+    for (int i = 0; i < m->file_count; i++) {
+        const char *source = m->files[i].path;
         if (file_same(source, out) || file_same(source, part))
             return error_set(e, ERROR_USAGE, "the output %s is the input %s: choose another name", out, source);
     }

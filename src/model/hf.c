@@ -1,0 +1,100 @@
+#include "model/hf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+
+/* The type that most numbers have, as general.file_type counts them (llama.cpp, include/llama.h, enum llama_ftype). */
+static const struct { enum quant_id type; uint32_t file_type; } file_types[] = {
+    {QUANT_F32, 0}, {QUANT_F16, 1}, {QUANT_BF16, 32}, {QUANT_MXFP4, 38},
+};
+
+static uint32_t file_type(const struct hf *h)
+{
+    uint32_t best = 0;
+    int64_t most = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(file_types); i++) {
+        int64_t elements = 0;
+        for (int k = 0; k < h->tensor_count; k++) {
+            const struct hf_tensor *t = &h->tensors[k];
+            elements += t->type->id == file_types[i].type ? t->shape[0] * t->shape[1] * t->shape[2] : 0;
+        }
+        if (elements > most) {
+            most = elements;
+            best = file_types[i].file_type;
+        }
+    }
+    return best;
+}
+
+static void put_table(struct hf *h)
+{
+    gguf_writer_u32(h->writer, "general.file_type", file_type(h));
+    for (int i = 0; i < h->tensor_count; i++)
+        gguf_writer_tensor(h->writer, h->tensors[i].name, h->tensors[i].type, h->tensors[i].dims, h->tensors[i].shape);
+}
+
+/* Files whose whole content says what the model is, beside the weights. */
+static const char *const read_whole[] = {
+    "config.json", "generation_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json",
+    "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "chat_template.json",
+};
+
+static void map_read(struct hf *h)
+{
+    struct error ignored;
+    h->read = xcalloc(ARRAY_LENGTH(read_whole), sizeof *h->read);
+    for (size_t i = 0; i < ARRAY_LENGTH(read_whole); i++) {
+        char *path = path_join(h->folder, read_whole[i]);
+        if (file_exists(path) && file_map_open(&h->read[h->read_count], path, &ignored) == 0)
+            h->read_count++;
+        free(path);
+    }
+}
+
+static int read_folder(struct hf *h, struct error *e)
+{
+    if (hf_config_read(h, e) || hf_files_open(h, e))
+        return e->code;
+    h->writer = gguf_writer_new();
+    if (hf_keys_write(h, e) || hf_rope_write(h, e) || hf_tensors_find(h, e))
+        return e->code;
+    put_table(h);
+    map_read(h);
+    return 0;
+}
+
+int hf_open(struct hf **out, const char *folder, struct error *e)
+{
+    struct hf *h = xcalloc(1, sizeof *h);
+    h->folder = arena_strdup(&h->arena, folder);
+    int rc = read_folder(h, e);
+    if (rc)
+        hf_close(h);
+    *out = rc ? NULL : h;
+    return rc;
+}
+
+void hf_close(struct hf *h)
+{
+    if (!h)
+        return;
+    for (int i = 0; i < h->file_count; i++)
+        safetensors_close(&h->files[i]);
+    for (int i = 0; i < h->read_count; i++)
+        file_map_close(&h->read[i]);
+    json_decref(h->config);
+    gguf_writer_free(h->writer);
+    free(h->files);
+    free(h->read);
+    free(h->tensors);
+    free(h->config_path);
+    arena_done(&h->arena);
+    free(h);
+}
+
+const void *hf_header(const struct hf *h, uint64_t *bytes)
+{
+    return gguf_writer_header(h->writer, bytes);
+}

@@ -1,0 +1,86 @@
+/* A checkpoint folder as Hugging Face's libraries write it: config.json, safetensors, tokenizer files. It is understood
+ * as the GGUF file that llama.cpp's converter would make of it (convert_hf_to_gguf.py, and conversion/ in its newer
+ * versions): the metadata and the tensor table are written into memory, and each tensor gets a source that says where
+ * its numbers are. Everything above this room then sees a GGUF model.
+ *
+ * Shared by the files hf_*.c and model.c; nobody else includes this. */
+#ifndef MODEL_HF_H
+#define MODEL_HF_H
+
+#include <jansson.h>
+
+#include "model/model.h"
+#include "model/safetensors.h"
+
+/* A class of checkpoints: what config.json calls it, and what GGUF does. */
+struct hf_class {
+    const char *name;             /* architectures[0] */
+    const char *gguf;             /* general.architecture */
+    float norm_add;               /* norms are stored less this (Gemma: 1) */
+};
+/* In order of the table, NULL at the end. */
+const struct hf_class *hf_class_at(int i);
+
+struct hf_tensor {                /* of the model, in GGUF's order */
+    const char *name;
+    const struct quant_type *type;
+    int dims;
+    int64_t shape[4];
+    const struct tensor_source *source;
+};
+
+struct hf {
+    const char *folder;
+    json_t *config;               /* config.json, see hf_config_read */
+    char *config_path;
+    const struct hf_class *class;
+    const struct architecture *arch;
+    struct safetensors *files;
+    int file_count;
+    const struct stored_tensor **stored; /* of all files, by name */
+    bool *used;                   /* [stored_count] by some tensor of the model, or known to be none */
+    int stored_count;
+    struct hf_tensor *tensors;
+    int tensor_count, tensor_capacity;
+    struct gguf_writer *writer;   /* holds the header that the model was read from */
+    struct file_map *read;        /* config.json and what else is read whole */
+    int read_count;
+    struct arena arena;
+};
+
+/* hf_config.c: reads config.json and finds the class. What a multimodal model has for its language model (text_config)
+ * is put on top; what transformers assumes where the file is silent is put in; the rotary settings of all versions are
+ * brought into one form: rope_theta, rope_local_base_freq, and rope_scaling with rope_type. */
+int hf_config_read(struct hf *h, struct error *e);
+/* A value by one of several names, separated by blanks; NULL where there is none or it is null. */
+const json_t *hf_value(const struct hf *h, const char *names);
+/* A whole number of at least 0, a number; absent ones leave *value as it is. */
+int hf_integer(const struct hf *h, const char *names, int64_t *value, struct error *e);
+int hf_number(const struct hf *h, const json_t *in, const char *name, double *value, struct error *e);
+/* "cannot read FOLDER/config.json: ...". */
+int hf_config_error(const struct hf *h, struct error *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* hf_files.c: opens all shards and indexes their tensors. */
+int hf_files_open(struct hf *h, struct error *e);
+const struct stored_tensor *hf_stored(const struct hf *h, const char *name);
+void hf_use(struct hf *h, const struct stored_tensor *t);
+
+/* hf_keys.c: is the word in a list separated by blanks? A NULL list holds all. */
+bool hf_listed(const char *list, const char *word);
+/* The hyperparameters into h->writer. */
+int hf_keys_write(struct hf *h, struct error *e);
+/* hf_rope.c: the rotary settings into h->writer, their factors into the tensors. */
+int hf_rope_write(struct hf *h, struct error *e);
+
+/* hf_names.c: all tensors of the model, from the stored ones. */
+int hf_tensors_find(struct hf *h, struct error *e);
+/* Adds one that was computed: n numbers, which the arena of `h` holds. */
+void hf_tensor_computed(struct hf *h, const char *name, const float *x, int64_t n);
+
+/* hf.c */
+int hf_open(struct hf **out, const char *folder, struct error *e);
+void hf_close(struct hf *h);
+/* The header of the GGUF file that the folder stands for. */
+const void *hf_header(const struct hf *h, uint64_t *bytes);
+
+#endif

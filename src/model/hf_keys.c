@@ -1,0 +1,104 @@
+/* Hyperparameters: what config.json calls them and what GGUF does. Which keys llama.cpp wants: set_gguf_parameters of
+ * its converter's classes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "model/hf.h"
+
+enum key_kind { WHOLE, NUMBER };
+
+static const struct hf_key {
+    const char *gguf;      /* below the architecture's name */
+    const char *config;    /* names in config.json; the first that is there counts */
+    enum key_kind kind;
+    bool required;
+    const char *only;      /* architectures, by GGUF's names; NULL: all */
+} keys[] = {
+    {"block_count", "num_hidden_layers", WHOLE, true, NULL},
+    {"context_length", "max_position_embeddings", WHOLE, true, NULL},
+    {"embedding_length", "hidden_size", WHOLE, true, NULL},
+    {"feed_forward_length", "intermediate_size", WHOLE, true, NULL},
+    {"attention.head_count", "num_attention_heads", WHOLE, true, NULL},
+    {"attention.head_count_kv", "num_key_value_heads num_attention_heads", WHOLE, true, NULL},
+    {"attention.key_length", "head_dim", WHOLE, false, NULL},
+    {"attention.value_length", "head_dim", WHOLE, false, NULL},
+    {"attention.layer_norm_rms_epsilon", "rms_norm_eps", NUMBER, true, NULL},
+    {"attention.sliding_window", "sliding_window", WHOLE, false, "gemma2 gemma3 gpt-oss phi3"},
+    {"attn_logit_softcapping", "attn_logit_softcapping", NUMBER, false, "gemma2"},
+    {"final_logit_softcapping", "final_logit_softcapping", NUMBER, false, "gemma2"},
+    {"attention.scale", "attention_multiplier", NUMBER, false, "granite"},
+    {"embedding_scale", "embedding_multiplier", NUMBER, false, "granite"},
+    {"residual_scale", "residual_multiplier", NUMBER, false, "granite"},
+    {"logit_scale", "logits_scaling", NUMBER, false, "granite"},
+    {"expert_count", "num_local_experts num_experts", WHOLE, false, NULL},
+    {"expert_used_count", "num_experts_per_tok", WHOLE, false, NULL},
+    {"expert_feed_forward_length", "moe_intermediate_size", WHOLE, true, "qwen2moe qwen3moe"},
+    {"expert_feed_forward_length", "intermediate_size", WHOLE, true, "gpt-oss"},
+    {"expert_shared_feed_forward_length", "shared_expert_intermediate_size", WHOLE, true, "qwen2moe"},
+    {"vocab_size", "vocab_size", WHOLE, false, NULL},
+    {"rope.freq_base", "rope_theta", NUMBER, false, NULL},
+    {"rope.freq_base_swa", "rope_local_base_freq", NUMBER, false, "gemma3"},
+};
+
+bool hf_listed(const char *list, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *at = list; at && (at = strstr(at, word)); at += n)
+        if ((at == list || at[-1] == ' ') && (at[n] == 0 || at[n] == ' '))
+            return true;
+    return !list;
+}
+
+static int write_key(struct hf *h, const struct hf_key *k, struct error *e)
+{
+    const json_t *value = hf_value(h, k->config);
+    char key[128];
+    int64_t whole = 0;
+    if (!value)
+        return k->required ? hf_config_error(h, e, "it lacks %s, which %s models need", k->config, h->arch->title) : 0;
+    snprintf(key, sizeof key, "%s.%s", h->class->gguf, k->gguf);
+    if (k->kind == WHOLE) {
+        if (hf_integer(h, k->config, &whole, e))
+            return e->code;
+        gguf_writer_u32(h->writer, key, (uint32_t)whole);
+    } else {
+        if (!json_is_number(value))
+            return hf_config_error(h, e, "%s is no number", k->config);
+        gguf_writer_f32(h->writer, key, (float)json_number_value(value));
+    }
+    return 0;
+}
+
+/* "models--org--name/snapshots/COMMIT" in the libraries' cache; else the folder's own name. */
+static char *model_name(const struct hf *h)
+{
+    char *full = path_absolute(h->folder), *name = xstrdup(path_name(full)), *above = path_folder(full);
+    if (strcmp(path_name(above), "snapshots") == 0) {
+        char *repository = path_folder(above);
+        const char *last = strrchr(path_name(repository), '-');
+        if (str_starts(path_name(repository), "models--") && last) {
+            free(name);
+            name = xstrdup(last + 1);
+        }
+        free(repository);
+    }
+    free(above);
+    free(full);
+    return name;
+}
+
+int hf_keys_write(struct hf *h, struct error *e)
+{
+    char *name = model_name(h);
+    text_make_printable(name);
+    gguf_writer_text(h->writer, "general.architecture", h->class->gguf);
+    gguf_writer_text(h->writer, "general.type", "model");
+    gguf_writer_text(h->writer, "general.name", name);
+    free(name);
+    for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
+        if (hf_listed(keys[i].only, h->class->gguf) && write_key(h, &keys[i], e))
+            return e->code;
+    return 0;
+}
