@@ -1,4 +1,4 @@
-/* quantwiz convert IN.gguf OUT.gguf */
+/* quantwiz convert IN OUT.gguf [TYPE] */
 #include <string.h>
 #include <strings.h>
 
@@ -18,13 +18,13 @@ static int check_type(const char *type, struct error *e)
     for (size_t i = 0; i < ARRAY_LENGTH(types); i++)
         if (strcasecmp(types[i], type) == 0)
             return 0;
-    return error_set(e, ERROR_USAGE, "--type: expected f16, bf16, f32 or q8_0, found '%s' (quantwiz quantize makes"
+    return error_set(e, ERROR_USAGE, "the type: expected f16, bf16, f32 or q8_0, found '%s' (quantwiz quantize makes"
                      " the rest)", type);
 }
 
 static int run(const struct args *a, struct error *e)
 {
-    const char *type = args_get(a, "type");
+    const char *type = args_operand(a, 2) ? args_operand(a, 2) : args_get(a, "type");
     struct making m = {
         .in = args_operand(a, 0),
         .out = args_operand(a, 1),
@@ -38,10 +38,10 @@ static int run(const struct args *a, struct error *e)
 
 const struct command cmd_convert = {
     .name = "convert",
-    .usage = "IN.gguf OUT.gguf [--type f16|bf16|f32|q8_0]",
-    .summary = "change the number format of a GGUF file",
+    .usage = "IN OUT.gguf [f16|bf16|f32|q8_0]",
+    .summary = "make a GGUF file of a checkpoint folder, or change the number format of one",
     .options = options,
     .operands_min = 2,
-    .operands_max = 2,
+    .operands_max = 3,
     .run = run,
 };

@@ -63,7 +63,7 @@ value() { # of a key in the JSON on stdin
     [[ $output == *"cannot open nowhere.gguf: No such file"* ]]
     run "$QUANTWIZ" inspect .
     [ "$status" -eq 1 ]
-    [[ $output == *"it is a folder; this version reads GGUF files"* ]]
+    [[ $output == *"it has no config.json"* ]]
     run "$QUANTWIZ" inspect
     [ "$status" -eq 2 ]
 }

@@ -109,7 +109,8 @@ left_behind() {
         [[ $output == *"$option is not in this version"* ]]
     done
     run "$QUANTWIZ" convert . out.gguf
-    [ "$status" -eq 2 ]
+    [ "$status" -eq 1 ]
+    [[ $output == *"it has no config.json"* ]]
 }
 
 @test "paths with blanks, quotes and other alphabets" {

@@ -556,13 +556,13 @@ static void fingerprints(void **state)
     assert_int_equal(strlen(first), 64);
 }
 
-static void folders_are_refused(void **state)
+static void folders_without_a_model_are_refused(void **state)
 {
     (void)state;
     struct error e = {0};
     struct model *m;
     assert_int_equal(model_open(&m, folder, 0, &e), ERROR_FAILED);
-    assert_says(&e, "it is a folder; this version reads GGUF files");
+    assert_says(&e, "it has no config.json");
     assert_null(m);
 }
 
@@ -589,7 +589,7 @@ int main(void)
         cmocka_unit_test(file_types),
         cmocka_unit_test(warnings),
         cmocka_unit_test(fingerprints),
-        cmocka_unit_test(folders_are_refused),
+        cmocka_unit_test(folders_without_a_model_are_refused),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
