@@ -29,20 +29,41 @@ static bool is_markup(const char *text, const char *c)
     return strchr("|\\*<`[", *c) != NULL;
 }
 
-static void add_markdown(struct str *s, const char *text)
+static void add_escaped(struct str *s, const char *line)
 {
-    char *clean = one_line(text);
-    for (const char *c = clean; *c; c++) {
-        if (is_markup(clean, c))
+    for (const char *c = line; *c; c++) {
+        if (is_markup(line, c))
             str_add_char(s, '\\');
         str_add_char(s, *c);
     }
-    free(clean);
+}
+
+/* Line breaks are kept, in the form that suits: answers of models have some. */
+static void add_lines(struct str *s, const char *text, const char *line_break,
+                      void (*add)(struct str *s, const char *line))
+{
+    for (const char *end; text; text = *end ? end + 1 : NULL) {
+        end = strchrnul(text, '\n');
+        char *line = xstrndup(text, end - text);
+        text_make_printable(line);
+        add(s, line);
+        free(line);
+        if (*end)
+            str_add(s, line_break);
+    }
+}
+
+static void add_markdown(struct str *s, const char *text)
+{
+    add_lines(s, text, "<br>", add_escaped);
 }
 
 static void put_yaml(struct yaml_writer *w, const char *key, const char *value)
 {
-    char *clean = value ? one_line(value) : NULL;
+    struct str lines = {0};
+    if (value)
+        add_lines(&lines, value, "\n", str_add);
+    char *clean = value ? str_take(&lines) : NULL;
     yaml_put_text(w, key, clean);
     free(clean);
 }

@@ -1,7 +1,8 @@
 """A published llama.cpp build (npm package @node-llama-cpp/linux-x64), called through ctypes.
 
 The parameter structs are passed by value; the few fields that are set are addressed by their 32-bit index in
-the struct of this version's llama.h."""
+the struct of this version's llama.h. The build for this machine's instructions is loaded, or the one that LLAMA_BUILD
+names ("haswell")."""
 import ctypes as C
 import glob
 import os
@@ -40,7 +41,10 @@ def _load():
     ggml = C.CDLL(glob.glob(os.path.join(home, "libggml.v*.so"))[0])
     lib = C.CDLL(found[0])
     lib.llama_log_set(_log, None)
-    ggml.ggml_backend_load_all_from_path(home.encode())
+    if "LLAMA_BUILD" in os.environ:
+        ggml.ggml_backend_load(os.path.join(home, "libggml-cpu-%s.so" % os.environ["LLAMA_BUILD"]).encode())
+    else:
+        ggml.ggml_backend_load_all_from_path(home.encode())
     lib.llama_backend_init()
     ptr = C.c_void_p
     for name in ("llama_context_default_params", "llama_model_default_params", "llama_model_quantize_default_params"):
