@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "model/hf_vocab.h"
 
 /* The type that most numbers have, as general.file_type counts them (llama.cpp, include/llama.h, enum llama_ftype). */
 static const struct { enum quant_id type; uint32_t file_type; } file_types[] = {
@@ -53,6 +54,29 @@ static void map_read(struct hf *h)
     }
 }
 
+/* Rows of the embedding: the vocabulary is filled up to them. */
+static int64_t vocabulary(const struct hf *h)
+{
+    for (int i = 0; i < h->tensor_count; i++)
+        if (strcmp(h->tensors[i].name, "token_embd.weight") == 0)
+            return h->tensors[i].shape[1];
+    return 0;
+}
+
+static bool has_tokenizer(const struct hf *h)
+{
+    for (int i = 0; i < h->read_count; i++)
+        if (str_starts(path_name(h->read[i].path), "tokenizer."))
+            return true;
+    return false;
+}
+
+/* Without a tokenizer the weights can be converted all the same: the model's warnings say so. */
+static int put_vocabulary(struct hf *h, struct error *e)
+{
+    return has_tokenizer(h) ? hf_vocab_write(h->writer, h->folder, vocabulary(h), h->class->gguf, NULL, e) : 0;
+}
+
 static int read_folder(struct hf *h, struct error *e)
 {
     if (hf_config_read(h, e) || hf_files_open(h, e))
@@ -62,7 +86,7 @@ static int read_folder(struct hf *h, struct error *e)
         return e->code;
     put_table(h);
     map_read(h);
-    return 0;
+    return put_vocabulary(h, e);
 }
 
 int hf_open(struct hf **out, const char *folder, struct error *e)

@@ -16,6 +16,7 @@ static const struct hf_class classes[] = {
     {"SmolLM3ForCausalLM", "smollm3", 0},
     {"Olmo2ForCausalLM", "olmo2", 0},
     {"GraniteForCausalLM", "granite", 0},
+    {"GraniteMoeForCausalLM", "granitemoe", 0},
     {"GptOssForCausalLM", "gpt-oss", 0},
 };
 

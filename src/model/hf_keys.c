@@ -1,5 +1,6 @@
 /* Hyperparameters: what config.json calls them and what GGUF does. Which keys llama.cpp wants: set_gguf_parameters of
  * its converter's classes. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,8 @@
 #include "base/str.h"
 #include "model/hf.h"
 
-enum key_kind { WHOLE, NUMBER };
+/* INVERSE_ROOT: 1 / sqrt of what config.json says. */
+enum key_kind { WHOLE, NUMBER, INVERSE_ROOT, TRUTH };
 
 static const struct hf_key {
     const char *gguf;      /* below the architecture's name */
@@ -28,15 +30,17 @@ static const struct hf_key {
     {"attention.sliding_window", "sliding_window", WHOLE, false, "gemma2 gemma3 gpt-oss phi3"},
     {"attn_logit_softcapping", "attn_logit_softcapping", NUMBER, false, "gemma2"},
     {"final_logit_softcapping", "final_logit_softcapping", NUMBER, false, "gemma2"},
-    {"attention.scale", "attention_multiplier", NUMBER, false, "granite"},
-    {"embedding_scale", "embedding_multiplier", NUMBER, false, "granite"},
-    {"residual_scale", "residual_multiplier", NUMBER, false, "granite"},
-    {"logit_scale", "logits_scaling", NUMBER, false, "granite"},
+    {"attention.scale", "query_pre_attn_scalar", INVERSE_ROOT, false, "gemma2 gemma3"},
+    {"attention.scale", "attention_multiplier", NUMBER, false, "granite granitemoe"},
+    {"embedding_scale", "embedding_multiplier", NUMBER, false, "granite granitemoe"},
+    {"residual_scale", "residual_multiplier", NUMBER, false, "granite granitemoe"},
+    {"logit_scale", "logits_scaling", NUMBER, false, "granite granitemoe"},
     {"expert_count", "num_local_experts num_experts", WHOLE, false, NULL},
     {"expert_used_count", "num_experts_per_tok", WHOLE, false, NULL},
     {"expert_feed_forward_length", "moe_intermediate_size", WHOLE, true, "qwen2moe qwen3moe"},
     {"expert_feed_forward_length", "intermediate_size", WHOLE, true, "gpt-oss"},
     {"expert_shared_feed_forward_length", "shared_expert_intermediate_size", WHOLE, true, "qwen2moe"},
+    {"expert_weights_norm", "norm_topk_prob", TRUTH, false, "qwen2moe qwen3moe"},
     {"vocab_size", "vocab_size", WHOLE, false, NULL},
     {"rope.freq_base", "rope_theta", NUMBER, false, NULL},
     {"rope.freq_base_swa", "rope_local_base_freq", NUMBER, false, "gemma3"},
@@ -51,6 +55,17 @@ bool hf_listed(const char *list, const char *word)
     return !list;
 }
 
+static int write_number(struct hf *h, const struct hf_key *k, const char *key, const json_t *value, struct error *e)
+{
+    double number = json_number_value(value);
+    if (!json_is_number(value) || !isfinite((float)number))
+        return hf_config_error(h, e, "%s is no number", k->config);
+    if (k->kind == INVERSE_ROOT && !(number > 0))
+        return hf_config_error(h, e, "%s is %g, expected a number over 0", k->config, number);
+    gguf_writer_f32(h->writer, key, (float)(k->kind == INVERSE_ROOT ? 1 / sqrt(number) : number));
+    return 0;
+}
+
 static int write_key(struct hf *h, const struct hf_key *k, struct error *e)
 {
     const json_t *value = hf_value(h, k->config);
@@ -59,15 +74,14 @@ static int write_key(struct hf *h, const struct hf_key *k, struct error *e)
     if (!value)
         return k->required ? hf_config_error(h, e, "it lacks %s, which %s models need", k->config, h->arch->title) : 0;
     snprintf(key, sizeof key, "%s.%s", h->class->gguf, k->gguf);
-    if (k->kind == WHOLE) {
-        if (hf_integer(h, k->config, &whole, e))
-            return e->code;
+    if (k->kind == NUMBER || k->kind == INVERSE_ROOT)
+        return write_number(h, k, key, value, e);
+    if (k->kind == TRUTH)
+        gguf_writer_bool(h->writer, key, json_is_true(value));
+    else if (hf_integer(h, k->config, &whole, e))
+        return e->code;
+    else
         gguf_writer_u32(h->writer, key, (uint32_t)whole);
-    } else {
-        if (!json_is_number(value))
-            return hf_config_error(h, e, "%s is no number", k->config);
-        gguf_writer_f32(h->writer, key, (float)json_number_value(value));
-    }
     return 0;
 }
 

@@ -28,7 +28,7 @@ static const struct hf_name names[] = {
     {"model.layers.*.post_attention_layernorm.weight", "blk.*.post_attention_norm.weight",
      .only = "gemma2 gemma3 olmo2 gpt-oss"},
     {"model.layers.*.post_attention_layernorm.weight", "blk.*.ffn_norm.weight",
-     .only = "llama qwen2 qwen2moe qwen3 qwen3moe phi3 smollm3 granite"},
+     .only = "llama qwen2 qwen2moe qwen3 qwen3moe phi3 smollm3 granite granitemoe"},
     {"model.layers.*.pre_feedforward_layernorm.weight", "blk.*.ffn_norm.weight"},
     {"model.layers.*.post_feedforward_layernorm.weight", "blk.*.post_ffw_norm.weight"},
 
@@ -49,6 +49,11 @@ static const struct hf_name names[] = {
     {"model.layers.*.mlp.experts.#.gate_proj.weight", "blk.*.ffn_gate_exps.weight"},
     {"model.layers.*.mlp.experts.#.up_proj.weight", "blk.*.ffn_up_exps.weight"},
     {"model.layers.*.mlp.experts.#.down_proj.weight", "blk.*.ffn_down_exps.weight"},
+    /* All of a layer in one: Granite. */
+    {"model.layers.*.block_sparse_moe.router.layer.weight", "blk.*.ffn_gate_inp.weight"},
+    {"model.layers.*.block_sparse_moe.input_linear.weight", "blk.*.ffn_gate_exps.weight", .rows = FIRST_HALF},
+    {"model.layers.*.block_sparse_moe.input_linear.weight", "blk.*.ffn_up_exps.weight", .rows = SECOND_HALF},
+    {"model.layers.*.block_sparse_moe.output_linear.weight", "blk.*.ffn_down_exps.weight"},
     /* All in one, as newer versions of transformers hold them. */
     {"model.layers.*.mlp.experts.gate_up_proj", "blk.*.ffn_gate_exps.weight", .rows = FIRST_HALF,
      .only = "llama qwen2moe qwen3moe"},

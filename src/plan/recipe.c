@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "model/hf_vocab.h"
 #include "plan/recipe_book.h"
 
 enum { ALIGNMENT = 32, NO_ROLE = -1 };
@@ -134,14 +135,20 @@ static uint64_t value_bytes(const struct gguf_value *v)
     return 8 + strlen(v->key) + 4 + (v->kind == GGUF_ARRAY ? 4 + 8 : 0) + v->bytes;
 }
 
-/* What the writer leaves out of a copy (the shards become one file) and always puts in. */
+/* What the writer leaves out of a copy: the shards become one file, and some keys are for memory alone. */
+static bool is_left_out(const char *key)
+{
+    return str_starts(key, "split.") || str_starts(key, HF_VOCAB_PRIVATE);
+}
+
+/* Also what it always puts in. */
 static uint64_t metadata_bytes(const struct model *m)
 {
     static const char *const set[] = {"general.quantization_version", "general.file_type"};
     const struct gguf *g = m->shard_count ? &m->shards[0] : NULL;
     uint64_t sum = 0;
     for (uint64_t i = 0; g && i < g->value_count; i++)
-        sum += str_starts(g->values[i].key, "split.") ? 0 : value_bytes(&g->values[i]);
+        sum += is_left_out(g->values[i].key) ? 0 : value_bytes(&g->values[i]);
     for (size_t i = 0; i < ARRAY_LENGTH(set); i++)
         if (!g || !gguf_find(g, set[i]))
             sum += 8 + strlen(set[i]) + 4 + 4;

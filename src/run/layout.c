@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/hf_vocab.h"
 
 /* Of all quantized types in a file; ggml.h, GGML_QNT_VERSION. */
 enum { QUANTIZATION_VERSION = 2 };
@@ -16,7 +17,8 @@ static void copy_metadata(struct gguf_writer *w, const struct model *m, int file
     static const char *const of_shards[] = {"split.no", "split.count", "split.tensors.count"};
     const struct gguf *g = &m->shards[0];
     for (uint64_t i = 0; i < g->value_count; i++)
-        gguf_writer_copy(w, &g->values[i]);
+        if (!str_starts(g->values[i].key, HF_VOCAB_PRIVATE))
+            gguf_writer_copy(w, &g->values[i]);
     for (size_t i = 0; i < ARRAY_LENGTH(of_shards); i++)
         gguf_writer_remove(w, of_shards[i]);
     gguf_writer_u32(w, "general.quantization_version", QUANTIZATION_VERSION);
