@@ -1,26 +1,23 @@
 #include "quant/fit.h"
 
-#include "quant/iq4.h"
-#include "quant/lanes.h"
+#include "quant/sums.h"
 
-/* How far around the spanning scale a search goes, in codes, and how often the best is then refined. */
-#define SCALE_STEPS 5
-#define SCALE_STEP 0.25f
-#define SCALE_ROUNDS 2
-#define LINE_DOWN 6
-#define LINE_UP 3
+/* Deviations of its block from which on a value is an outlier, see fit.h. */
+#define OUTLIER 3.0f
+
+/* The search for a line: steps below and above the spanning one, their size in codes, refinements of the
+ * best. A smaller scale, which cuts the largest values off, pays less often than a larger one. */
+enum { LINE_DOWN = 6, LINE_UP = 3, LINE_ROUNDS = 2 };
 #define LINE_STEP 0.3f
-#define LINE_ROUNDS 2
-#define LEVEL_STEPS 6
-#define LEVEL_STEP 1.5f
-#define LEVEL_ROUNDS 2
 
 /* ---------------------------------------------------------------- loading */
 
-/* Beyond every format's reach, and far enough from the end of the float range that sums of squares stay finite. */
+/* Beyond every format's reach, and so far below the largest float that sums of squares are finite. */
 #define HUGE_VALUE 1e9f
 /* Below it a block's scale is zero as a half anyway. */
 #define TINY_VALUE 1e-12f
+/* The least importance: a block that never mattered still has a scale. */
+#define TINY_IMPORTANCE 1e-9f
 
 static void transpose(float out[][TILE], const float *x, int size, int count)
 {
@@ -29,13 +26,6 @@ static void transpose(float out[][TILE], const float *x, int size, int count)
             out[j][b] = x[b * size + j];
     for (int j = 0; j < size && count < TILE; j++)
         memset(&out[j][count], 0, (TILE - count) * sizeof **out);
-}
-
-static lanes root(lanes v)
-{
-    for (int i = 0; i < LANES; i++)
-        v[i] = sqrtf(v[i]);
-    return v;
 }
 
 static void tame(struct tile *t)
@@ -55,7 +45,7 @@ static lanes mean_square(const struct tile *t, int l)
     return sum / (float)t->size;
 }
 
-void tile_load(struct tile *t, const float *x, const float *importance, int size, int count, enum weighting weighting)
+void tile_load(struct tile *t, const float *x, const float *importance, int size, int count)
 {
     t->size = size;
     t->count = count;
@@ -64,15 +54,12 @@ void tile_load(struct tile *t, const float *x, const float *importance, int size
         transpose(t->weight, importance, size, count);
     tame(t);
     for (int l = 0; l < TILE; l += LANES) {
-        lanes square = mean_square(t, l), deviation = root(square);
+        lanes outlying = lanes_ratio(lanes_set(1), OUTLIER * OUTLIER * mean_square(t, l));
         for (int j = 0; j < size; j++) {
-            lanes v = lanes_load(&t->x[j][l]), w;
+            lanes v = lanes_load(&t->x[j][l]), r2 = v * v * outlying, r4 = r2 * r2;
+            lanes w = 1.0f + r4 * r4;
             if (importance)
-                w = lanes_load(&t->weight[j][l]) * root(square + v * v);
-            else if (weighting == WEIGH_MIXED)
-                w = deviation + lanes_abs(v);
-            else
-                w = v * v;
+                w *= lanes_max(lanes_load(&t->weight[j][l]), lanes_set(TINY_IMPORTANCE));
             lanes_store(&t->weight[j][l], w);
         }
     }
@@ -84,25 +71,12 @@ struct scale_fit {
     lanes scale, gain; /* `gain`: by how much the error is less than that of all zeros */
 };
 
-static inline void scale_keep(struct scale_fit *best, struct scale_fit found)
+static inline void scale_keep(struct scale_fit *best, struct scale_sums s)
 {
-    lanes_int better = found.gain > best->gain;
-    best->scale = lanes_select(better, found.scale, best->scale);
-    best->gain = lanes_select(better, found.gain, best->gain);
-}
-
-/* Nearest codes for x × inverse, and the least-squares scale for these. */
-static struct scale_fit scale_try(const struct tile *t, int l, lanes inverse, float low, float high)
-{
-    lanes xq = lanes_set(0), qq = lanes_set(0);
-    for (int j = 0; j < t->size; j++) {
-        lanes x = lanes_load(&t->x[j][l]), q = lanes_clamp(lanes_round(x * inverse), low, high);
-        lanes wq = lanes_load(&t->weight[j][l]) * q;
-        xq += wq * x;
-        qq += wq * q;
-    }
-    lanes scale = lanes_ratio(xq, qq);
-    return (struct scale_fit){scale, scale * xq};
+    lanes scale = lanes_ratio(s.qx, s.qq), gain = scale * s.qx;
+    lanes_int better = gain > best->gain;
+    best->scale = lanes_select(better, scale, best->scale);
+    best->gain = lanes_select(better, gain, best->gain);
 }
 
 static lanes largest(const struct tile *t, int l)
@@ -115,15 +89,14 @@ static lanes largest(const struct tile *t, int l)
     return lanes_select(lanes_abs(most) > TINY_VALUE, most, lanes_set(0));
 }
 
-void fit_scale(const struct tile *t, int low, int high, float scale[TILE])
+void fit_scale(const struct tile *t, const struct fit_codes *c, float scale[TILE])
 {
     for (int l = 0; l < TILE; l += LANES) {
-        lanes unit = lanes_ratio(lanes_set(1), largest(t, l));
+        lanes unit = lanes_inverse(largest(t, l));
         struct scale_fit best = {lanes_set(0), lanes_set(0)};
-        for (int step = -SCALE_STEPS; step <= SCALE_STEPS; step++)
-            scale_keep(&best, scale_try(t, l, unit * (low + step * SCALE_STEP), low, high));
-        for (int i = 0; i < SCALE_ROUNDS; i++)
-            scale_keep(&best, scale_try(t, l, lanes_ratio(lanes_set(1), best.scale), low, high));
+        for (int i = -c->down; i <= c->up; i++)
+            scale_keep(&best, scale_sums(t, l, c, unit * (c->low + i * c->step)));
+        scale_keep(&best, scale_sums(t, l, c, lanes_inverse(best.scale)));
         lanes_store(&scale[l], best.scale);
     }
 }
@@ -134,110 +107,63 @@ struct line_fit {
     lanes scale, minimum, gain;
 };
 
-static inline void line_keep(struct line_fit *best, struct line_fit found)
+/* The least-squares line; where not `free`, the best one whose minimum is at most 0. A block whose codes are
+ * all alike has no slope: its minimum is the mean. */
+static inline void line_keep(struct line_fit *best, struct line_sums s, bool free)
 {
-    lanes_int better = found.gain > best->gain;
-    best->scale = lanes_select(better, found.scale, best->scale);
-    best->minimum = lanes_select(better, found.minimum, best->minimum);
-    best->gain = lanes_select(better, found.gain, best->gain);
-}
-
-struct sums {
-    lanes w, x; /* Σ weight, Σ weight × x */
-};
-
-static struct sums plain_sums(const struct tile *t, int l)
-{
-    struct sums s = {lanes_set(0), lanes_set(0)};
-    for (int j = 0; j < t->size; j++) {
-        lanes w = lanes_load(&t->weight[j][l]);
-        s.w += w;
-        s.x += w * lanes_load(&t->x[j][l]);
-    }
-    return s;
-}
-
-/* Nearest codes for (x - minimum) × inverse, and the least-squares line through these. */
-static struct line_fit line_try(const struct tile *t, int l, struct sums s, lanes minimum, lanes inverse, float high,
-                                bool free)
-{
-    lanes wq = lanes_set(0), wqq = lanes_set(0), wqx = lanes_set(0);
-    for (int j = 0; j < t->size; j++) {
-        lanes x = lanes_load(&t->x[j][l]), q = lanes_clamp(lanes_round((x - minimum) * inverse), 0, high);
-        lanes p = lanes_load(&t->weight[j][l]) * q;
-        wq += p;
-        wqq += p * q;
-        wqx += p * x;
-    }
-    lanes determinant = s.w * wqq - wq * wq;
-    struct line_fit f;
-    f.scale = lanes_ratio(s.w * wqx - s.x * wq, determinant);
-    f.minimum = lanes_ratio(wqq * s.x - wq * wqx, determinant);
+    lanes determinant = s.w * s.qq - s.q * s.q;
+    lanes scale = lanes_ratio(s.w * s.qx - s.x * s.q, determinant);
+    lanes minimum = lanes_ratio(s.qq * s.x - s.q * s.qx, determinant);
+    minimum = lanes_select(determinant == 0, lanes_ratio(s.x, s.w), minimum);
     if (!free) {
-        lanes_int above = f.minimum > 0;
-        f.scale = lanes_select(above, lanes_ratio(wqx, wqq), f.scale);
-        f.minimum = lanes_select(above, lanes_set(0), f.minimum);
+        lanes_int above = minimum > 0;
+        scale = lanes_select(above, lanes_ratio(s.qx, s.qq), scale);
+        minimum = lanes_select(above, lanes_set(0), minimum);
     }
-    f.gain = f.scale * wqx + f.minimum * s.x;
-    return f;
+    lanes gain = scale * s.qx + minimum * s.x;
+    lanes_int better = gain > best->gain;
+    best->scale = lanes_select(better, scale, best->scale);
+    best->minimum = lanes_select(better, minimum, best->minimum);
+    best->gain = lanes_select(better, gain, best->gain);
+}
+
+static void span(const struct tile *t, int l, bool free, lanes *low, lanes *high)
+{
+    *low = *high = lanes_load(&t->x[0][l]);
+    if (!free)
+        *low = lanes_min(*low, lanes_set(0));
+    for (int j = 1; j < t->size; j++) {
+        *low = lanes_min(lanes_load(&t->x[j][l]), *low);
+        *high = lanes_max(lanes_load(&t->x[j][l]), *high);
+    }
 }
 
 void fit_line(const struct tile *t, int high, bool free, float scale[TILE], float minimum[TILE])
 {
     for (int l = 0; l < TILE; l += LANES) {
-        lanes low = lanes_load(&t->x[0][l]), top = low;
-        if (!free)
-            low = lanes_min(low, lanes_set(0));
-        for (int j = 1; j < t->size; j++) {
-            low = lanes_min(lanes_load(&t->x[j][l]), low);
-            top = lanes_max(lanes_load(&t->x[j][l]), top);
-        }
-        struct sums s = plain_sums(t, l);
-        lanes unit = lanes_ratio(lanes_set(1), top - low);
-        struct line_fit best = {(top - low) / (float)high, low, lanes_set(-1e30f)};
-        for (int step = -LINE_DOWN; step <= LINE_UP; step++)
-            line_keep(&best, line_try(t, l, s, low, unit * (high + step * LINE_STEP), high, free));
+        lanes low, top;
+        span(t, l, free, &low, &top);
+        lanes unit = lanes_inverse(top - low);
+        struct line_sums s = plain_sums(t, l);
+        struct line_fit best = {(top - low) / (float)high, low, lanes_set(-INFINITY)};
+        for (int i = -LINE_DOWN; i <= LINE_UP; i++)
+            line_keep(&best, line_sums(t, l, s, low, unit * (high + i * LINE_STEP), high), free);
         for (int i = 0; i < LINE_ROUNDS; i++)
-            line_keep(&best, line_try(t, l, s, best.minimum, lanes_ratio(lanes_set(1), best.scale), high, free));
+            line_keep(&best, line_sums(t, l, s, best.minimum, lanes_inverse(best.scale), high), free);
         lanes_store(&scale[l], best.scale);
         lanes_store(&minimum[l], best.minimum);
     }
 }
 
-/* ------------------------------------------------------------ uneven levels */
-
-static inline lanes nearest_level(lanes v)
+void fit_half_line(const struct tile *t, int high, float scale[TILE], float minimum[TILE])
 {
-    lanes level = lanes_set(iq4_levels[0]);
-    for (int i = 1; i < 16; i++) {
-        lanes_int above = v > 0.5f * (iq4_levels[i - 1] + iq4_levels[i]);
-        level += (lanes)(above & (lanes_int)lanes_set(iq4_levels[i] - iq4_levels[i - 1]));
-    }
-    return level;
-}
-
-static struct scale_fit levels_try(const struct tile *t, int l, lanes inverse)
-{
-    lanes xq = lanes_set(0), qq = lanes_set(0);
-    for (int j = 0; j < t->size; j++) {
-        lanes x = lanes_load(&t->x[j][l]), q = nearest_level(x * inverse);
-        lanes wq = lanes_load(&t->weight[j][l]) * q;
-        xq += wq * x;
-        qq += wq * q;
-    }
-    lanes scale = lanes_ratio(xq, qq);
-    return (struct scale_fit){scale, scale * xq};
-}
-
-void fit_levels(const struct tile *t, float scale[TILE])
-{
+    fit_line(t, high, true, scale, minimum);
+    for (int i = 0; i < TILE; i++)
+        scale[i] = half_to_float(half_scale(scale[i]));
     for (int l = 0; l < TILE; l += LANES) {
-        lanes unit = lanes_ratio(lanes_set(1), largest(t, l));
-        struct scale_fit best = {lanes_set(0), lanes_set(0)};
-        for (int step = -LEVEL_STEPS; step <= LEVEL_STEPS; step++)
-            scale_keep(&best, levels_try(t, l, unit * (iq4_levels[0] + step * LEVEL_STEP)));
-        for (int i = 0; i < LEVEL_ROUNDS; i++)
-            scale_keep(&best, levels_try(t, l, lanes_ratio(lanes_set(1), best.scale)));
-        lanes_store(&scale[l], best.scale);
+        lanes unit = lanes_load(&scale[l]);
+        struct line_sums s = plain_sums(t, l);
+        s = line_sums(t, l, s, lanes_load(&minimum[l]), lanes_inverse(unit), high);
+        lanes_store(&minimum[l], lanes_ratio(s.x - unit * s.q, s.w));
     }
 }

@@ -29,8 +29,8 @@ static inline float float_from_bits(uint32_t u)
     return f;
 }
 
-/* The processor's own conversion where there is one: the same bits, quiet NaN included. Else written without branches,
- * so that loops over it vectorize. */
+/* The processor's own conversion where there is one: the same bits, quiet NaN included. Else written without
+ * branches, so that loops over it vectorize. */
 static inline float half_to_float(uint16_t h)
 {
 #ifdef __F16C__
@@ -38,7 +38,7 @@ static inline float half_to_float(uint16_t h)
 #else
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, magnitude = (uint32_t)(h & 0x7fff) << 13;
     uint32_t normal = magnitude + (112u << 23);
-    /* A denormal half is mantissa × 2^-24: put the mantissa below 2^-14's leading one, and take that one away. */
+    /* A denormal half is mantissa × 2^-24: put the mantissa below 2^-14's leading one, take that one away. */
     uint32_t denormal = float_bits(float_from_bits(magnitude + (113u << 23)) - 0x1p-14f);
     uint32_t special = magnitude | 0x7f800000 | (magnitude > 0x0f800000 ? 0x400000 : 0);
     uint32_t bits = magnitude < 0x00800000 ? denormal : magnitude < 0x0f800000 ? normal : special;
@@ -69,8 +69,8 @@ static inline uint16_t bf16_from_float(float f)
     return (bits & 0x7fffffff) > 0x7f800000 ? quiet : rounded;
 }
 
-/* A block's scale as it is stored: kept finite where a float overflows the half, so that a block of huge values is
- * wrong by its size only and not infinite. */
+/* A block's scale as it is stored: kept finite where a float overflows the half, so that a block of huge
+ * values is wrong by its size only and not infinite. */
 static inline uint16_t half_scale(float f)
 {
     float low = f > -HALF_MAX ? f : -HALF_MAX;

@@ -25,6 +25,8 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
     }
 }
 
+static const struct fit_codes codes = {.low = -127, .step = 1.5f, .down = 8, .up = 8, .uneven = true};
+
 static void pack(const float *x, float scale, struct block_iq4_nl *b)
 {
     b->d = half_scale(scale);
@@ -39,8 +41,8 @@ static void encode(const float *x, const float *weight, void *blocks, int64_t n)
     struct tile t;
     float scale[TILE];
     for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK), WEIGH_MIXED);
-        fit_levels(&t, scale);
+        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK));
+        fit_scale(&t, &codes, scale);
         for (int k = 0; k < t.count; k++)
             pack(x + i + k * QUANT_BLOCK, scale[k], b++);
     }

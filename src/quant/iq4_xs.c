@@ -7,7 +7,7 @@
  *
  * Scale s: low four bits in half s % 2 of scales_l[s / 2], high two in bits 2s+1, 2s of scales_h.
  * Sub-block s: 16 bytes of qs, value j in the low, j+16 in the high four bits, as in IQ4_NL. */
-#include "quant/fit.h"
+#include "quant/super.h"
 #include "quant/iq4.h"
 
 struct block_iq4_xs {
@@ -33,19 +33,20 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
     }
 }
 
-static void encode_block(const float *x, const float *scale, struct block_iq4_xs *b)
+static const struct fit_codes codes = {.low = -127, .step = 1.5f, .down = 8, .up = 8, .uneven = true};
+
+static void put(const float *x, const struct super_scale *s, int k, struct block_iq4_xs *b)
 {
-    b->d = half_scale(fit_largest(scale, 8) / -32);
+    b->d = s->d[k];
     b->scales_h = 0;
     memset(b->scales_l, 0, sizeof b->scales_l);
-    float d = half_to_float(b->d);
-    for (int s = 0; s < 8; s++, x += 32) {
-        int sc = fit_code(scale[s] * fit_inverse(d), -32, 31);
-        b->scales_l[s / 2] |= (sc + 32) % 16 << s % 2 * 4;
-        b->scales_h |= (sc + 32) / 16 << s * 2;
-        float inverse = fit_inverse(d * sc);
+    for (int i = 0; i < 8; i++, x += 32) {
+        unsigned scale = s->scale[k * 8 + i] + 32;
+        b->scales_l[i / 2] |= (scale & 15) << i % 2 * 4;
+        b->scales_h |= scale >> 4 << i * 2;
+        float inverse = fit_inverse(s->unit[k * 8 + i]);
         for (int j = 0; j < 16; j++)
-            b->qs[s * 16 + j] = iq4_code(x[j] * inverse) | iq4_code(x[j + 16] * inverse) << 4;
+            b->qs[i * 16 + j] = iq4_code(x[j] * inverse) | iq4_code(x[j + 16] * inverse) << 4;
     }
 }
 
@@ -53,12 +54,12 @@ static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
     struct block_iq4_xs *b = blocks;
     struct tile t;
-    float scale[TILE];
+    struct super_scale s;
     for (int64_t i = 0; i < n; i += t.count * 32) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, 32, tile_count(n - i, 32), WEIGH_MIXED);
-        fit_levels(&t, scale);
-        for (int k = 0; k < t.count; k += QUANT_SUPER / 32)
-            encode_block(x + i + k * 32, scale + k, b++);
+        tile_load(&t, x + i, weight ? weight + i : NULL, 32, tile_count(n - i, 32));
+        super_fit_scale(&t, &codes, 32, 0, &s);
+        for (int k = 0; k < t.count / 8; k++)
+            put(x + i + k * QUANT_SUPER, &s, k, b++);
     }
 }
 

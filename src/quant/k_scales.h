@@ -4,8 +4,8 @@
  *     byte j + 4  7-6: high bits of min j+4     5-0: min j
  *     byte j + 8  7-4: low bits of min j+4      3-0: low bits of scale j+4
  *
- * 16 × 6 bits are exactly 12 bytes; scale and min 0..3 are read with one mask, and every field of 4..7 is put together
- * from the same places of two words. */
+ * 16 × 6 bits are exactly 12 bytes; scale and min 0..3 are read with one mask, and every field of 4..7 is put
+ * together from the same places of two words. */
 #ifndef QUANT_K_SCALES_H
 #define QUANT_K_SCALES_H
 

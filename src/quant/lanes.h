@@ -1,5 +1,5 @@
-/* Vectors of the width that the instruction set likes, in which every lane works on a block of its own: a search is
- * then plain arithmetic, without sums across lanes, and gives the same bits whatever the width. */
+/* Vectors of the width that the instruction set likes, in which every lane works on a block of its own: a
+ * search is then plain arithmetic, without sums across lanes, and gives the same bits whatever the width. */
 #ifndef QUANT_LANES_H
 #define QUANT_LANES_H
 
@@ -85,6 +85,11 @@ static inline lanes lanes_ratio(lanes a, lanes b)
 {
     lanes_int zero = b == 0;
     return (lanes)((lanes_int)(a / lanes_select(zero, lanes_set(1), b)) & ~zero);
+}
+
+static inline lanes lanes_inverse(lanes v)
+{
+    return lanes_ratio(lanes_set(1), v);
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* Plain numbers: F32, F16 and BF16, an element a block. `weight` has no say: each value is rounded to its nearest. */
+/* Plain numbers: F32, F16 and BF16, an element a block. `weight` has no say: values go to their nearest. */
 #include "quant/kernel.h"
 
 static void f32_decode(const void *blocks, float *restrict x, int64_t n)

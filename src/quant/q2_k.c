@@ -6,9 +6,9 @@
  *
  *     x = d × scale × code - dmin × min,  code 0..3
  *
- * A byte of qs holds values 32 apart: of the first 128 values, byte l has l in bits 0-1, l+32 in 2-3, l+64 in 4-5 and
- * l+96 in 6-7, so a register of 32 bytes yields 32 neighbours per mask. */
-#include "quant/fit.h"
+ * A byte of qs holds values 32 apart: of the first 128 values, byte l has l in bits 0-1, l+32 in 2-3, l+64 in
+ * 4-5 and l+96 in 6-7, so a register of 32 bytes yields 32 neighbours per mask. */
+#include "quant/super.h"
 
 struct block_q2_k {
     uint8_t scales[QUANT_SUPER / 16];
@@ -39,18 +39,18 @@ static void pack(struct block_q2_k *b, const uint8_t code[QUANT_SUPER])
     }
 }
 
-static void encode_block(const float *x, const float *scale, const float *minimum, struct block_q2_k *b)
+static void put(const float *x, const struct super_line *s, int k, struct block_q2_k *b)
 {
     uint8_t code[QUANT_SUPER];
-    b->d = half_scale(fit_largest(scale, 16) / 15);
-    b->dmin = half_scale(-fit_largest(minimum, 16) / 15);
-    float d = half_to_float(b->d), dmin = half_to_float(b->dmin);
-    for (int s = 0; s < 16; s++) {
-        int sc = fit_code(scale[s] * fit_inverse(d), 0, 15), m = fit_code(-minimum[s] * fit_inverse(dmin), 0, 15);
-        float inverse = fit_inverse(d * sc);
-        b->scales[s] = sc | m << 4;
-        for (int j = 0; j < 16; j++)
-            code[s * 16 + j] = fit_code((x[s * 16 + j] + dmin * m) * inverse, 0, 3);
+    int first = k * 16;
+    b->d = s->d[k];
+    b->dmin = s->dmin[k];
+    for (int i = 0; i < 16; i++)
+        b->scales[i] = s->scale[first + i] | s->min[first + i] << 4;
+    for (int i = 0; i < 16; i++) {
+        float inverse = fit_inverse(s->unit[first + i]), minimum = s->minimum[first + i];
+        for (int j = i * 16; j < (i + 1) * 16; j++)
+            code[j] = fit_code((x[j] - minimum) * inverse, 0, 3);
     }
     pack(b, code);
 }
@@ -59,12 +59,12 @@ static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
     struct block_q2_k *b = blocks;
     struct tile t;
-    float scale[TILE], minimum[TILE];
+    struct super_line s;
     for (int64_t i = 0; i < n; i += t.count * 16) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, 16, tile_count(n - i, 16), WEIGH_MIXED);
-        fit_line(&t, 3, false, scale, minimum);
-        for (int k = 0; k < t.count; k += QUANT_SUPER / 16)
-            encode_block(x + i + k * 16, scale + k, minimum + k, b++);
+        tile_load(&t, x + i, weight ? weight + i : NULL, 16, tile_count(n - i, 16));
+        super_fit_line(&t, 3, 15, &s);
+        for (int k = 0; k < t.count / 16; k++)
+            put(x + i + k * QUANT_SUPER, &s, k, b++);
     }
 }
 

@@ -11,7 +11,7 @@
  *     scales[j]      high 4: low bits of scale j+8   low 4: low bits of scale j
  *     scales[j + 4]  high 4: of scale j+12           low 4: of scale j+4
  *     scales[j + 8]  bits 7-6, 5-4, 3-2, 1-0: the two high bits of scales j+12, j+8, j+4, j */
-#include "quant/fit.h"
+#include "quant/super.h"
 
 struct block_q3_k {
     uint8_t hmask[QUANT_SUPER / 8];
@@ -60,30 +60,31 @@ static void pack(struct block_q3_k *b, const uint8_t scale[16], const uint8_t co
     }
 }
 
-static void encode_block(const float *x, const float *scale, struct block_q3_k *b)
+static const struct fit_codes codes = {.low = -4, .high = 3, .step = 0.25f, .down = 4, .up = 6};
+
+static void put(const float *x, const struct super_scale *s, int k, struct block_q3_k *b)
 {
-    uint8_t stored[16], code[QUANT_SUPER];
-    b->d = half_scale(fit_largest(scale, 16) / -32);
-    float d = half_to_float(b->d);
-    for (int s = 0; s < 16; s++) {
-        int sc = fit_code(scale[s] * fit_inverse(d), -32, 31);
-        stored[s] = sc + 32;
-        for (int j = 0; j < 16; j++)
-            code[s * 16 + j] = fit_code(x[s * 16 + j] * fit_inverse(d * sc), -4, 3) + 4;
+    uint8_t scale[16], code[QUANT_SUPER];
+    b->d = s->d[k];
+    for (int i = 0; i < 16; i++) {
+        float inverse = fit_inverse(s->unit[k * 16 + i]);
+        scale[i] = s->scale[k * 16 + i] + 32;
+        for (int j = i * 16; j < (i + 1) * 16; j++)
+            code[j] = fit_code(x[j] * inverse, -4, 3) + 4;
     }
-    pack(b, stored, code);
+    pack(b, scale, code);
 }
 
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
     struct block_q3_k *b = blocks;
     struct tile t;
-    float scale[TILE];
+    struct super_scale s;
     for (int64_t i = 0; i < n; i += t.count * 16) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, 16, tile_count(n - i, 16), WEIGH_SQUARE);
-        fit_scale(&t, -4, 3, scale);
-        for (int k = 0; k < t.count; k += QUANT_SUPER / 16)
-            encode_block(x + i + k * 16, scale + k, b++);
+        tile_load(&t, x + i, weight ? weight + i : NULL, 16, tile_count(n - i, 16));
+        super_fit_scale(&t, &codes, 32, 0, &s);
+        for (int k = 0; k < t.count / 16; k++)
+            put(x + i + k * QUANT_SUPER, &s, k, b++);
     }
 }
 

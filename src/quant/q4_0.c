@@ -5,9 +5,9 @@
  *
  *     x = d × (code - 8),  code 0..15
  *
- * Both halves of a byte belong to elements sixteen apart, so that a vector register of bytes splits into two runs of
- * neighbours with one mask and one shift. The range has one more step below zero (-8..7) than above: `d` may be
- * negative, so the longer end is given to the larger side. */
+ * Both halves of a byte belong to elements sixteen apart, so that a vector register of bytes splits into two
+ * runs of neighbours with one mask and one shift. The range has one more step below zero (-8..7) than above:
+ * `d` may be negative, so the longer end is given to the larger side. */
 #include "quant/fit.h"
 
 struct block_q4_0 {
@@ -30,6 +30,8 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
     }
 }
 
+static const struct fit_codes codes = {.low = -8, .high = 7, .step = 0.25f, .down = 2, .up = 8};
+
 static void pack(const float *x, float scale, struct block_q4_0 *b)
 {
     b->d = half_scale(scale);
@@ -44,8 +46,8 @@ static void encode(const float *x, const float *weight, void *blocks, int64_t n)
     struct tile t;
     float scale[TILE];
     for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK), WEIGH_MIXED);
-        fit_scale(&t, -8, 7, scale);
+        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK));
+        fit_scale(&t, &codes, scale);
         for (int k = 0; k < t.count; k++)
             pack(x + i + k * QUANT_BLOCK, scale[k], b++);
     }

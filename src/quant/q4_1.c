@@ -41,8 +41,8 @@ static void encode(const float *x, const float *weight, void *blocks, int64_t n)
     struct tile t;
     float scale[TILE], minimum[TILE];
     for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK), WEIGH_MIXED);
-        fit_line(&t, 15, true, scale, minimum);
+        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK));
+        fit_half_line(&t, 15, scale, minimum);
         for (int k = 0; k < t.count; k++)
             pack(x + i + k * QUANT_BLOCK, scale[k], minimum[k], b++);
     }

@@ -6,7 +6,7 @@
  *     x = d × scale × code - dmin × min,  code 0..15, scale and min 0..63 (packed as k_scales.h draws it)
  *
  * Of each 32 bytes of qs the low four bits are one sub-block and the high four bits the next. */
-#include "quant/fit.h"
+#include "quant/super.h"
 #include "quant/k_scales.h"
 
 struct block_q4_k {
@@ -38,20 +38,18 @@ static void pack(struct block_q4_k *b, const uint8_t code[QUANT_SUPER])
     }
 }
 
-static void encode_block(const float *x, const float *scale, const float *minimum, struct block_q4_k *b)
+static void put(const float *x, const struct super_line *s, int k, struct block_q4_k *b)
 {
-    uint8_t sc[8], m[8], code[QUANT_SUPER];
-    b->d = half_scale(fit_largest(scale, 8) / 63);
-    b->dmin = half_scale(-fit_largest(minimum, 8) / 63);
-    float d = half_to_float(b->d), dmin = half_to_float(b->dmin);
-    for (int s = 0; s < 8; s++) {
-        sc[s] = fit_code(scale[s] * fit_inverse(d), 0, 63);
-        m[s] = fit_code(-minimum[s] * fit_inverse(dmin), 0, 63);
-        float inverse = fit_inverse(d * sc[s]);
-        for (int j = 0; j < 32; j++)
-            code[s * 32 + j] = fit_code((x[s * 32 + j] + dmin * m[s]) * inverse, 0, 15);
+    uint8_t code[QUANT_SUPER];
+    int first = k * 8;
+    b->d = s->d[k];
+    b->dmin = s->dmin[k];
+    k_scales_pack(b->scales, s->scale + first, s->min + first);
+    for (int i = 0; i < 8; i++) {
+        float inverse = fit_inverse(s->unit[first + i]), minimum = s->minimum[first + i];
+        for (int j = i * 32; j < (i + 1) * 32; j++)
+            code[j] = fit_code((x[j] - minimum) * inverse, 0, 15);
     }
-    k_scales_pack(b->scales, sc, m);
     pack(b, code);
 }
 
@@ -59,12 +57,12 @@ static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
     struct block_q4_k *b = blocks;
     struct tile t;
-    float scale[TILE], minimum[TILE];
+    struct super_line s;
     for (int64_t i = 0; i < n; i += t.count * 32) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, 32, tile_count(n - i, 32), WEIGH_MIXED);
-        fit_line(&t, 15, false, scale, minimum);
-        for (int k = 0; k < t.count; k += QUANT_SUPER / 32)
-            encode_block(x + i + k * 32, scale + k, minimum + k, b++);
+        tile_load(&t, x + i, weight ? weight + i : NULL, 32, tile_count(n - i, 32));
+        super_fit_line(&t, 15, 63, &s);
+        for (int k = 0; k < t.count / 8; k++)
+            put(x + i + k * QUANT_SUPER, &s, k, b++);
     }
 }
 

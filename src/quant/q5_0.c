@@ -27,13 +27,16 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
     }
 }
 
+static const struct fit_codes codes = {.low = -16, .high = 15, .step = 0.25f, .down = 2, .up = 8};
+
 static void pack(const float *x, float scale, struct block_q5_0 *b)
 {
     b->d = half_scale(scale);
     float inverse = fit_inverse(half_to_float(b->d));
     uint32_t high = 0;
     for (int j = 0; j < 16; j++) {
-        unsigned lower = fit_code(x[j] * inverse, -16, 15) + 16, upper = fit_code(x[j + 16] * inverse, -16, 15) + 16;
+        unsigned lower = fit_code(x[j] * inverse, -16, 15) + 16;
+        unsigned upper = fit_code(x[j + 16] * inverse, -16, 15) + 16;
         b->qs[j] = (lower & 15) | (upper & 15) << 4;
         high |= lower >> 4 << j | upper >> 4 << (j + 16);
     }
@@ -46,8 +49,8 @@ static void encode(const float *x, const float *weight, void *blocks, int64_t n)
     struct tile t;
     float scale[TILE];
     for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK), WEIGH_MIXED);
-        fit_scale(&t, -16, 15, scale);
+        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK));
+        fit_scale(&t, &codes, scale);
         for (int k = 0; k < t.count; k++)
             pack(x + i + k * QUANT_BLOCK, scale[k], b++);
     }

@@ -34,7 +34,8 @@ static void pack(const float *x, float scale, float minimum, struct block_q5_1 *
     float inverse = fit_inverse(half_to_float(b->d)), m = half_to_float(b->m);
     uint32_t high = 0;
     for (int j = 0; j < 16; j++) {
-        unsigned lower = fit_code((x[j] - m) * inverse, 0, 31), upper = fit_code((x[j + 16] - m) * inverse, 0, 31);
+        unsigned lower = fit_code((x[j] - m) * inverse, 0, 31);
+        unsigned upper = fit_code((x[j + 16] - m) * inverse, 0, 31);
         b->qs[j] = (lower & 15) | (upper & 15) << 4;
         high |= lower >> 4 << j | upper >> 4 << (j + 16);
     }
@@ -47,8 +48,8 @@ static void encode(const float *x, const float *weight, void *blocks, int64_t n)
     struct tile t;
     float scale[TILE], minimum[TILE];
     for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK), WEIGH_MIXED);
-        fit_line(&t, 31, true, scale, minimum);
+        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK));
+        fit_half_line(&t, 31, scale, minimum);
         for (int k = 0; k < t.count; k++)
             pack(x + i + k * QUANT_BLOCK, scale[k], minimum[k], b++);
     }

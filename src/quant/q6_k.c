@@ -5,10 +5,10 @@
  *
  *     x = d × scale × (code - 32),  code 0..63, scale a signed byte
  *
- * Of each 128 values, with l = 0..31: ql[l] has the low four bits of values l (low half) and l+64 (high half), ql[l+32]
- * those of l+32 and l+96; qh[l] has the two high bits of l, l+32, l+64, l+96 from bit 0 up. So 32 bytes of qh and
- * 64 of ql give four runs of 32 neighbours by masks and shifts alone. */
-#include "quant/fit.h"
+ * Of each 128 values, with l = 0..31: ql[l] has the low four bits of values l (low half) and l+64 (high
+ * half), ql[l+32] those of l+32 and l+96; qh[l] has the two high bits of l, l+32, l+64, l+96 from bit 0 up.
+ * So 32 bytes of qh and 64 of ql give four runs of 32 neighbours by masks and shifts alone. */
+#include "quant/super.h"
 
 struct block_q6_k {
     uint8_t ql[QUANT_SUPER / 2];
@@ -44,15 +44,19 @@ static void pack(struct block_q6_k *b, const uint8_t code[QUANT_SUPER])
     }
 }
 
-static void encode_block(const float *x, const float *scale, struct block_q6_k *b)
+/* Coarse, because REACH stored scales to either side are tried afterwards. */
+static const struct fit_codes codes = {.low = -32, .high = 31, .step = 0.5f, .up = 3};
+enum { REACH = 8 };
+
+static void put(const float *x, const struct super_scale *s, int k, struct block_q6_k *b)
 {
     uint8_t code[QUANT_SUPER];
-    b->d = half_scale(fit_largest(scale, 16) / -128);
-    float d = half_to_float(b->d);
-    for (int s = 0; s < 16; s++) {
-        b->scales[s] = fit_code(scale[s] * fit_inverse(d), -128, 127);
-        for (int j = 0; j < 16; j++)
-            code[s * 16 + j] = fit_code(x[s * 16 + j] * fit_inverse(d * b->scales[s]), -32, 31) + 32;
+    b->d = s->d[k];
+    for (int i = 0; i < 16; i++) {
+        float inverse = fit_inverse(s->unit[k * 16 + i]);
+        b->scales[i] = s->scale[k * 16 + i];
+        for (int j = i * 16; j < (i + 1) * 16; j++)
+            code[j] = fit_code(x[j] * inverse, -32, 31) + 32;
     }
     pack(b, code);
 }
@@ -61,12 +65,12 @@ static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
     struct block_q6_k *b = blocks;
     struct tile t;
-    float scale[TILE];
+    struct super_scale s;
     for (int64_t i = 0; i < n; i += t.count * 16) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, 16, tile_count(n - i, 16), WEIGH_SQUARE);
-        fit_scale(&t, -32, 31, scale);
-        for (int k = 0; k < t.count; k += QUANT_SUPER / 16)
-            encode_block(x + i + k * 16, scale + k, b++);
+        tile_load(&t, x + i, weight ? weight + i : NULL, 16, tile_count(n - i, 16));
+        super_fit_scale(&t, &codes, 128, REACH, &s);
+        for (int k = 0; k < t.count / 16; k++)
+            put(x + i + k * QUANT_SUPER, &s, k, b++);
     }
 }
 

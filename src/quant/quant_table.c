@@ -1,10 +1,13 @@
-/* Every tensor type of today's ggml, in order of id. Types that we can read or make stand in a file of their own, with
- * their layout; of the others only the size is known, so that a file which holds them can be described. */
+/* Every tensor type of today's ggml, in order of id. Types that we can read or make stand in a file of their
+ * own, with their layout; of the others only the size is known: enough to describe a file that holds them. */
 #include "quant/kernel.h"
 #include "quant/quant_table.h"
 
 #define KNOWN(id_, name_, block_, bytes_, quantized_) \
-    &(const struct quant_type){.id = id_, .name = name_, .block = block_, .block_bytes = bytes_, .quantized = quantized_}
+    &(const struct quant_type)                        \
+    {                                                 \
+        .id = id_, .name = name_, .block = block_, .block_bytes = bytes_, .quantized = quantized_ \
+    }
 
 const struct quant_type *const KERNEL(table)[] = {
     &KERNEL(f32),

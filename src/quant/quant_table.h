@@ -5,7 +5,8 @@
 #include "base/cpu.h"
 #include "quant/quant_type.h"
 
-extern const struct quant_type *const quant_table_generic[], *const quant_table_avx2[], *const quant_table_avx512[];
+extern const struct quant_type *const quant_table_generic[], *const quant_table_avx2[],
+    *const quant_table_avx512[];
 
 /* NULL where this build has no kernels for `isa`; the caller must not run kernels above cpu_isa(). */
 const struct quant_type *const *quant_table(enum cpu_isa isa);

@@ -1,0 +1,175 @@
+#include "quant/super.h"
+
+#include "quant/sums.h"
+
+/* How far from the rounded scale of a line the search goes: two steps gain a hundredth of what one does. */
+enum { LINE_REACH = 1 };
+
+/* What all sub-blocks of super-block k share stands in every column of the tile that is its, so that the
+ * lanes find it: `value` as a half, which is returned. */
+static uint16_t share(float column[TILE], int k, int per, float value)
+{
+    uint16_t half = half_scale(value);
+    for (int i = k * per; i < (k + 1) * per; i++)
+        column[i] = half_to_float(half);
+    return half;
+}
+
+/* Whole numbers nearest to value / unit, within low..high. */
+static void round_to(float out[TILE], const float value[TILE], const float unit[TILE], float low, float high)
+{
+    for (int l = 0; l < TILE; l += LANES) {
+        lanes v = lanes_load(&value[l]) * lanes_inverse(lanes_load(&unit[l]));
+        lanes_store(&out[l], lanes_round(lanes_clamp(v, low, high)));
+    }
+}
+
+/* ------------------------------------------------------------ scale alone */
+
+/* Of the stored scales up to `reach` from each of `scale`, the one with the least error. */
+static void choose_scales(const struct tile *t, const struct fit_codes *codes, int levels, int reach,
+                          const float d[TILE], float scale[TILE])
+{
+    for (int l = 0; l < TILE; l += LANES) {
+        lanes around = lanes_load(&scale[l]), best = around, gain = lanes_set(0);
+        for (int i = -reach; i <= reach; i++) {
+            lanes tried = lanes_clamp(around + (float)i, -levels, levels - 1);
+            lanes unit = lanes_load(&d[l]) * tried;
+            lanes found = scale_gain(scale_sums(t, l, codes, lanes_inverse(unit)), unit);
+            lanes_int better = found > gain;
+            best = lanes_select(better, tried, best);
+            gain = lanes_select(better, found, gain);
+        }
+        lanes_store(&scale[l], best);
+    }
+}
+
+void super_fit_scale(const struct tile *t, const struct fit_codes *codes, int levels, int reach,
+                     struct super_scale *s)
+{
+    float d[TILE], scale[TILE];
+    int per = QUANT_SUPER / t->size;
+    fit_scale(t, codes, scale);
+    for (int k = 0; k < TILE / per; k++)
+        s->d[k] = share(d, k, per, fit_largest(scale + k * per, per) / -levels);
+    round_to(scale, scale, d, -levels, levels - 1);
+    if (reach > 0)
+        choose_scales(t, codes, levels, reach, d, scale);
+    for (int i = 0; i < TILE; i++) {
+        s->scale[i] = scale[i];
+        s->unit[i] = d[i] * scale[i];
+    }
+}
+
+/* ------------------------------------------------------ scale and minimum */
+
+/* A tile's columns: x ≈ d × scale × code - dmin × min, and the sums (sums.h) for these codes. */
+struct lines {
+    float d[TILE], dmin[TILE];
+    float scale[TILE], min[TILE]; /* whole numbers */
+    float w[TILE], x[TILE], q[TILE], qx[TILE], qq[TILE];
+};
+
+struct line_choice {
+    lanes scale, min, gain;
+    struct line_sums sums;
+};
+
+static inline void line_choose(struct line_choice *best, struct line_choice found)
+{
+    lanes_int better = found.gain > best->gain;
+    best->scale = lanes_select(better, found.scale, best->scale);
+    best->min = lanes_select(better, found.min, best->min);
+    best->gain = lanes_select(better, found.gain, best->gain);
+    best->sums.q = lanes_select(better, found.sums.q, best->sums.q);
+    best->sums.qx = lanes_select(better, found.sums.qx, best->sums.qx);
+    best->sums.qq = lanes_select(better, found.sums.qq, best->sums.qq);
+}
+
+/* The minimum that suits this scale best with the codes of `s`, and what the two gain. */
+static inline struct line_choice line_with(struct line_sums s, lanes scale, lanes d, lanes dmin, int levels)
+{
+    lanes unit = d * scale;
+    lanes min = lanes_round(lanes_clamp(lanes_ratio(unit * s.q - s.x, s.w * dmin), 0, levels));
+    return (struct line_choice){scale, min, line_gain(s, unit, -(dmin * min)), s};
+}
+
+static void keep(struct lines *c, int l, const struct line_choice *best)
+{
+    lanes_store(&c->scale[l], best->scale);
+    lanes_store(&c->min[l], best->min);
+    lanes_store(&c->w[l], best->sums.w);
+    lanes_store(&c->x[l], best->sums.x);
+    lanes_store(&c->q[l], best->sums.q);
+    lanes_store(&c->qx[l], best->sums.qx);
+    lanes_store(&c->qq[l], best->sums.qq);
+}
+
+/* Of c->scale and its neighbours, with codes for `minimum`, the best ones; their minima and sums. */
+static void choose_lines(const struct tile *t, int high, int levels, const float minimum[TILE],
+                         struct lines *c)
+{
+    for (int l = 0; l < TILE; l += LANES) {
+        lanes d = lanes_load(&c->d[l]), around = lanes_load(&c->scale[l]), low = lanes_load(&minimum[l]);
+        struct line_sums plain = plain_sums(t, l);
+        struct line_choice best = {lanes_set(0), lanes_set(0), lanes_set(-INFINITY), plain};
+        for (int i = -LINE_REACH; i <= LINE_REACH; i++) {
+            lanes scale = lanes_clamp(around + (float)i, 0, levels);
+            struct line_sums s = line_sums(t, l, plain, low, lanes_inverse(d * scale), high);
+            line_choose(&best, line_with(s, scale, d, lanes_load(&c->dmin[l]), levels));
+        }
+        keep(c, l, &best);
+    }
+}
+
+/* The best d and dmin for the codes, scales and minima of a super-block: two normal equations. Where they do
+ * not have two positive solutions, d and dmin stay. */
+static void refit(const struct lines *c, int first, int last, float *d, float *dmin)
+{
+    float aa = 0, ab = 0, bb = 0, ax = 0, bx = 0;
+    for (int i = first; i < last; i++) {
+        float a = c->scale[i], b = c->min[i];
+        aa += a * a * c->qq[i];
+        ab += a * b * c->q[i];
+        bb += b * b * c->w[i];
+        ax += a * c->qx[i];
+        bx += b * c->x[i];
+    }
+    float determinant = aa * bb - ab * ab, above = ax * bb - ab * bx, above_min = ab * ax - aa * bx;
+    if (determinant > 1e-6f * aa * bb && above > 0 && above_min > 0) {
+        *d = above / determinant;
+        *dmin = above_min / determinant;
+    } else if (bb == 0 && aa > 0) {
+        *d = ax / aa;
+    }
+}
+
+static void share_lines(struct lines *c, struct super_line *s, int k, int per, float d, float dmin)
+{
+    s->d[k] = share(c->d, k, per, d);
+    s->dmin[k] = share(c->dmin, k, per, dmin);
+}
+
+void super_fit_line(const struct tile *t, int high, int levels, struct super_line *s)
+{
+    float scale[TILE], minimum[TILE];
+    struct lines c;
+    int per = QUANT_SUPER / t->size;
+    fit_line(t, high, false, scale, minimum);
+    for (int i = 0, k = 0; k < TILE / per; k++, i += per)
+        share_lines(&c, s, k, per, fit_largest(scale + i, per) / levels,
+                    -fit_largest(minimum + i, per) / levels);
+    round_to(c.scale, scale, c.d, 0, levels);
+    choose_lines(t, high, levels, minimum, &c);
+    for (int i = 0, k = 0; k < TILE / per; k++, i += per) {
+        float d = c.d[i], dmin = c.dmin[i];
+        refit(&c, i, i + per, &d, &dmin);
+        share_lines(&c, s, k, per, d, dmin);
+    }
+    for (int i = 0; i < TILE; i++) {
+        s->scale[i] = c.scale[i];
+        s->min[i] = c.min[i];
+        s->unit[i] = c.d[i] * c.scale[i];
+        s->minimum[i] = -(c.dmin[i] * c.min[i]);
+    }
+}
