@@ -25,6 +25,8 @@ const struct command *const commands[] = {
     &cmd_attach,
     &cmd_convert,
     &cmd_quantize,
+    &cmd_split,
+    &cmd_merge,
     &cmd_eval,
     &cmd_generate,
     &cmd_tokenize,

@@ -9,6 +9,7 @@
 static const struct option_spec options[] = {
     {"type", 0, "TYPE", "f16 (the default), bf16, f32 or q8_0"},
     {"resume", 0, NULL, "go on with what an interrupted attempt left behind"},
+    SPLIT_OPTIONS,
     {0},
 };
 
@@ -33,6 +34,8 @@ static int run(const struct args *a, struct error *e)
         .json = args_json(a),
     };
     int rc = check_type(m.level, e);
+    if (!rc)
+        rc = making_read_split(a, &m.split, e);
     return rc ? rc : making_run(&m, e);
 }
 

@@ -14,6 +14,7 @@ static const struct option_spec options[] = {
     {"dry-run", 0, NULL, "print what would be made, with sizes, and write nothing"},
     {"strict", 0, NULL, "refuse a level where a row length forces other types on some tensors"},
     {"resume", 0, NULL, "go on with what an interrupted attempt left behind"},
+    SPLIT_OPTIONS,
     {"imatrix", 0, "FILE", "importance matrix (not in this version)"},
     {"calibration", 0, "FILE", "calibration text (not in this version)"},
     {0},
@@ -80,6 +81,8 @@ static int run(const struct args *a, struct error *e)
         .json = args_json(a),
     };
     int rc = refuse_later_options(a, e);
+    if (!rc)
+        rc = making_read_split(a, &m.split, e);
     if (!rc)
         rc = read_type_option(a, "output-tensor-type", &m.options.output_type, e);
     if (!rc)

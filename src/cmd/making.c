@@ -20,6 +20,8 @@ struct account {
     const struct model *model;
     struct recipe recipe;
     struct quantize_tensor *tensors; /* [recipe.count], in the recipe's order */
+    char **files;                    /* [file_count]: what is made */
+    int file_count;
     uint64_t bytes, peak_private;
     double seconds, sampled;
     struct progress progress;
@@ -93,10 +95,19 @@ static json_t *json_of_fallbacks(const struct recipe *r)
     return list;
 }
 
+static json_t *json_of_files(const struct account *a)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < a->file_count; i++)
+        json_array_append_new(list, json_text(a->files[i]));
+    return list;
+}
+
 static void print_json(const struct account *a)
 {
     json_t *j = json_object();
-    json_object_set_new(j, "output", json_text(a->making->out));
+    json_object_set_new(j, "output", json_text(a->files[0]));
+    json_object_set_new(j, "files", json_of_files(a));
     json_object_set_new(j, "level", json_text(a->recipe.level));
     json_object_set_new(j, "bytes", json_value((double)a->bytes));
     json_object_set_new(j, "bits_per_weight", json_value(a->recipe.bits_per_weight));
@@ -167,11 +178,22 @@ static void print_done(const struct account *a)
 {
     char seconds[FORMAT_SIZE], memory[FORMAT_SIZE];
     print_sizes(a);
-    printf("%s: %d tensors in %s on %d threads, %s of memory at most\n", a->making->out, a->recipe.count,
+    if (a->file_count > 1)
+        printf("%d files: %s to %s\n", a->file_count, a->files[0], path_name(a->files[a->file_count - 1]));
+    printf("%s: %d tensors in %s on %d threads, %s of memory at most\n", a->files[0], a->recipe.count,
            format_duration(seconds, a->seconds), threads_count(), format_bytes(memory, (double)a->peak_private));
 }
 
 /* ----------------------------------------------------------------------- doing */
+
+int making_read_split(const struct args *a, struct split *s, struct error *e)
+{
+    enum { LEAST = 1 << 16, TENSORS_MAX = 1 << 20 };
+    const char *size = args_get(a, "split-max-size");
+    if (size && (!parse_bytes(size, &s->max_bytes) || s->max_bytes < LEAST))
+        return error_set(e, ERROR_USAGE, "--split-max-size: expected a size from 64K on, such as 5G or 2000M, found '%s'", size);
+    return args_int(a, "split-max-tensors", 1, TENSORS_MAX, &s->max_tensors, e);
+}
 
 static int refuse_fallbacks(const struct account *a, struct error *e)
 {
@@ -191,6 +213,7 @@ static int make(struct account *a, struct error *e)
         .model = a->model,
         .recipe = &a->recipe,
         .out = a->making->out,
+        .split = &a->making->split,
         .journal = journal,
         .resume = a->making->resume,
         .listener = &listener,
@@ -211,13 +234,25 @@ static int make(struct account *a, struct error *e)
     return rc;
 }
 
+static void plan_files(struct account *a)
+{
+    struct layout l;
+    layout_make(&l, a->model, &a->recipe, &a->making->split);
+    a->bytes = l.bytes;
+    a->file_count = l.file_count;
+    a->files = xcalloc(l.file_count, sizeof *a->files);
+    for (int i = 0; i < l.file_count; i++)
+        a->files[i] = layout_path(&l, a->making->out, i);
+    layout_done(&l);
+}
+
 static int account_for(struct account *a, struct error *e)
 {
     int rc = refuse_fallbacks(a, e);
     if (rc)
         return rc;
     a->tensors = xcalloc(a->recipe.count, sizeof *a->tensors);
-    a->bytes = quantize_output_bytes(a->model, &a->recipe);
+    plan_files(a);
     if (!a->making->json)
         print_fallbacks(&a->recipe, stdout);
     if (!a->making->dry_run)
@@ -226,6 +261,9 @@ static int account_for(struct account *a, struct error *e)
         print_json(a);
     else if (!rc)
         (a->making->dry_run ? print_dry_run : print_done)(a);
+    for (int i = 0; i < a->file_count; i++)
+        free(a->files[i]);
+    free(a->files);
     free(a->tensors);
     return rc;
 }
@@ -240,7 +278,10 @@ int making_run(const struct making *m, struct error *e)
     struct account a = {.making = m, .model = model, .watch = {.tick = on_tick}};
     a.watch.user = &a;
     options.strict = false; /* so that the refusal can list them all */
-    rc = recipe_apply(&a.recipe, model, m->level, &options, e);
+    if (m->level)
+        rc = recipe_apply(&a.recipe, model, m->level, &options, e);
+    else
+        recipe_copy(&a.recipe, model);
     if (!rc)
         rc = account_for(&a, e);
     recipe_done(&a.recipe);

@@ -85,6 +85,8 @@ void gguf_writer_free(struct gguf_writer *w);
  * earlier one, in its place. A value of general.alignment sets the alignment (32 without one). */
 void gguf_writer_copy(struct gguf_writer *w, const struct gguf_value *v);
 void gguf_writer_u32(struct gguf_writer *w, const char *key, uint32_t value);
+void gguf_writer_u16(struct gguf_writer *w, const char *key, uint16_t value);
+void gguf_writer_i32(struct gguf_writer *w, const char *key, int32_t value);
 void gguf_writer_f32(struct gguf_writer *w, const char *key, float value);
 void gguf_writer_bool(struct gguf_writer *w, const char *key, bool value);
 void gguf_writer_text(struct gguf_writer *w, const char *key, const char *value);

@@ -113,6 +113,16 @@ void gguf_writer_u32(struct gguf_writer *w, const char *key, uint32_t value)
         w->alignment = value;
 }
 
+void gguf_writer_u16(struct gguf_writer *w, const char *key, uint16_t value)
+{
+    str_add_bytes(begin_value(w, key, GGUF_U16), &value, sizeof value);
+}
+
+void gguf_writer_i32(struct gguf_writer *w, const char *key, int32_t value)
+{
+    str_add_bytes(begin_value(w, key, GGUF_I32), &value, sizeof value);
+}
+
 void gguf_writer_f32(struct gguf_writer *w, const char *key, float value)
 {
     str_add_bytes(begin_value(w, key, GGUF_F32), &value, sizeof value);

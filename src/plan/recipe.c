@@ -404,20 +404,33 @@ int recipe_walk_level(const struct recipe_walk *w, struct recipe *r, const struc
     return rc;
 }
 
-void recipe_walk_source(const struct recipe_walk *w, struct recipe *r, const struct level *level)
+static void keep_types(struct recipe *r, const struct model *m)
 {
-    const struct model *m = w->model;
-    *r = (struct recipe){.file_type = level->file_type, .count = m->tensor_count};
+    uint64_t elements = 0;
+    *r = (struct recipe){.file_type = -1, .count = m->tensor_count};
     r->tensors = xcalloc(r->count, sizeof *r->tensors);
-    snprintf(r->level, sizeof r->level, "%s", level->name);
     for (int i = 0; i < m->tensor_count; i++) {
         const struct tensor *t = &m->tensors[i];
         r->tensors[i] =
             (struct tensor_plan){.tensor = t, .wanted = t->type, .type = t->type, .bytes = t->bytes};
         r->data_bytes += t->bytes;
         r->bytes += padded(t->bytes);
+        elements += tensor_elements(t);
     }
-    r->bits_per_weight = w->elements ? 8.0 * r->data_bytes / w->elements : 0;
+    r->bits_per_weight = elements ? 8.0 * r->data_bytes / elements : 0;
+}
+
+void recipe_walk_source(const struct recipe_walk *w, struct recipe *r, const struct level *level)
+{
+    keep_types(r, w->model);
+    r->file_type = level->file_type;
+    snprintf(r->level, sizeof r->level, "%s", level->name);
+}
+
+void recipe_copy(struct recipe *r, const struct model *m)
+{
+    keep_types(r, m);
+    snprintf(r->level, sizeof r->level, "%s", m->file_type);
 }
 
 uint64_t recipe_file_bytes(const struct recipe_walk *w, const struct recipe *r)

@@ -39,6 +39,8 @@ struct recipe {
 int recipe_apply(struct recipe *r, const struct model *m, const char *level, const struct recipe_options *o,
                  struct error *e);
 void recipe_done(struct recipe *r);
+/* The model as it is: every tensor keeps its type, and file_type is -1, for "as in the model". */
+void recipe_copy(struct recipe *r, const struct model *m);
 
 /* What does not depend on the level: which role each tensor has and what is kept. Made once, it lets all
  * levels of a model be walked in a millisecond. Borrows the model and the rules. */

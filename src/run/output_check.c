@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/shard.h"
 
 /* Left free beyond the planned bytes: for the journal, the log and the file system's own tables. */
 static const uint64_t disk_margin = 32 << 20;
@@ -32,14 +33,17 @@ static int check_source(const struct layout *l, struct error *e)
     return 0;
 }
 
-static int check_not_source(const struct model *m, const char *out, const char *part, struct error *e)
+static int check_not_source(const struct model *m, const char *out, struct error *e)
 {
-    for (int i = 0; i < m->file_count; i++) {
+    char *part = xasprintf("%s.part", out);
+    int rc = 0;
+    for (int i = 0; !rc && i < m->file_count; i++) {
         const char *source = m->files[i].path;
         if (file_same(source, out) || file_same(source, part))
-            return error_set(e, ERROR_USAGE, "the output %s is the input %s: choose another name", out, source);
+            rc = error_set(e, ERROR_USAGE, "the output %s is the input %s: choose another name", out, source);
     }
-    return 0;
+    free(part);
+    return rc;
 }
 
 static int check_place(const char *out, struct error *e)
@@ -61,11 +65,18 @@ static int check_place(const char *out, struct error *e)
 }
 
 /* A part that a resumed run goes on with has some of its space already. */
-static int check_space(uint64_t planned, const char *out, const char *part, struct error *e)
+static uint64_t held_bytes(const char *path)
 {
     struct stat st;
-    uint64_t have, held = stat(part, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
-    uint64_t needed = (planned > held ? planned - held : 0) + disk_margin;
+    char *part = xasprintf("%s.part", path);
+    uint64_t held = stat(part, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+    free(part);
+    return held;
+}
+
+static int check_space(uint64_t planned, uint64_t held, const char *out, struct error *e)
+{
+    uint64_t have, needed = (planned > held ? planned - held : 0) + disk_margin;
     int rc = file_free_bytes(out, &have, e);
     if (rc || have >= needed)
         return rc;
@@ -77,14 +88,17 @@ static int check_space(uint64_t planned, const char *out, const char *part, stru
 
 int output_check(const struct layout *l, const char *out, struct error *e)
 {
-    char *part = xasprintf("%s.part", out);
+    uint64_t held = 0;
     int rc = check_source(l, e);
-    if (!rc)
-        rc = check_not_source(l->model, out, part, e);
-    if (!rc)
-        rc = check_place(out, e);
-    if (!rc)
-        rc = check_space(l->bytes, out, part, e);
-    free(part);
-    return rc;
+    if (!rc && l->file_count > SHARDS_MAX)
+        rc = error_set(e, ERROR_USAGE, "cannot write %s in %d files: at most %d can be; allow larger ones", out,
+                       l->file_count, SHARDS_MAX);
+    for (int i = 0; !rc && i < l->file_count; i++) {
+        char *path = layout_path(l, out, i);
+        rc = check_not_source(l->model, path, e);
+        rc = rc ? rc : check_place(path, e);
+        held += held_bytes(path);
+        free(path);
+    }
+    return rc ? rc : check_space(l->bytes, held, out, e);
 }

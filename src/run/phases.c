@@ -142,7 +142,7 @@ int phase_check(struct worker *w, struct error *e)
     if (rc)
         return rc;
     const struct quantize_job job = {.model = w->source, .recipe = &w->recipe, .out = w->plan->out};
-    uint64_t planned = quantize_output_bytes(w->source, &w->recipe);
+    uint64_t planned = quantize_output_bytes(w->source, &w->recipe, NULL);
     char text[FORMAT_SIZE];
     monitor_plan_bytes(w->monitor, planned);
     event_say(&w->log, "info", "%s of %s: %d tensors, %s", w->recipe.level, w->source->name, w->recipe.count,
@@ -212,7 +212,7 @@ static int tell_artefact(struct worker *w, struct error *e)
     json_t *j = json_object();
     json_object_set_new(j, "path", json_text(w->plan->out));
     json_object_set_new(j, "bytes", json_value((double)bytes));
-    json_object_set_new(j, "planned_bytes", json_value((double)quantize_output_bytes(w->source, &w->recipe)));
+    json_object_set_new(j, "planned_bytes", json_value((double)quantize_output_bytes(w->source, &w->recipe, NULL)));
     json_object_set_new(j, "source_bytes", json_value((double)w->source->file_bytes));
     json_object_set_new(j, "bits_per_weight", json_value(w->recipe.bits_per_weight));
     json_object_set_new(j, "sha256", json_text(hash));

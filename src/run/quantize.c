@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "run/finite.h"
 #include "run/journal.h"
-#include "run/layout.h"
+#include "run/output.h"
 #include "run/output_check.h"
 #include "run/syncer.h"
 #include "run/verify.h"
@@ -20,7 +20,7 @@ static const double verify_share = 0.1;
 struct quantizer {
     const struct quantize_job *job;
     struct layout layout;
-    struct file_out out;
+    struct output out;
     struct journal journal;
     struct syncer *syncer;           /* NULL without a journal */
     bool *reused;                    /* [count] was on disk already */
@@ -165,9 +165,9 @@ static int make_slice(void *user, const struct slice *s, struct slice_buffers *b
         blocks = tensor_blocks(t, s->first, s->count, b->blocks);
     if (rc)
         return rc;
-    uint64_t size = quant_bytes(p->type, s->count), to = layout_offset(&q->layout, s->tensor);
+    uint64_t size = quant_bytes(p->type, s->count);
     hash_bytes(r->hash, blocks, size);
-    rc = file_out_pwrite(&q->out, blocks, size, to + quant_bytes(p->type, s->first), e);
+    rc = output_write(&q->out, s->tensor, quant_bytes(p->type, s->first), blocks, size, e);
     tensor_forget(t, s->first, s->count);
     return rc;
 }
@@ -199,8 +199,9 @@ static int end_tensor(void *user, int i, const struct slice_result *r, double se
 
 /* ------------------------------------------------------------------- resuming */
 
-/* Sets `reused` for the claims that `path` still fulfils; returns their number, or an error. */
-static int check_claims(struct quantizer *q, const char *path, struct error *e)
+/* Sets `reused` for the claims that the files still fulfil, under their final names or as parts; returns their number,
+ * or an error. */
+static int check_claims(struct quantizer *q, bool parts, struct error *e)
 {
     const struct layout *l = &q->layout;
     const struct journal_claim **claims = xcalloc(l->count, sizeof *claims);
@@ -214,7 +215,7 @@ static int check_claims(struct quantizer *q, const char *path, struct error *e)
     for (int i = 0; i < l->count; i++)
         skip[i] = !claims[i];
     begin_pass(q, NULL, 0, verify_share);
-    int rc = verify_hashes(l, path, skip, q->hashes, &q->watch, e);
+    int rc = verify_hashes(l, q->job->out, parts, skip, q->hashes, &q->watch, e);
     for (int i = 0; !rc && i < l->count; i++)
         if (claims[i] && strcmp(q->hashes[i], claims[i]->hash) == 0) {
             q->reused[i] = true;
@@ -242,11 +243,11 @@ static void tell_reused(const struct quantizer *q, int count)
 /* 1 where an earlier attempt got as far as the final name: then only the last check was left to do. */
 static int finished_before(struct quantizer *q, struct error *e)
 {
-    if (q->journal.count != q->layout.count || !file_exists(q->job->out))
+    if (!q->journal.count || q->journal.count != q->layout.count)
         return 0;
-    int rc = check_claims(q, q->job->out, e);
+    int rc = check_claims(q, false, e);
     begin_pass(q, "verify", verify_share, 1 - verify_share);
-    if (rc == q->layout.count && (rc = verify_file(&q->layout, q->job->out, q->hashes, &q->watch, e)) == 0)
+    if (rc == q->layout.count && (rc = verify_files(&q->layout, q->job->out, false, q->hashes, &q->watch, e)) == 0)
         return 1;
     memset(q->reused, 0, q->layout.count * sizeof *q->reused);
     return rc == ERROR_INTERRUPTED ? rc : 0;
@@ -256,17 +257,11 @@ static int finished_before(struct quantizer *q, struct error *e)
 
 static int take_reused(struct quantizer *q, struct error *e)
 {
-    int count = q->journal.count ? check_claims(q, q->out.part, e) : 0;
+    int count = q->journal.count ? check_claims(q, true, e) : 0;
     if (count == ERROR_INTERRUPTED)
         return count;
     tell_reused(q, count < 0 ? 0 : count);
     return 0;
-}
-
-static int write_header(struct quantizer *q, struct error *e)
-{
-    int rc = file_out_reserve(&q->out, q->layout.bytes, e);
-    return rc ? rc : file_out_pwrite(&q->out, q->layout.header, q->layout.header_bytes, 0, e);
 }
 
 static int write_tensors(struct quantizer *q, struct error *e)
@@ -294,14 +289,14 @@ static int write_tensors(struct quantizer *q, struct error *e)
 static int write_and_verify(struct quantizer *q, struct error *e)
 {
     struct error late = {0};
-    int rc = write_header(q, e);
+    int rc = output_begin(&q->out, e);
     if (q->job->journal)
         q->syncer = syncer_start(&q->out, &q->journal);
     if (!rc)
         rc = write_tensors(q, e);
     if (!rc) {
         begin_pass(q, "verify", 1 - verify_share, verify_share);
-        rc = verify_file(&q->layout, q->out.part, q->hashes, &q->watch, e);
+        rc = verify_files(&q->layout, q->job->out, true, q->hashes, &q->watch, e);
         q->hopeless = rc && rc != ERROR_INTERRUPTED;
     }
     if (q->syncer && syncer_stop(q->syncer, &late) && !rc) {
@@ -314,7 +309,7 @@ static int write_and_verify(struct quantizer *q, struct error *e)
 static void give_up(struct quantizer *q)
 {
     bool keep = q->journal.lines > 0 && !q->hopeless;
-    file_out_abandon(&q->out, keep);
+    output_abandon(&q->out, keep);
     if (q->job->journal && !keep)
         unlink(q->job->journal);
 }
@@ -325,25 +320,25 @@ static int make_file(struct quantizer *q, struct error *e)
     if (q->journal.found == JOURNAL_SAME)
         rc = take_reused(q, e);
     else
-        rc = file_out_clear(&q->out, e);
+        rc = output_clear(&q->out, e);
     if (!rc)
         rc = write_and_verify(q, e);
     if (!rc)
-        return file_out_commit(&q->out, e);
+        return output_commit(&q->out, e);
     give_up(q);
     return rc;
 }
 
-/* The part's lock also guards the journal. */
+/* The parts' locks also guard the journal. */
 static int open_files(struct quantizer *q, struct error *e)
 {
     const struct quantize_job *j = q->job;
-    int rc = file_out_open(&q->out, j->out, j->resume, e);
+    int rc = output_open(&q->out, &q->layout, j->out, j->resume, e);
     if (rc || !j->journal)
         return rc;
     rc = journal_open(&q->journal, j->journal, q->layout.fingerprint, j->resume, e);
     if (rc)
-        file_out_abandon(&q->out, lseek(q->out.fd, 0, SEEK_END) > 0);
+        output_abandon(&q->out, output_begun(&q->out));
     else if (q->journal.found == JOURNAL_OTHER)
         tell_note(q, "the unfinished file was made from other inputs: starting again");
     return rc;
@@ -351,20 +346,17 @@ static int open_files(struct quantizer *q, struct error *e)
 
 static int run_layout(struct quantizer *q, struct error *e)
 {
-    char *part = xasprintf("%s.part", q->job->out);
-    bool no_part = !file_exists(part);
     int done = 0, rc = output_check(&q->layout, q->job->out, e);
-    free(part);
     if (!rc)
         rc = open_files(q, e);
     if (rc)
         return rc;
-    if (no_part)
+    if (!output_begun(&q->out))
         done = finished_before(q, e);
     if (done == 0)
         rc = make_file(q, e);
     else
-        file_out_abandon(&q->out, false);
+        output_abandon(&q->out, false);
     if (done > 0)
         tell_reused(q, q->layout.count);
     if (q->job->journal)
@@ -375,7 +367,7 @@ static int run_layout(struct quantizer *q, struct error *e)
 int quantize_run(const struct quantize_job *j, struct error *e)
 {
     struct quantizer q = {.job = j};
-    layout_make(&q.layout, j->model, j->recipe);
+    layout_make(&q.layout, j->model, j->recipe, j->split);
     q.reused = xcalloc(q.layout.count, sizeof *q.reused);
     q.rmse = xcalloc(q.layout.count, sizeof *q.rmse);
     q.hashes = xcalloc(q.layout.count, sizeof *q.hashes);
@@ -390,16 +382,16 @@ int quantize_run(const struct quantize_job *j, struct error *e)
 int quantize_check(const struct quantize_job *j, struct error *e)
 {
     struct layout l;
-    layout_make(&l, j->model, j->recipe);
+    layout_make(&l, j->model, j->recipe, j->split);
     int rc = output_check(&l, j->out, e);
     layout_done(&l);
     return rc;
 }
 
-uint64_t quantize_output_bytes(const struct model *m, const struct recipe *r)
+uint64_t quantize_output_bytes(const struct model *m, const struct recipe *r, const struct split *split)
 {
     struct layout l;
-    layout_make(&l, m, r);
+    layout_make(&l, m, r, split);
     uint64_t bytes = l.bytes;
     layout_done(&l);
     return bytes;

@@ -1,4 +1,4 @@
-/* GGUF to GGUF: every tensor decoded, encoded to its planned type on all cores, written in place, journalled.
+/* Model to GGUF: every tensor decoded, encoded to its planned type on all cores, written in place, journalled.
  * Holds a few tensors' slices at a time, whatever the model's size; output does not depend on the thread count. */
 #ifndef RUN_QUANTIZE_H
 #define RUN_QUANTIZE_H
@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/watch.h"
 #include "plan/recipe.h"
+#include "run/layout.h"
 
 struct quantize_tensor {
     const char *name, *from, *to, *wanted;
@@ -25,19 +26,20 @@ struct quantize_listener {
 struct quantize_job {
     const struct model *model;
     const struct recipe *recipe;
-    const char *out;                 /* final path */
+    const char *out;                 /* final path; of shards, without their numbers (OUT.gguf) */
+    const struct split *split;       /* NULL: one file */
     const char *journal;             /* file that lists what is safely on disk; NULL: no resuming */
     bool resume;
     const struct quantize_listener *listener;
     struct watch *watch;             /* done and total count elements, of writing and of verifying together */
 };
 /* Checks source, output and free disk first; re-reads and checks the output before it gets its name. After an error
- * OUT.part and the journal stay only where `resume` can go on from them. After success the journal stays: with it
+ * the parts and the journal stay only where `resume` can go on from them. After success the journal stays: with it
  * `resume` finds that all is done; who does not want that removes it. */
 int quantize_run(const struct quantize_job *j, struct error *e);
 
 /* The checks alone, and the size that the output will have. */
 int quantize_check(const struct quantize_job *j, struct error *e);
-uint64_t quantize_output_bytes(const struct model *m, const struct recipe *r);
+uint64_t quantize_output_bytes(const struct model *m, const struct recipe *r, const struct split *split);
 
 #endif

@@ -10,7 +10,7 @@ static const uint64_t batch_bytes = 256 << 20;
 static const int batch_seconds = 1;
 
 struct syncer {
-    struct file_out *out;
+    struct output *out;
     struct journal *journal;
     pthread_t thread;
     pthread_mutex_t mutex;          /* guards what follows */
@@ -50,7 +50,7 @@ static void sync_batch(struct syncer *s)
     s->count = s->claim_capacity = s->name_capacity = 0;
     s->waiting_bytes = 0;
     pthread_mutex_unlock(&s->mutex);
-    int rc = file_out_sync(s->out, &e);
+    int rc = output_sync(s->out, &e);
     if (rc == 0)
         rc = journal_add(s->journal, claims, names, count, &e);
     free(claims);
@@ -72,7 +72,7 @@ static void *sync_thread(void *user)
     return NULL;
 }
 
-struct syncer *syncer_start(struct file_out *out, struct journal *journal)
+struct syncer *syncer_start(struct output *out, struct journal *journal)
 {
     struct syncer *s = xcalloc(1, sizeof *s);
     s->out = out;

@@ -3,12 +3,12 @@
 #ifndef RUN_SYNCER_H
 #define RUN_SYNCER_H
 
-#include "base/file.h"
 #include "run/journal.h"
+#include "run/output.h"
 
 struct syncer;
 /* Borrows both; the thread lives until syncer_stop. */
-struct syncer *syncer_start(struct file_out *out, struct journal *journal);
+struct syncer *syncer_start(struct output *out, struct journal *journal);
 /* Takes over a tensor whose bytes were all written to `out`; `name` must live on. Returns an earlier batch's error,
  * so that the work does not go on in vain. From any thread. */
 int syncer_add(struct syncer *s, const struct journal_claim *claim, const char *name, struct error *e);

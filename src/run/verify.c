@@ -9,8 +9,8 @@
 
 struct reading {
     const struct layout *layout;
-    const char *path;
-    const unsigned char *data;       /* the mapped file */
+    const unsigned char **data;      /* [file_count]: the mapped files; NULL: not there */
+    const char *path;                /* of the output, for errors */
     bool decode;                     /* and look at the numbers */
     char (*hashes)[HASH_TEXT];
 };
@@ -19,9 +19,11 @@ static int read_slice(void *user, const struct slice *s, struct slice_buffers *b
                       struct error *e)
 {
     struct reading *v = user;
-    const struct tensor_plan *p = &v->layout->recipe->tensors[s->tensor];
-    const unsigned char *at = v->data + layout_offset(v->layout, s->tensor) + quant_bytes(p->type, s->first);
+    const struct layout *l = v->layout;
+    const struct tensor_plan *p = &l->recipe->tensors[s->tensor];
+    const unsigned char *at = v->data[layout_file(l, s->tensor)] + layout_offset(l, s->tensor);
     uint64_t bytes = quant_bytes(p->type, s->count);
+    at += quant_bytes(p->type, s->first);
     hash_bytes(r->hash, at, bytes);
     if (v->decode && p->type->decode) {
         p->type->decode(at, b->x, s->count);
@@ -55,25 +57,52 @@ static int read_tensors(struct reading *v, const struct slice_tensor *tensors, s
     return slices_run(&work, e);
 }
 
-int verify_hashes(const struct layout *l, const char *path, const bool *skip, char (*hashes)[HASH_TEXT],
+static char *name_file(const struct layout *l, const char *out, bool parts, int file)
+{
+    char *path = layout_path(l, out, file), *name = parts ? xasprintf("%s.part", path) : xstrdup(path);
+    free(path);
+    return name;
+}
+
+/* Maps what is there; a file that cannot be opened counts as not there. */
+static struct file_map *map_files(const struct layout *l, const char *out, bool parts, const unsigned char **data)
+{
+    struct file_map *maps = xcalloc(l->file_count, sizeof *maps);
+    struct error ignored = {0};
+    for (int i = 0; i < l->file_count; i++) {
+        char *name = name_file(l, out, parts, i);
+        file_map_open(&maps[i], name, &ignored);
+        data[i] = maps[i].data;
+        free(name);
+    }
+    return maps;
+}
+
+static void unmap_files(const struct layout *l, struct file_map *maps)
+{
+    for (int i = 0; i < l->file_count; i++)
+        file_map_close(&maps[i]);
+    free(maps);
+}
+
+int verify_hashes(const struct layout *l, const char *out, bool parts, const bool *skip, char (*hashes)[HASH_TEXT],
                   struct watch *w, struct error *e)
 {
-    struct file_map map;
-    int rc = file_map_open(&map, path, e);
-    if (rc)
-        return rc;
-    struct reading v = {.layout = l, .path = path, .data = map.data, .hashes = hashes};
+    const unsigned char **data = xcalloc(l->file_count, sizeof *data);
+    struct file_map *maps = map_files(l, out, parts, data);
+    struct reading v = {.layout = l, .path = out, .data = data, .hashes = hashes};
     struct slice_tensor *tensors = xcalloc(l->count, sizeof *tensors);
     memcpy(tensors, l->slices, l->count * sizeof *tensors);
     for (int i = 0; i < l->count; i++) {
-        bool beyond = layout_offset(l, i) + l->recipe->tensors[i].bytes > map.size;
+        bool beyond = layout_offset(l, i) + l->recipe->tensors[i].bytes > maps[layout_file(l, i)].size;
         tensors[i].skip = skip[i] || beyond;
         if (beyond && !skip[i])
             hashes[i][0] = 0;
     }
-    rc = read_tensors(&v, tensors, w, e);
+    int rc = read_tensors(&v, tensors, w, e);
+    unmap_files(l, maps);
+    free(data);
     free(tensors);
-    file_map_close(&map);
     return rc;
 }
 
@@ -85,20 +114,25 @@ static int differs(const char *path, struct error *e, const char *tensor, const 
                      " so check both before trying again", path, tensor ? tensor : "", tensor ? ": " : "", what);
 }
 
+static int check_header(const struct layout_file *f, const struct gguf *g, struct error *e)
+{
+    if (g->map.size != f->bytes)
+        return differs(g->map.path, e, NULL, "its size");
+    if (memcmp(g->map.data, f->header, f->header_bytes) != 0)
+        return differs(g->map.path, e, NULL, "its header");
+    return 0;
+}
+
 static int check_table(const struct layout *l, const struct model *m, const char *path, struct error *e)
 {
-    const struct gguf *g = &m->shards[0];
-    if (g->map.size != l->bytes)
-        return differs(path, e, NULL, "its size");
-    if (memcmp(g->map.data, l->header, l->header_bytes) != 0)
-        return differs(path, e, NULL, "its header");
-    if (m->tensor_count != l->count)
+    if (m->shard_count != l->file_count || m->tensor_count != l->count)
         return differs(path, e, NULL, "the number of its tensors");
     for (int i = 0; i < l->count; i++) {
         const struct tensor_plan *p = &l->recipe->tensors[i];
         const struct tensor *t = &m->tensors[i];
+        const unsigned char *place = m->shards[layout_file(l, i)].map.data + layout_offset(l, i);
         if (strcmp(t->name, p->tensor->name) != 0 || t->type != p->type || t->bytes != p->bytes ||
-            memcmp(t->shape, p->tensor->shape, sizeof t->shape) != 0 || t->data != g->map.data + layout_offset(l, i))
+            memcmp(t->shape, p->tensor->shape, sizeof t->shape) != 0 || t->data != place)
             return differs(path, e, p->tensor->name, "name, type, shape or place");
     }
     return 0;
@@ -108,25 +142,32 @@ static int check_bytes(const struct layout *l, const struct model *m, const char
                        struct watch *w, struct error *e)
 {
     char (*found)[HASH_TEXT] = xcalloc(l->count, sizeof *found);
-    struct reading v = {.layout = l, .path = path, .data = m->shards[0].map.data, .decode = true, .hashes = found};
+    const unsigned char **data = xcalloc(l->file_count, sizeof *data);
+    for (int i = 0; i < l->file_count; i++)
+        data[i] = m->shards[i].map.data;
+    struct reading v = {.layout = l, .path = path, .data = data, .decode = true, .hashes = found};
     int rc = read_tensors(&v, l->slices, w, e);
     for (int i = 0; !rc && i < l->count; i++)
         if (strcmp(found[i], hashes[i]) != 0)
             rc = differs(path, e, l->slices[i].name, "its bytes");
     free(found);
+    free(data);
     return rc;
 }
 
-int verify_file(const struct layout *l, const char *path, char (*const hashes)[HASH_TEXT], struct watch *w,
-                struct error *e)
+int verify_files(const struct layout *l, const char *out, bool parts, char (*const hashes)[HASH_TEXT],
+                 struct watch *w, struct error *e)
 {
     struct model *m;
+    char *path = name_file(l, out, parts, 0);
     int rc = model_open(&m, path, 0, e);
     if (rc)
-        return error_context(e, "cannot read back what was written");
-    rc = check_table(l, m, path, e);
-    if (!rc)
-        rc = check_bytes(l, m, path, hashes, w, e);
+        error_context(e, "cannot read back what was written");
+    for (int i = 0; !rc && i < l->file_count && i < m->shard_count; i++)
+        rc = check_header(&l->files[i], &m->shards[i], e);
+    rc = rc ? rc : check_table(l, m, path, e);
+    rc = rc ? rc : check_bytes(l, m, path, hashes, w, e);
     model_close(m);
+    free(path);
     return rc;
 }

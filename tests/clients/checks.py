@@ -5,6 +5,7 @@ disagrees, and Skip where the client cannot be had."""
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -112,6 +113,100 @@ def check_gguf_package_decodes_alike():
             decoded = dequantize(t.data, t.tensor_type).ravel()
             assert np.array_equal(decoded, np.asarray(ours[t.name].data).ravel()), "%s: %s" % (level, t.name)
     return "%d levels, every tensor to the bit" % len(LEVELS)
+
+
+def check_shards_open_everywhere():
+    """llama.cpp and the gguf package read the shards as they read the whole file, and llama.cpp counts as many."""
+    need_llama()
+    from gguf import GGUFReader
+    whole = made("Q4_K_M")
+    for old in WORK.glob("shards-*"):
+        old.unlink()
+    files = quantwiz("quantize", DEMO, WORK / "shards.gguf", "Q4_K_M", "--split-max-size", "1M")["files"]
+    assert len(files) == 3, files
+    a, b = llama.perplexity(files[0], TEXT, 2)["ppl"], llama.perplexity(whole, TEXT, 2)["ppl"]
+    assert a == b, "perplexity %.6f of the shards, %.6f of the file" % (a, b)
+    tensors = [t for f in files for t in GGUFReader(f).tensors]
+    for ours, expected in zip(tensors, GGUFReader(whole).tensors, strict=True):
+        assert ours.name == expected.name and np.array_equal(ours.data, expected.data), ours.name
+    return "3 shards, %d tensors, perplexity %.4f" % (len(tensors), a)
+
+
+# --------------------------------------------------------------------- the cache
+
+class Hub:
+    """The hub of tests/cli, and a cache of its own."""
+    def __init__(self):
+        self.folder = WORK / "hub"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.repository("org/tiny-GGUF", {"tiny-F16.gguf": DEMO.read_bytes()})
+        self.cache = self.folder / "cache"
+        self.server = subprocess.Popen([sys.executable, TOP / "tests/cli/hub_server.py", self.folder / "srv"],
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.environment = dict(os.environ, HF_ENDPOINT=self.server.stdout.readline().strip(),
+                                HF_HUB_CACHE=str(self.cache), HF_HUB_DISABLE_XET="1")
+        self.environment.pop("HF_TOKEN", None)
+
+    def repository(self, name, files):
+        for path, data in files.items():
+            path = self.folder / "srv" / name / path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+
+    def run(self, *command, **more):
+        done = subprocess.run([str(c) for c in command], env=dict(self.environment, **more), capture_output=True, text=True)
+        assert done.returncode == 0, "%s: %s" % (command[:2], done.stderr[-2000:])
+        return done.stdout.strip()
+
+    def python(self, code, **more):
+        return self.run(sys.executable, "-c", "import huggingface_hub as h; " + code, **more)
+
+    def fetched(self):
+        """How often large files were sent."""
+        log = (self.folder / "srv/requests.log").read_text().splitlines()
+        return sum(line.startswith("cdn GET") for line in log)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.stdin.close()
+        self.server.wait()
+
+
+def need_huggingface_hub():
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise Skip("huggingface_hub could not be installed")
+    return huggingface_hub.__version__
+
+
+def check_huggingface_hub_finds_what_we_fetched():
+    version = need_huggingface_hub()
+    with Hub() as hub:
+        hub.run(os.environ["QUANTWIZ"], "inspect", "hf:org/tiny-GGUF")
+        path = hub.python("print(h.hf_hub_download('org/tiny-GGUF', 'tiny-F16.gguf'))", HF_HUB_OFFLINE="1")
+        assert pathlib.Path(path).read_bytes() == DEMO.read_bytes(), path
+        assert hub.python("print(h.snapshot_download('org/tiny-GGUF', local_files_only=True))") == os.path.dirname(path)
+        scan = "s = h.scan_cache_dir(); print([(r.repo_id, r.nb_files) for r in s.repos], s.warnings)"
+        assert hub.python(scan) == "[('org/tiny-GGUF', 1)] []", hub.python(scan)
+        hub.python("h.hf_hub_download('org/tiny-GGUF', 'tiny-F16.gguf')")  # online: nothing is fetched again
+        assert hub.fetched() == 1
+    return "huggingface_hub %s, offline and online" % version
+
+
+def check_what_huggingface_hub_fetched_is_found():
+    version = need_huggingface_hub()
+    with Hub() as hub:
+        path = hub.python("print(h.hf_hub_download('org/tiny-GGUF', 'tiny-F16.gguf'))")
+        for more in ({}, {"HF_HUB_OFFLINE": "1"}):
+            inspected = hub.run(os.environ["QUANTWIZ"], "inspect", "hf:org/tiny-GGUF", "--json", **more)
+            assert json.loads(inspected)["path"] == path
+        assert hub.fetched() == 1
+        models = json.loads(hub.run(os.environ["QUANTWIZ"], "models", hub.folder / "srv/org", "--json"))["models"]
+        assert "org/tiny-GGUF/tiny-F16.gguf" in [m["name"] for m in models if m["place"] == "huggingface"], models
+    return "huggingface_hub %s" % version
 
 
 # ----------------------------------------------------------------- the figures
