@@ -1,5 +1,6 @@
 #include "base/hash.h"
 
+#include <nettle/base64.h>
 #include <nettle/sha1.h>
 #include <nettle/sha2.h>
 #include <stdint.h>
@@ -91,4 +92,14 @@ char *hash_stream_finish(struct hash_stream *h, char *out)
     }
     free(h);
     return out;
+}
+
+size_t base64_bytes(void *out, const char *text, size_t length)
+{
+    struct base64_decode_ctx ctx;
+    size_t bytes = length;
+    base64_decode_init(&ctx);
+    if (!base64_decode_update(&ctx, &bytes, out, length, text) || !base64_decode_final(&ctx))
+        return 0;
+    return bytes;
 }

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -14,6 +15,7 @@ static const struct option_spec options[] = {
     {"file", 'f', "TEXT", "the text (default: standard input)"},
     {"special", 0, NULL, "take '<s>' and the like in the text as the special tokens that they name"},
     {"no-bos", 0, NULL, "add no token that begins or ends a text, even where the vocabulary wants one"},
+    {"batch", 0, NULL, "every line of the text is a JSON string, a text of its own: prints a line of JSON for each"},
     {"pre", 0, "NAME", "cut words as this pre-tokenizer does, whatever the model's metadata say"},
     {0},
 };
@@ -51,22 +53,53 @@ static void print_json(const struct tokens *tokens)
     json_print(stdout, json_pack("{s:o}", "tokens", list), 1);
 }
 
-static int tokenize(const struct args *a, const struct model *m, const char *text, size_t length, struct error *e)
+static void show(const struct args *a, const struct tokenizer *t, const char *text, size_t length)
 {
-    struct tokenizer *t;
     struct tokens tokens = {0};
     int flags = (args_has(a, "special") ? TOKENIZE_SPECIAL : 0) | (args_has(a, "no-bos") ? 0 : TOKENIZE_BOS);
-    int rc = tokenizer_open(&t, m, args_get(a, "pre"), e);
-    if (rc)
-        return rc;
     tokenizer_encode(t, text, length, flags, &tokens);
-    if (args_json(a))
+    if (args_json(a) || args_has(a, "batch"))
         print_json(&tokens);
     else
         print_tokens(t, &tokens);
     tokens_done(&tokens);
-    tokenizer_free(t);
+}
+
+static int show_lines(const struct args *a, const struct tokenizer *t, const char *text, size_t length, struct error *e)
+{
+    const char *end = text + length;
+    for (int line = 1; text < end; line++) {
+        const char *stop = memchr(text, '\n', end - text);
+        size_t n = (stop ? stop : end) - text;
+        json_error_t why;
+        json_t *j = json_loadb(text, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
+        if (!j)
+            return error_set(e, ERROR_USAGE, "--batch: line %d of the text is not JSON: %s", line, why.text);
+        if (json_is_string(j))
+            show(a, t, json_string_value(j), json_string_length(j));
+        else
+            error_set(e, ERROR_USAGE, "--batch: line %d of the text is JSON, but not a string", line);
+        bool string = json_is_string(j);
+        json_decref(j);
+        if (!string)
+            return ERROR_USAGE;
+        text += n + 1;
+    }
     return 0;
+}
+
+static int tokenize(const struct args *a, const struct model *m, const char *text, size_t length, struct error *e)
+{
+    struct tokenizer *t;
+    int rc = tokenizer_open(&t, m, args_get(a, "pre"), e);
+    if (rc)
+        return rc;
+    if (args_has(a, "batch"))
+        rc = show_lines(a, t, text, length, e);
+    else
+        show(a, t, text, length);
+    tokenizer_free(t);
+    return rc;
 }
 
 static int run(const struct args *a, struct error *e)
@@ -88,7 +121,7 @@ static int run(const struct args *a, struct error *e)
 
 const struct command cmd_tokenize = {
     .name = "tokenize",
-    .usage = "MODEL [-f TEXT] [--special] [--no-bos] [--pre NAME] [--json]",
+    .usage = "MODEL [-f TEXT] [--special] [--no-bos] [--pre NAME] [--batch] [--json]",
     .summary = "a text as the model's tokens",
     .options = options,
     .operands_min = 1,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/str.h"
 #include "model/hf_vocab_priv.h"
 
@@ -166,6 +167,10 @@ static int write_all(struct hf_vocab *v, struct gguf_writer *w, struct error *e)
     write_tokens(v, w);
     if (v->merges)
         gguf_writer_texts(w, "tokenizer.ggml.merges", (const char *const *)v->merges, v->merge_count);
+    if (v->charsmap && strcmp(v->model, "t5") == 0)
+        gguf_writer_array(w, "tokenizer.ggml.precompiled_charsmap", GGUF_U8, v->charsmap, v->charsmap_bytes);
+    if (v->tokenizer && !v->rules.strange)
+        hf_rules_write(v, w);
     return hf_special_write(v, w, e);
 }
 
@@ -183,16 +188,35 @@ static int read_bpe(struct hf_vocab *v, const char *pre, struct error *e)
     return rc ? rc : hf_json_added(v, e);
 }
 
+static int read_json(struct hf_vocab *v, const char *type, const char *pre, struct error *e)
+{
+    if (v->rules.strange && !pre)
+        return error_set(e, ERROR_FAILED, "%s/tokenizer.json prepares texts in a way that GGUF knows nothing of (see "
+                         "its normalizer and pre_tokenizer); --pre default takes it as plain SentencePiece",
+                         v->folder);
+    if (type && strcmp(type, "BPE") == 0)
+        return hf_spm_json(v, e);
+    if (type && strcmp(type, "Unigram") == 0)
+        return hf_unigram_json(v, e);
+    return error_set(e, ERROR_FAILED, "cannot read %s/tokenizer.json: its model is of the type '%s'; known are BPE and "
+                     "Unigram", v->folder, type ? type : "none");
+}
+
 static int read_vocabulary(struct hf_vocab *v, const char *pre, struct error *e)
 {
     const char *type = hf_json_text(json_object_get(v->tokenizer, "model"), "type");
-    if (!v->tokenizer)
-        return error_set(e, ERROR_FAILED, "%s has no vocabulary: neither tokenizer.json nor tokenizer.model is there; "
-                         "download them too", v->folder);
-    if (!type || strcmp(type, "BPE") != 0)
-        return error_set(e, ERROR_FAILED, "cannot read %s/tokenizer.json: its model is of the type '%s'; known are BPE "
-                         "and Unigram", v->folder, type ? type : "?");
-    return read_bpe(v, pre, e);
+    char *model = path_join(v->folder, "tokenizer.model");
+    bool has_model = file_exists(model);
+    free(model);
+    hf_rules_read(v);
+    if (v->tokenizer && hf_rules_bytes(v) && (!type || strcmp(type, "BPE") == 0))
+        return read_bpe(v, pre, e);
+    if (has_model)
+        return hf_spm_model(v, e);
+    if (v->tokenizer)
+        return read_json(v, type, pre, e);
+    return error_set(e, ERROR_FAILED, "%s has no vocabulary: neither tokenizer.json nor tokenizer.model is there; "
+                     "download them too", v->folder);
 }
 
 int hf_vocab_write(struct gguf_writer *w, const char *folder, int64_t vocab_size, const char *architecture,
@@ -206,13 +230,17 @@ int hf_vocab_write(struct gguf_writer *w, const char *folder, int64_t vocab_size
         .adds_bos = -1,
         .adds_eos = -1,
         .adds_space = -1,
+        .removes_spaces = -1,
     };
+    for (int r = 0; r < HF_ROLES; r++)
+        v.model_roles[r] = -1;
     int rc = vocab_size > TOKENS_MOST
         ? error_set(e, ERROR_FAILED, "cannot read the vocabulary in %s: config.json speaks of %lld tokens", folder,
                     (long long)vocab_size)
         : read_files(&v, e);
     if (!rc && !(rc = read_vocabulary(&v, pre, e)))
         rc = write_all(&v, w, e);
+    hf_rules_done(&v.rules);
     drop_files(&v);
     free(v.tokens);
     free(v.merges);

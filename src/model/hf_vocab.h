@@ -18,6 +18,14 @@
 
 #define HF_VOCAB_PRIVATE "quantwiz.tokenizer." /* the keys that begin so belong into no file */
 
+enum { /* how an added token is looked for in a text */
+    HF_LSTRIP = 1,      /* takes the white space before it along */
+    HF_RSTRIP = 2,      /* and behind it */
+    HF_SINGLE_WORD = 4, /* counts only where no letter stands beside it */
+    HF_NORMALIZED = 8,  /* is looked for after the text was normalized, and was normalized itself */
+    HF_SPECIAL = 16,
+};
+
 /* Adds the keys to `w`. `vocab_size`: rows of the embedding, up to which the tokens are padded with "[PADn]"; 0: as many
  * as there are tokens. `architecture`: GGUF's name ("llama"). `pre`: names the pre-tokenizer (NULL: recognized from
  * tokenizer.json; what is not known ends in an error that says so). */

@@ -8,7 +8,8 @@
 
 static int broken(const struct hf_vocab *v, const char *what, struct error *e)
 {
-    return error_set(e, ERROR_FAILED, "cannot read %s/tokenizer.json: %s; download the file again", v->folder, what);
+    return error_set(e, ERROR_FAILED, "cannot read the vocabulary in %s: tokenizer.json: %s; download the file again",
+                     v->folder, what);
 }
 
 /* A text that C can hold, or NULL. */
@@ -37,15 +38,21 @@ static int read_vocab(struct hf_vocab *v, struct error *e)
     return 0;
 }
 
-static int put_added(struct hf_vocab *v, const json_t *token, struct error *e)
+static const struct hf_token *token_numbered(const struct hf_vocab *v, int64_t id)
+{
+    return id >= 0 && id < v->count && v->tokens[id].text ? &v->tokens[id] : NULL;
+}
+
+int hf_vocab_add(struct hf_vocab *v, int64_t id, const json_t *token, struct error *e)
 {
     const char *text = plain_text(json_object_get(token, "content"));
-    const json_t *id = json_object_get(token, "id");
-    if (!text || !*text || !json_is_number(id))
-        return broken(v, "added_tokens has one without a text or without a number", e);
+    if (!text || !*text)
+        return broken(v, "an added token has no text, or a zero byte in it", e);
     bool special = hf_vocab_special(text, hf_json_true(token, "special"));
-    return hf_vocab_put(v, (int64_t)json_number_value(id), special ? text : hf_vocab_with_blanks(v, text), -1000,
-                        special ? HF_CONTROL : HF_USER, true, e);
+    const struct hf_token *old = token_numbered(v, id);
+    enum hf_kind kind = old && old->kind == HF_UNKNOWN ? HF_UNKNOWN : special ? HF_CONTROL : HF_USER;
+    return hf_vocab_put(v, id, special ? text : hf_vocab_with_blanks(v, text), old ? old->score : -1000, kind, true,
+                        e);
 }
 
 int hf_json_added(struct hf_vocab *v, struct error *e)
@@ -53,9 +60,13 @@ int hf_json_added(struct hf_vocab *v, struct error *e)
     json_t *token;
     size_t i;
     int rc = 0;
-    json_array_foreach(json_object_get(v->tokenizer, "added_tokens"), i, token)
-        if ((rc = put_added(v, token, e)))
+    json_array_foreach(json_object_get(v->tokenizer, "added_tokens"), i, token) {
+        const json_t *id = json_object_get(token, "id");
+        rc = json_is_number(id) ? hf_vocab_add(v, (int64_t)json_number_value(id), token, e)
+                                : broken(v, "an added token has no number", e);
+        if (rc)
             break;
+    }
     return rc;
 }
 

@@ -12,11 +12,14 @@
 
 enum { STEPS_MOST = 4 };
 
-/* Steps that are no regular expression. */
-static const char DIGITS[] = "digits", GPT2[] = "gpt2";
+/* Steps that are given by their types. */
+static const char DIGITS[] = "\\p{N}";
+static const char GPT2[] = "'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-#define CONTRACTION "<'s>" /* English contractions, however a pattern spells them */
+#define CONTRACTION "<'S>" /* English contractions in either case, however a pattern spells them */
+#define SMALL_CONTRACTION "<'s>" /* in lower case alone */
 #define WORDS(digits) CONTRACTION "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" ENDS
+#define GPT2_WORDS SMALL_CONTRACTION "| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 #define ENDS "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
@@ -28,8 +31,8 @@ static const struct {
     const char *name, *whole_name; /* whole_name: with ignore_merges, where that has a name of its own */
     const char *steps[STEPS_MOST];
 } table[] = {
-    {"gpt-2", NULL, {GPT2}},
-    {"smollm", NULL, {DIGITS, GPT2}},
+    {"gpt-2", NULL, {GPT2_WORDS}},
+    {"smollm", NULL, {"\\p{N}", GPT2_WORDS}},
     {"dbrx", "llama-bpe", {WORDS("\\p{N}{1,3}")}},
     {"qwen2", NULL, {WORDS("\\p{N}")}},
     {"tekken", NULL, {CASED("", "\\p{N}")}},
@@ -47,30 +50,34 @@ struct steps {
 /* The same pattern in one spelling. */
 static char *normalized(struct hf_vocab *v, const char *pattern)
 {
-    static const char *const spellings[] = {
-        "(?i:'s|'t|'re|'ve|'m|'ll|'d)", "'(?i:[sdmt]|ll|ve|re)", "'(?:[sdmt]|ll|ve|re)",
-        "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])",
+    static const struct { const char *spelled, *as; } spellings[] = {
+        {"(?i:'s|'t|'re|'ve|'m|'ll|'d)", CONTRACTION},
+        {"'(?i:[sdmt]|ll|ve|re)", CONTRACTION},
+        {"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])", CONTRACTION},
+        {"'(?:[sdmt]|ll|ve|re)", SMALL_CONTRACTION},
+        {"'s|'t|'re|'ve|'m|'ll|'d", SMALL_CONTRACTION},
     };
     struct str s = {0};
     while (*pattern) {
-        size_t skip = 0;
-        for (size_t i = 0; i < ARRAY_LENGTH(spellings) && !skip; i++)
-            skip = str_starts(pattern, spellings[i]) ? strlen(spellings[i]) : 0;
-        if (skip)
-            str_add(&s, CONTRACTION);
+        size_t i = 0;
+        while (i < ARRAY_LENGTH(spellings) && !str_starts(pattern, spellings[i].spelled))
+            i++;
+        if (i < ARRAY_LENGTH(spellings))
+            str_add(&s, spellings[i].as);
         else
             str_add_char(&s, *pattern);
-        pattern += skip ? skip : 1;
+        pattern += i < ARRAY_LENGTH(spellings) ? strlen(spellings[i].spelled) : 1;
     }
     char *text = arena_strdup(&v->arena, s.data ? s.data : "");
     str_done(&s);
     return text;
 }
 
-static void add_step(struct steps *s, char *text)
+static void add_step(struct hf_vocab *v, struct steps *s, const char *regex)
 {
+    array_push(v->rules.splits, v->rules.split_count, v->rules.split_capacity) = regex;
     if (s->count < STEPS_MOST)
-        s->texts[s->count++] = text;
+        s->texts[s->count++] = normalized(v, regex);
     else
         s->strange = true;
 }
@@ -88,11 +95,11 @@ static void read_step(struct hf_vocab *v, const json_t *step, struct steps *s)
 {
     const char *type = hf_json_text(step, "type"), *regex = hf_json_text(json_object_get(step, "pattern"), "Regex");
     if (type && strcmp(type, "Split") == 0 && regex && isolates(step))
-        add_step(s, normalized(v, regex));
+        add_step(v, s, regex);
     else if (type && strcmp(type, "Digits") == 0 && hf_json_true(step, "individual_digits"))
-        add_step(s, (char *)DIGITS);
+        add_step(v, s, DIGITS);
     else if (type && strcmp(type, "ByteLevel") == 0 && !json_is_false(json_object_get(step, "use_regex")))
-        add_step(s, (char *)GPT2);
+        add_step(v, s, GPT2);
     else if (!type || strcmp(type, "ByteLevel") != 0)
         s->strange = true;
 }
@@ -120,17 +127,23 @@ static bool equal(const struct steps *s, const char *const *steps)
     return true;
 }
 
-const char *hf_pretokenizer_name(struct hf_vocab *v, struct error *e)
+static const char *unknown(const struct hf_vocab *v, const char *part, struct error *e)
 {
-    bool whole = hf_json_true(json_object_get(v->tokenizer, "model"), "ignore_merges");
-    struct steps s = read_steps(v);
-    for (size_t i = 0; !s.strange && i < ARRAY_LENGTH(table); i++)
-        if (equal(&s, table[i].steps))
-            return whole && table[i].whole_name ? table[i].whole_name : table[i].name;
-    char *shown = json_dumps(json_object_get(v->tokenizer, "pre_tokenizer"), JSON_COMPACT | JSON_ENCODE_ANY);
-    error_set(e, ERROR_FAILED, "%s/tokenizer.json cuts words in a way that no GGUF name is known for; where you know "
-              "one that llama.cpp cuts alike, give it with --pre NAME ('llama-bpe', 'qwen2', 'gpt-2', …). Its "
-              "pre_tokenizer: %s", v->folder, shown ? shown : "none");
+    char *shown = json_dumps(json_object_get(v->tokenizer, part), JSON_COMPACT | JSON_ENCODE_ANY);
+    error_set(e, ERROR_FAILED, "%s/tokenizer.json has a %s that no name in GGUF is known for: %.600s; where you know "
+              "one that llama.cpp cuts words alike for, give it with --pre NAME ('llama-bpe', 'qwen2', 'gpt-2', ...)",
+              v->folder, part, shown ? shown : "none");
     free(shown);
     return NULL;
+}
+
+const char *hf_pretokenizer_name(struct hf_vocab *v, struct error *e)
+{
+    struct steps s = read_steps(v);
+    if (v->rules.strange)
+        return unknown(v, "normalizer", e);
+    for (size_t i = 0; !s.strange && i < ARRAY_LENGTH(table); i++)
+        if (equal(&s, table[i].steps))
+            return v->rules.whole_words && table[i].whole_name ? table[i].whole_name : table[i].name;
+    return unknown(v, "pre_tokenizer", e);
 }

@@ -19,6 +19,25 @@ struct hf_token {
 
 enum hf_role { HF_BOS, HF_EOS, HF_UNK, HF_SEP, HF_PAD, HF_CLS, HF_MASK, HF_EOT, HF_EOM, HF_ROLES };
 
+struct hf_added {
+    const char *text;
+    int32_t id, flags;
+};
+
+/* What tokenizer.json says beyond GGUF; written under HF_VOCAB_PRIVATE (hf_vocab_rules.c has the keys). */
+struct hf_rules {
+    const char **normalizers; /* three texts a step: what to do, and with what */
+    int normalizer_count, normalizer_capacity; /* texts */
+    const char **splits;      /* regular expressions, a step each; byte-level BPE */
+    int split_count, split_capacity;
+    const char *metaspace;    /* where U+2581 is put before a text: "first", "always", "never"; NULL: see normalizers */
+    bool metaspace_splits;    /* words end before U+2581 */
+    bool whole_words;         /* a word that is a token is not merged */
+    bool strange;             /* tokenizer.json says something that is not known here */
+    struct hf_added *added;
+    int added_count, added_capacity;
+};
+
 struct hf_vocab {
     const char *folder, *architecture;
     json_t *tokenizer, *tokenizer_config, *special_map, *added, *config, *generation; /* NULL: no such file */
@@ -30,7 +49,12 @@ struct hf_vocab {
     size_t merge_count;
     const char *model, *pre; /* tokenizer.ggml.model, .pre; pre NULL: none */
     int64_t roles[HF_ROLES]; /* numbers of special tokens; -1: none */
-    int adds_bos, adds_eos, adds_space; /* -1: not said */
+    int64_t model_roles[HF_ROLES]; /* the same as tokenizer.model has them */
+    int adds_bos, adds_eos, adds_space, removes_spaces; /* -1: not said */
+    bool space_behind;       /* SentencePiece puts its blank behind words */
+    unsigned char *charsmap; /* SentencePiece's normalizer; NULL: none */
+    size_t charsmap_bytes;
+    struct hf_rules rules;
     struct arena arena;
 };
 
@@ -43,6 +67,8 @@ bool hf_json_true(const json_t *object, const char *key);
 /* Puts a token in its place. A number past the embedding is refused, or passed over where `added`. */
 int hf_vocab_put(struct hf_vocab *v, int64_t id, const char *text, float score, enum hf_kind kind, bool added,
                  struct error *e);
+/* Puts an added token: {"content", "special", …}, as tokenizer.json and tokenizer_config.json have it. */
+int hf_vocab_add(struct hf_vocab *v, int64_t id, const json_t *token, struct error *e);
 /* The number of the token with this text, or -1. */
 int64_t hf_vocab_find(const struct hf_vocab *v, const char *text);
 /* Special by its flag or, because some models forget to set that, by its looks. */
@@ -54,7 +80,19 @@ const char *hf_vocab_with_blanks(struct hf_vocab *v, const char *text);
 int hf_json_bpe(struct hf_vocab *v, struct error *e);
 int hf_json_added(struct hf_vocab *v, struct error *e);
 
-/* Names the pre-tokenizer of tokenizer.json; NULL with an error. */
+/* SentencePiece vocabularies, from tokenizer.model or from tokenizer.json. */
+int hf_spm_model(struct hf_vocab *v, struct error *e);
+int hf_spm_json(struct hf_vocab *v, struct error *e);
+int hf_unigram_json(struct hf_vocab *v, struct error *e);
+
+/* tokenizer.json's rules beyond GGUF: normalizer, added tokens; for SentencePiece the pre-tokenizer too. */
+void hf_rules_read(struct hf_vocab *v);
+void hf_rules_write(const struct hf_vocab *v, struct gguf_writer *w);
+void hf_rules_done(struct hf_rules *r);
+/* Byte-level BPE: letters of the vocabulary stand for bytes. */
+bool hf_rules_bytes(const struct hf_vocab *v);
+
+/* Names the pre-tokenizer of tokenizer.json, and keeps its patterns as rules; NULL with an error. */
 const char *hf_pretokenizer_name(struct hf_vocab *v, struct error *e);
 
 /* Special tokens, what is added in front and behind, the chat template. */

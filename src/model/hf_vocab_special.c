@@ -1,9 +1,10 @@
 /* Which tokens begin and end a text, pad it, stand for the unknown; the chat template. The order in which the files are
  * believed is that of gguf-py (gguf/vocab.py, SpecialVocab). */
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/str.h"
 #include "model/hf_vocab_priv.h"
 
@@ -64,7 +65,7 @@ static int64_t find_role(const struct hf_vocab *v, enum hf_role r)
     }
     for (size_t i = 0; id < 0 && i < ARRAY_LENGTH(numbered); i++)
         id = role_number(v, numbered[i], r, 0);
-    return id;
+    return id >= 0 || v->model_roles[r] >= v->count ? id : v->model_roles[r];
 }
 
 static bool known_end(const struct hf_vocab *v, int64_t id)
@@ -208,7 +209,11 @@ int hf_special_write(const struct hf_vocab *v, struct gguf_writer *w, struct err
         gguf_writer_bool(w, "tokenizer.ggml.add_bos_token", v->adds_bos > 0 && v->roles[HF_BOS] >= 0);
     if (v->adds_eos >= 0)
         gguf_writer_bool(w, "tokenizer.ggml.add_eos_token", v->adds_eos > 0 && v->roles[HF_EOS] >= 0);
-    if (v->adds_space >= 0)
+    if (v->adds_space >= 0 && !bytes)
         gguf_writer_bool(w, "tokenizer.ggml.add_space_prefix", v->adds_space > 0);
+    if (v->removes_spaces >= 0 && !bytes)
+        gguf_writer_bool(w, "tokenizer.ggml.remove_extra_whitespaces", v->removes_spaces > 0);
+    if (v->space_behind)
+        gguf_writer_bool(w, "tokenizer.ggml.treat_whitespace_as_suffix", true);
     return write_templates(v, w, e);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "model/hf_vocab.h"
 #include "text/merge.h"
 #include "text/pretokenizer.h"
 #include "text/text_model.h"
@@ -27,8 +28,8 @@ struct letter {
 enum { LETTERS = 256 + 68 };
 
 struct bpe {
-    const struct pretokenizer_traits *traits;
     struct pretokenizer *pre;
+    bool whole_words, adds_bos, no_bos; /* as in pretokenizer_traits */
     struct letter letters[256];  /* of each byte */
     int16_t byte_of[LETTERS];    /* of each letter's code point; -1: none */
     struct rule *rules;          /* hash table, a power of two of them */
@@ -136,18 +137,49 @@ static int read_rules(struct bpe *b, const struct vocab *v, const struct gguf *g
     return 0;
 }
 
-static int choose_pretokenizer(struct bpe *b, struct gguf *g, const char *path, const char *pre, struct error *e)
+static int open_named(struct bpe *b, struct gguf *g, const char *path, const char *pre, struct error *e)
 {
     const char *name = pre ? pre : gguf_text(g, "tokenizer.ggml.pre");
-    b->traits = pretokenizer_named(name ? name : "default");
-    if (!b->traits) {
+    const struct pretokenizer_traits *traits = pretokenizer_named(name ? name : "default");
+    if (!traits) {
         char *known = pretokenizer_names();
         error_set(e, pre ? ERROR_USAGE : ERROR_FAILED, "%s: unknown pre-tokenizer '%s'; name one that cuts words alike "
                   "with --pre; known are %s", pre ? "--pre" : path, name, known);
         free(known);
         return pre ? ERROR_USAGE : ERROR_FAILED;
     }
-    return pretokenizer_open(&b->pre, b->traits, e);
+    b->whole_words = traits->whole_words;
+    b->adds_bos = traits->adds_bos;
+    b->no_bos = traits->no_bos;
+    return pretokenizer_open(&b->pre, traits, e);
+}
+
+/* The patterns of a folder's tokenizer.json (hf_vocab.h). */
+static int open_patterns(struct bpe *b, const struct gguf *g, const struct gguf_value *split, const char *path,
+                         struct error *e)
+{
+    const unsigned char *at = split->data;
+    const char **patterns = xcalloc(split->count + 1, sizeof *patterns);
+    int64_t whole = 0;
+    for (uint64_t i = 0; i < split->count; i++) {
+        uint64_t length;
+        const char *text = gguf_next_string(&at, &length);
+        patterns[i] = arena_strndup(&b->arena, text, length);
+    }
+    gguf_integer(g, HF_VOCAB_PRIVATE "whole_words", &whole);
+    b->whole_words = whole != 0;
+    int rc = pretokenizer_open_patterns(&b->pre, patterns, (int)split->count, e);
+    free(patterns);
+    return rc ? error_context(e, "%s", path) : 0;
+}
+
+static int choose_pretokenizer(struct bpe *b, struct gguf *g, const char *path, const char *pre, struct error *e)
+{
+    static const char key[] = HF_VOCAB_PRIVATE "split";
+    if (pre || !gguf_find(g, key))
+        return open_named(b, g, path, pre, e);
+    const struct gguf_value *split = vocab_strings(g, key, path, e);
+    return split ? open_patterns(b, g, split, path, e) : ERROR_FAILED;
 }
 
 static int bpe_open(void **state, struct vocab *v, struct gguf *g, const char *path, const char *pre, struct error *e)
@@ -158,8 +190,8 @@ static int bpe_open(void **state, struct vocab *v, struct gguf *g, const char *p
     int rc = choose_pretokenizer(b, g, path, pre, e);
     if (rc)
         return rc;
-    d.adds_bos = b->traits->adds_bos;
-    if (b->traits->no_bos)
+    d.adds_bos = b->adds_bos;
+    if (b->no_bos)
         d.bos = -1;
     if ((rc = vocab_read(v, g, path, &d, e)))
         return rc;
@@ -228,7 +260,7 @@ static void add_letters(struct encoding *c, const char *text, size_t length)
 static void encode_word(void *user, const char *text, size_t length)
 {
     struct encoding *c = user;
-    int32_t whole = c->b->traits->whole_words ? whole_word(c, text, length) : -1;
+    int32_t whole = c->b->whole_words ? whole_word(c, text, length) : -1;
     if (whole >= 0) {
         tokens_add(c->out, whole);
         return;

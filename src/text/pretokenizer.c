@@ -154,39 +154,78 @@ char *pretokenizer_names(void)
 /* -------------------------------------------------------------- stand-ins
  *
  * PCRE2 knows the Unicode of its day, and no surrogates. So that words do not depend on its version, these code points
- * are matched as an older one of the same category and length in UTF-8. Up to Unicode 15.1, as in llama.cpp. */
+ * are matched as an older one of the same category and length in UTF-8: up to Unicode 15.1, as llama.cpp has them, and
+ * up to 16.0, as the tokenizers library has them (Oniguruma 6.9.10). */
 
-static const struct { uint32_t first, last, as; } stand_ins[] = {
-    {0x00CF3, 0x00CF3, 0x00CBC}, {0x00ECE, 0x00ECE, 0x00ECD}, {0x02FFC, 0x02FFF, 0x02FFB}, {0x031EF, 0x031EF, 0x031E3},
-    {0x0D800, 0x0DFFF, 0x0E000}, {0x10EFD, 0x10EFF, 0x10A01}, {0x1123F, 0x11240, 0x11200}, {0x11241, 0x11241, 0x10A01},
-    {0x11B00, 0x11B09, 0x10100}, {0x11F00, 0x11F01, 0x10A01}, {0x11F02, 0x11F02, 0x11200}, {0x11F03, 0x11F03, 0x10A01},
-    {0x11F04, 0x11F10, 0x11200}, {0x11F12, 0x11F33, 0x11200}, {0x11F34, 0x11F3A, 0x10A01}, {0x11F3E, 0x11F42, 0x10A01},
-    {0x11F43, 0x11F4F, 0x10100}, {0x11F50, 0x11F59, 0x1D7CE}, {0x1342F, 0x1342F, 0x13000}, {0x13440, 0x13440, 0x10A01},
-    {0x13441, 0x13446, 0x13000}, {0x13447, 0x13455, 0x10A01}, {0x1B132, 0x1B132, 0x1B000}, {0x1B155, 0x1B155, 0x1B000},
-    {0x1D2C0, 0x1D2D3, 0x1D7CE}, {0x1DF25, 0x1DF2A, 0x1DF00}, {0x1E030, 0x1E06D, 0x1DF00}, {0x1E08F, 0x1E08F, 0x10A01},
-    {0x1E4D0, 0x1E4EB, 0x1DF00}, {0x1E4EC, 0x1E4EF, 0x10A01}, {0x1E4F0, 0x1E4F9, 0x1D7CE}, {0x1F6DC, 0x1F6DC, 0x1F600},
-    {0x1F774, 0x1F776, 0x1F600}, {0x1F77B, 0x1F77F, 0x1F600}, {0x1F7D9, 0x1F7D9, 0x1F600}, {0x1FA75, 0x1FA77, 0x1F600},
-    {0x1FA87, 0x1FA88, 0x1F600}, {0x1FAAD, 0x1FAAF, 0x1F600}, {0x1FABB, 0x1FABD, 0x1F600}, {0x1FABF, 0x1FABF, 0x1F600},
-    {0x1FACE, 0x1FACF, 0x1F600}, {0x1FADA, 0x1FADB, 0x1F600}, {0x1FAE8, 0x1FAE8, 0x1F600}, {0x1FAF7, 0x1FAF8, 0x1F600},
-    {0x2B739, 0x2B739, 0x2A700}, {0x2EBF0, 0x2EE5D, 0x10300}, {0x31350, 0x323AF, 0x10300},
+struct stand_in { uint32_t first, last, as; };
+
+static const struct stand_in of_unicode_15[] = {
+    {0x00CF3, 0x00CF3, 0x00903}, {0x00ECE, 0x00ECE, 0x00CBC}, {0x02FFC, 0x02FFF, 0x02195},
+    {0x031EF, 0x031EF, 0x02195}, {0x0D800, 0x0DFFF, 0x0E000}, {0x10EFD, 0x10EFF, 0x10A01},
+    {0x1123F, 0x11240, 0x10300}, {0x11241, 0x11241, 0x10A01}, {0x11B00, 0x11B09, 0x10100},
+    {0x11F00, 0x11F01, 0x10A01}, {0x11F02, 0x11F02, 0x10300}, {0x11F03, 0x11F03, 0x11000},
+    {0x11F04, 0x11F10, 0x10300}, {0x11F12, 0x11F33, 0x10300}, {0x11F34, 0x11F35, 0x11000},
+    {0x11F36, 0x11F3A, 0x10A01}, {0x11F3E, 0x11F3F, 0x11000}, {0x11F40, 0x11F40, 0x10A01},
+    {0x11F41, 0x11F41, 0x11000}, {0x11F42, 0x11F42, 0x10A01}, {0x11F43, 0x11F4F, 0x10100},
+    {0x11F50, 0x11F59, 0x1D7CE}, {0x1342F, 0x1342F, 0x10300}, {0x13440, 0x13440, 0x10A01},
+    {0x13441, 0x13446, 0x10300}, {0x13447, 0x13455, 0x10A01}, {0x1B132, 0x1B132, 0x10300},
+    {0x1B155, 0x1B155, 0x10300}, {0x1D2C0, 0x1D2D3, 0x10107}, {0x1DF25, 0x1DF2A, 0x10428},
+    {0x1E030, 0x1E06D, 0x10780}, {0x1E08F, 0x1E08F, 0x10A01}, {0x1E4D0, 0x1E4EA, 0x10300},
+    {0x1E4EB, 0x1E4EB, 0x10780}, {0x1E4EC, 0x1E4EF, 0x10A01}, {0x1E4F0, 0x1E4F9, 0x1D7CE},
+    {0x1F6DC, 0x1F6DC, 0x1F600}, {0x1F774, 0x1F776, 0x1F600}, {0x1F77B, 0x1F77F, 0x1F600},
+    {0x1F7D9, 0x1F7D9, 0x1F600}, {0x1FA75, 0x1FA77, 0x1F600}, {0x1FA87, 0x1FA88, 0x1F600},
+    {0x1FAAD, 0x1FAAF, 0x1F600}, {0x1FABB, 0x1FABD, 0x1F600}, {0x1FABF, 0x1FABF, 0x1F600},
+    {0x1FACE, 0x1FACF, 0x1F600}, {0x1FADA, 0x1FADB, 0x1F600}, {0x1FAE8, 0x1FAE8, 0x1F600},
+    {0x1FAF7, 0x1FAF8, 0x1F600}, {0x2B739, 0x2B739, 0x10300}, {0x2EBF0, 0x2EE5D, 0x10300},
+    {0x31350, 0x323AF, 0x10300},
+};
+
+static const struct stand_in of_unicode_16[] = {
+    {0x00897, 0x00897, 0x00CBC}, {0x01B4E, 0x01B4F, 0x00964}, {0x01B7F, 0x01B7F, 0x00964},
+    {0x01C89, 0x01C89, 0x01E00}, {0x01C8A, 0x01C8A, 0x01E01}, {0x02427, 0x02429, 0x02195},
+    {0x031E4, 0x031E5, 0x02195}, {0x0A7CB, 0x0A7CC, 0x01E00}, {0x0A7CD, 0x0A7CD, 0x01E01},
+    {0x0A7DA, 0x0A7DA, 0x01E00}, {0x0A7DB, 0x0A7DB, 0x01E01}, {0x0A7DC, 0x0A7DC, 0x01E00},
+    {0x105C0, 0x105F3, 0x10300}, {0x10D40, 0x10D49, 0x1D7CE}, {0x10D4A, 0x10D4D, 0x10300},
+    {0x10D4E, 0x10D4E, 0x10780}, {0x10D4F, 0x10D4F, 0x10300}, {0x10D50, 0x10D65, 0x10400},
+    {0x10D69, 0x10D6D, 0x10A01}, {0x10D6E, 0x10D6E, 0x10EAD}, {0x10D6F, 0x10D6F, 0x10780},
+    {0x10D70, 0x10D85, 0x10428}, {0x10D8E, 0x10D8F, 0x1D6C1}, {0x10EC2, 0x10EC4, 0x10300},
+    {0x10EFC, 0x10EFC, 0x10A01}, {0x11380, 0x11389, 0x10300}, {0x1138B, 0x1138B, 0x10300},
+    {0x1138E, 0x1138E, 0x10300}, {0x11390, 0x113B5, 0x10300}, {0x113B7, 0x113B7, 0x10300},
+    {0x113B8, 0x113BA, 0x11000}, {0x113BB, 0x113C0, 0x10A01}, {0x113C2, 0x113C2, 0x11000},
+    {0x113C5, 0x113C5, 0x11000}, {0x113C7, 0x113CA, 0x11000}, {0x113CC, 0x113CD, 0x11000},
+    {0x113CE, 0x113CE, 0x10A01}, {0x113CF, 0x113CF, 0x11000}, {0x113D0, 0x113D0, 0x10A01},
+    {0x113D1, 0x113D1, 0x10300}, {0x113D2, 0x113D2, 0x10A01}, {0x113D3, 0x113D3, 0x10300},
+    {0x113D4, 0x113D5, 0x10100}, {0x113D7, 0x113D8, 0x10100}, {0x113E1, 0x113E2, 0x10A01},
+    {0x116D0, 0x116E3, 0x1D7CE}, {0x11BC0, 0x11BE0, 0x10300}, {0x11BE1, 0x11BE1, 0x10100},
+    {0x11BF0, 0x11BF9, 0x1D7CE}, {0x11F5A, 0x11F5A, 0x10A01}, {0x13439, 0x1343F, 0x110BD},
+    {0x13460, 0x143FA, 0x10300}, {0x16100, 0x1611D, 0x10300}, {0x1611E, 0x16129, 0x10A01},
+    {0x1612A, 0x1612C, 0x11000}, {0x1612D, 0x1612F, 0x10A01}, {0x16130, 0x16139, 0x1D7CE},
+    {0x16D40, 0x16D42, 0x10780}, {0x16D43, 0x16D6A, 0x10300}, {0x16D6B, 0x16D6C, 0x10780},
+    {0x16D6D, 0x16D6F, 0x10100}, {0x16D70, 0x16D79, 0x1D7CE}, {0x18CFF, 0x18CFF, 0x10300},
+    {0x1CC00, 0x1CCEF, 0x1F600}, {0x1CCF0, 0x1CCF9, 0x1D7CE}, {0x1CD00, 0x1CEB3, 0x1F600},
+    {0x1E5D0, 0x1E5ED, 0x10300}, {0x1E5EE, 0x1E5EF, 0x10A01}, {0x1E5F0, 0x1E5F0, 0x10300},
+    {0x1E5F1, 0x1E5FA, 0x1D7CE}, {0x1E5FF, 0x1E5FF, 0x10100}, {0x1F8B2, 0x1F8BB, 0x1F600},
+    {0x1F8C0, 0x1F8C1, 0x1F600}, {0x1FA89, 0x1FA89, 0x1F600}, {0x1FA8F, 0x1FA8F, 0x1F600},
+    {0x1FABE, 0x1FABE, 0x1F600}, {0x1FAC6, 0x1FAC6, 0x1F600}, {0x1FADC, 0x1FADC, 0x1F600},
+    {0x1FADF, 0x1FADF, 0x1F600}, {0x1FAE9, 0x1FAE9, 0x1F600}, {0x1FBCB, 0x1FBEF, 0x1F600},
 };
 
 /* What to match instead of `c`; 0: itself. */
-static uint32_t stand_in(uint32_t c)
+static uint32_t stand_in(const struct stand_in *rows, size_t count, uint32_t c)
 {
-    size_t low = 0, high = ARRAY_LENGTH(stand_ins);
+    size_t low = 0, high = count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (stand_ins[middle].last < c)
+        if (rows[middle].last < c)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < ARRAY_LENGTH(stand_ins) && stand_ins[low].first <= c ? stand_ins[low].as : 0;
+    return low < count && rows[low].first <= c ? rows[low].as : 0;
 }
 
 /* The text as PCRE2 gets to see it: `text` itself, or a copy in *copy. */
-static const char *matched_text(const char *text, size_t length, char **copy)
+static const char *matched_text(const char *text, size_t length, bool unicode_16, char **copy)
 {
     *copy = NULL;
     for (size_t at = 0, from = 0; at < length; from = at) {
@@ -194,7 +233,9 @@ static const char *matched_text(const char *text, size_t length, char **copy)
             at++;
             continue;
         }
-        uint32_t as = stand_in(utf8_next(text, length, &at));
+        uint32_t c = utf8_next(text, length, &at), as = stand_in(of_unicode_15, ARRAY_LENGTH(of_unicode_15), c);
+        if (!as && unicode_16)
+            as = stand_in(of_unicode_16, ARRAY_LENGTH(of_unicode_16), c);
         if (as && !*copy)
             *copy = memcpy(xmalloc(length), text, length);
         if (as)
@@ -205,9 +246,12 @@ static const char *matched_text(const char *text, size_t length, char **copy)
 
 /* ------------------------------------------------------------- compiling */
 
+enum { PATTERNS_MOST = ARRAY_LENGTH(table[0].patterns) };
+
 struct pretokenizer {
-    pcre2_code *codes[ARRAY_LENGTH(table[0].patterns)];
+    pcre2_code *codes[PATTERNS_MOST];
     int count;
+    bool unicode_16; /* the library's Unicode, not llama.cpp's */
 };
 
 static int compile(pcre2_code **out, const char *pattern, struct error *e)
@@ -226,15 +270,60 @@ static int compile(pcre2_code **out, const char *pattern, struct error *e)
     return 0;
 }
 
-int pretokenizer_open(struct pretokenizer **out, const struct pretokenizer_traits *traits, struct error *e)
+static int open_all(struct pretokenizer **out, const char *const *patterns, int count, struct error *e)
 {
     struct pretokenizer *p = xcalloc(1, sizeof *p);
     int rc = 0;
-    for (; !rc && traits->patterns[p->count]; p->count += !rc)
-        rc = compile(&p->codes[p->count], traits->patterns[p->count], e);
+    for (; !rc && p->count < count; p->count += !rc)
+        rc = compile(&p->codes[p->count], patterns[p->count], e);
     *out = rc ? NULL : p;
     if (rc)
         pretokenizer_free(p);
+    return rc;
+}
+
+int pretokenizer_open(struct pretokenizer **out, const struct pretokenizer_traits *traits, struct error *e)
+{
+    int count = 0;
+    while (count < PATTERNS_MOST && traits->patterns[count])
+        count++;
+    return open_all(out, traits->patterns, count, e);
+}
+
+/* Oniguruma's \s is Unicode's White_Space, with and without brackets. */
+static char *translated(const char *pattern)
+{
+    struct str s = {0};
+    bool inside = false;
+    for (; *pattern; pattern++) {
+        if (*pattern == '\\' && pattern[1] == 's' && ++pattern) {
+            str_add(&s, inside ? SPACE : "[" SPACE "]");
+        } else if (*pattern == '\\' && pattern[1] == 'S' && !inside && ++pattern) {
+            str_add(&s, "[^" SPACE "]");
+        } else if (*pattern == '\\' && pattern[1]) {
+            str_add_bytes(&s, pattern++, 2);
+        } else {
+            inside = *pattern == '[' || (inside && *pattern != ']');
+            str_add_char(&s, *pattern);
+        }
+    }
+    return str_take(&s);
+}
+
+int pretokenizer_open_patterns(struct pretokenizer **out, const char *const *patterns, int count, struct error *e)
+{
+    char *own[PATTERNS_MOST] = {0};
+    int rc, n = 0;
+    *out = NULL;
+    if (count > PATTERNS_MOST)
+        return error_set(e, ERROR_FAILED, "a pre-tokenizer of %d steps: at most %d are known", count, PATTERNS_MOST);
+    for (; n < count; n++)
+        own[n] = translated(patterns[n]);
+    rc = open_all(out, (const char *const *)own, count, e);
+    if (!rc)
+        (*out)->unicode_16 = true;
+    while (n > 0)
+        free(own[--n]);
     return rc;
 }
 
@@ -301,7 +390,7 @@ void pretokenizer_split(const struct pretokenizer *p, const char *text, size_t l
     struct split s = {
         .p = p,
         .text = text,
-        .shown = matched_text(text, length, &copy),
+        .shown = matched_text(text, length, p->unicode_16, &copy),
         .found = pcre2_match_data_create(1, NULL),
         .context = pcre2_match_context_create(NULL),
         .word = word,

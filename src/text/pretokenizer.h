@@ -25,6 +25,8 @@ char *pretokenizer_names(void);
 
 struct pretokenizer; /* compiled patterns; used by any number of threads at once */
 int pretokenizer_open(struct pretokenizer **out, const struct pretokenizer_traits *traits, struct error *e);
+/* The same for regular expressions as tokenizer.json has them (Oniguruma's), each a step. */
+int pretokenizer_open_patterns(struct pretokenizer **out, const char *const *patterns, int count, struct error *e);
 void pretokenizer_free(struct pretokenizer *p);
 
 /* Calls `word` for each word of the text, in order; the words cover the text. `text` must be what utf8_clean gives. */

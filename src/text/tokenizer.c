@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/splitter.h"
 #include "text/text_model.h"
 #include "text/vocab.h"
 
@@ -13,6 +14,7 @@ struct tokenizer {
     const struct text_model *kind;
     void *state;
     struct vocab vocab;
+    struct splitter *splitter;   /* tokenizer.json's; NULL: those of GGUF below */
     int32_t *special;      /* tokens that are looked for in the text before all else, longest first */
     int special_count, special_capacity;
     bool starts[256];      /* bytes that one of them begins with */
@@ -63,6 +65,8 @@ int tokenizer_open(struct tokenizer **out, const struct model *m, const char *pr
     t->kind = choose_kind(g, m->path, e);
     if (t->kind)
         rc = t->kind->open(&t->state, &t->vocab, g, m->path, pre, e);
+    if (!rc)
+        rc = splitter_open(&t->splitter, g, &t->vocab, m->path, e);
     if (rc) {
         tokenizer_free(t);
         return rc;
@@ -79,6 +83,7 @@ void tokenizer_free(struct tokenizer *t)
     if (t->state)
         t->kind->free(t->state);
     vocab_done(&t->vocab);
+    splitter_free(t->splitter);
     free(t->special);
     free(t);
 }
@@ -186,13 +191,32 @@ static void encode_text(const struct tokenizer *t, const char *text, size_t leng
     free(found.items);
 }
 
+/* ------------------------------------------- the same, by tokenizer.json's rules */
+
+struct by_splitter {
+    const struct tokenizer *t;
+    struct tokens *out;
+};
+
+static void take_part(void *user, const char *text, size_t length, int32_t id)
+{
+    struct by_splitter *b = user;
+    if (id >= 0)
+        tokens_add(b->out, id);
+    else
+        b->t->kind->encode(b->t->state, &b->t->vocab, text, length, false, b->out);
+}
+
 /* ------------------------------------------------------------------- use */
 
 void tokenizer_encode(const struct tokenizer *t, const char *text, size_t length, int flags, struct tokens *out)
 {
     if (flags & TOKENIZE_BOS && t->vocab.adds_bos)
         tokens_add(out, t->vocab.bos);
-    encode_text(t, text, length, flags, out);
+    if (t->splitter)
+        splitter_cut(t->splitter, text, length, flags & TOKENIZE_SPECIAL, take_part, &(struct by_splitter){t, out});
+    else
+        encode_text(t, text, length, flags, out);
     if (flags & TOKENIZE_BOS && t->vocab.adds_eos)
         tokens_add(out, t->vocab.eos);
 }

@@ -33,6 +33,12 @@ int utf8_put(char out[static 4], uint32_t c)
     return n;
 }
 
+bool utf8_is_space(uint32_t c)
+{
+    return (c >= '\t' && c <= '\r') || c == ' ' || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
 void utf8_clean(struct str *out, const char *text, size_t length)
 {
     for (size_t at = 0; at < length;) {

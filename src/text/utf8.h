@@ -6,6 +6,7 @@
 #ifndef TEXT_UTF8_H
 #define TEXT_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,8 @@ uint32_t utf8_next(const char *text, size_t length, size_t *at);
 int utf8_put(char out[static 4], uint32_t c);
 /* Bytes that a first byte announces, 1 for continuation bytes. */
 int utf8_announced(unsigned char first);
+/* Unicode's White_Space. */
+bool utf8_is_space(uint32_t c);
 /* Appends the text re-encoded, code point by code point. */
 void utf8_clean(struct str *out, const char *text, size_t length);
 

@@ -132,6 +132,12 @@ int32_t vocab_find(const struct vocab *v, const char *text, size_t length)
     return strmap_get(&v->ids, text, length);
 }
 
+void vocab_add_name(struct vocab *v, const char *text, size_t length, int32_t id)
+{
+    if (strmap_add(&v->ids, text, length, id) && length > v->longest)
+        v->longest = length;
+}
+
 int32_t vocab_byte(const struct vocab *v, unsigned char byte)
 {
     char text[8];

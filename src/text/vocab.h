@@ -47,6 +47,8 @@ struct vocab_defaults {
 int vocab_read(struct vocab *v, struct gguf *g, const char *path, const struct vocab_defaults *d, struct error *e);
 void vocab_done(struct vocab *v);
 int32_t vocab_find(const struct vocab *v, const char *text, size_t length); /* -1: none */
+/* Lets a token be found by another text too, which is borrowed. */
+void vocab_add_name(struct vocab *v, const char *text, size_t length, int32_t id);
 /* The token of "<0xXX>", or -1. */
 int32_t vocab_byte(const struct vocab *v, unsigned char byte);
 void vocab_set_piece(struct vocab *v, int32_t id, const char *bytes, size_t length); /* copied */
