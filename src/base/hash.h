@@ -19,6 +19,7 @@ struct hash_stream *hash_stream_new(enum hash_kind kind);
 void hash_stream_add(struct hash_stream *h, const void *data, size_t size);
 /* Writes the text (SHA-1 has 40 digits) and frees; `out` NULL only frees. */
 char *hash_stream_finish(struct hash_stream *h, char *out);
+
 /* Bytes written to `out`, which has room for `length`; 0 where the text is not base64. */
 size_t base64_bytes(void *out, const char *text, size_t length);
 
