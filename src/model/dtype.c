@@ -31,6 +31,7 @@ DECODER(decode_f16, uint16_t, half_to_float(v))
 DECODER(decode_bf16, uint16_t, bf16_to_float(v))
 DECODER(decode_e4m3, uint8_t, from_e4m3(v))
 DECODER(decode_e5m2, uint8_t, half_to_float((uint16_t)(v << 8))) /* the upper half of a half */
+DECODER(decode_e8m0, uint8_t, float_from_bits(v == 0 ? 0x00400000 : v == 255 ? 0x7fc00000 : (uint32_t)v << 23)) /* 2^(v - 127) */
 DECODER(decode_i64, int64_t, (float)v)
 DECODER(decode_u64, uint64_t, (float)v)
 DECODER(decode_i32, int32_t, (float)v)
@@ -48,6 +49,7 @@ static const struct dtype dtypes[] = {
     {"BF16", 2, QUANT_BF16, false, decode_bf16},
     {"F8_E4M3", 1, -1, false, decode_e4m3},
     {"F8_E5M2", 1, -1, false, decode_e5m2},
+    {"F8_E8M0", 1, -1, false, decode_e8m0},
     {"I64", 8, -1, true, decode_i64},
     {"U64", 8, -1, true, decode_u64},
     {"I32", 4, -1, true, decode_i32},

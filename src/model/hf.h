@@ -40,6 +40,7 @@ struct hf {
     const struct stored_tensor **stored; /* of all files, by name */
     bool *used;                   /* [stored_count] by some tensor of the model, or known to be none */
     int stored_count;
+    int64_t heads, kv_heads;
     struct hf_tensor *tensors;
     int tensor_count, tensor_capacity;
     struct gguf_writer *writer;   /* holds the header that the model was read from */
@@ -64,6 +65,9 @@ int hf_config_error(const struct hf *h, struct error *e, const char *fmt, ...) _
 int hf_files_open(struct hf *h, struct error *e);
 const struct stored_tensor *hf_stored(const struct hf *h, const char *name);
 void hf_use(struct hf *h, const struct stored_tensor *t);
+/* "cannot read FILE: the tensor NAME ...". */
+int hf_stored_error(const struct stored_tensor *t, struct error *e, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* hf_keys.c: is the word in a list separated by blanks? A NULL list holds all. */
 bool hf_listed(const char *list, const char *word);
@@ -72,7 +76,7 @@ int hf_keys_write(struct hf *h, struct error *e);
 /* hf_rope.c: the rotary settings into h->writer, their factors into the tensors. */
 int hf_rope_write(struct hf *h, struct error *e);
 
-/* hf_names.c: all tensors of the model, from the stored ones. */
+/* hf_tensors.c: all tensors of the model, from the stored ones. */
 int hf_tensors_find(struct hf *h, struct error *e);
 /* Adds one that was computed: n numbers, which the arena of `h` holds. */
 void hf_tensor_computed(struct hf *h, const char *name, const float *x, int64_t n);

@@ -1,5 +1,6 @@
 /* The safetensors files of a folder: one, or several with an index that says which tensor is in which. */
 #include <dirent.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +241,18 @@ const struct stored_tensor *hf_stored(const struct hf *h, const char *name)
 {
     const struct stored_tensor **t = find(h, name);
     return t ? *t : NULL;
+}
+
+int hf_stored_error(const struct stored_tensor *t, struct error *e, const char *fmt, ...)
+{
+    char text[400], name[100];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    snprintf(name, sizeof name, "%s", t->name);
+    text_make_printable(name);
+    return error_set(e, ERROR_FAILED, "cannot read %s: the tensor %s %s", t->path, name, text);
 }
 
 void hf_use(struct hf *h, const struct stored_tensor *t)

@@ -1,14 +1,13 @@
 /* The tensors of the GGUF model that a folder stands for: each name of the table is looked up among the stored tensors,
  * and what is found is described by a source. What is stored and found by no name is an error: a tensor left out
  * without a word would make another model. */
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "model/hf.h"
 #include "model/hf_names.h"
+#include "model/hf_source.h"
 #include "model/model_priv.h"
 
 struct finder {
@@ -16,146 +15,23 @@ struct finder {
     struct error *e;
     const char *prefix;
     int layers, experts;
-    int64_t heads, kv_heads;
     int *found;                /* [names of the table] in so many layers */
 };
 
-static int refuse(const struct finder *f, const struct stored_tensor *t, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int refuse(const struct finder *f, const struct stored_tensor *t, const char *fmt, ...)
+static void add_tensor(struct hf *h, const struct hf_tensor *t)
 {
-    char text[400];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    return error_set(f->e, ERROR_FAILED, "cannot read %s: the tensor %.100s %s", t->path, t->name, text);
-}
-
-/* ------------------------------------------------------------------- one tensor */
-
-/* A stored tensor as parts of rows of columns: experts, rows, columns. */
-struct shape {
-    int64_t parts, rows, columns;
-    int64_t stored_rows;       /* of which `rows` are used */
-};
-
-/* Of a tensor that is turned, or of which every second number is wanted, each number is a row. */
-static struct shape shape_of(const struct hf_name *n, const struct stored_tensor *t)
-{
-    struct shape s = {.parts = 1, .rows = 1, .columns = t->shape[t->dims ? t->dims - 1 : 0]};
-    bool narrow = (t->dims == 1 && n->turn) || (t->dims == 2 && n->rows && !str_ends(n->gguf, ".weight"));
-    if (t->dims >= 2)
-        s.rows = t->shape[t->dims - 2];
-    if (t->dims == 3)
-        s.parts = t->shape[0];
-    if (narrow)
-        s = (struct shape){.parts = s.rows, .rows = s.columns, .columns = 1};
-    if (n->transposed)
-        s = (struct shape){.parts = s.parts, .rows = s.columns, .columns = s.rows};
-    s.stored_rows = s.rows;
-    if (n->rows)
-        s.rows /= 2;
-    return s;
-}
-
-/* Where the rows begin and how far apart they are, in elements. */
-static int64_t place_rows(const struct hf_name *n, const struct shape *s, struct tensor_source *source)
-{
-    int64_t row = n->transposed ? 1 : s->columns;
-    bool in_turn = n->rows == EVEN_ROWS || n->rows == ODD_ROWS;
-    source->row_stride = in_turn ? 2 * row : row;
-    source->column_stride = n->transposed ? s->stored_rows : 1;
-    return n->rows == SECOND_HALF ? s->rows * row : n->rows == ODD_ROWS ? row : 0;
-}
-
-/* Rows of a head that are to be turned, 0: none. */
-static int64_t turned_rows(const struct finder *f, const struct hf_name *n, int64_t rows)
-{
-    if (n->turn == NOT_TURNED || f->h->arch->rope != ROPE_ADJACENT)
-        return 0;
-    return rows / (n->turn == QUERIES ? f->heads : f->kv_heads);
-}
-
-/* Norms and what the quantizer must not touch are kept in full: prepare_tensors of llama.cpp's converter. */
-static const struct quant_type *type_of(const char *gguf, int dims, const struct dtype *d)
-{
-    const struct quant_type *same = dtype_type(d);
-    bool full = dims <= 1 || !str_ends(gguf, ".weight") || str_ends(gguf, "_norm.weight") ||
-                strstr(gguf, ".ffn_gate_inp");
-    return full || !same ? quant_type(QUANT_F32) : same;
-}
-
-static int check_shape(const struct finder *f, const struct hf_name *n, const struct stored_tensor *t)
-{
-    if (t->dims < 1 || t->dims > 3 || t->elements == 0)
-        return refuse(f, t, "has %d dimensions and %lld elements, which no weight has", t->dims, (long long)t->elements);
-    struct shape s = shape_of(n, t);
-    int64_t head = turned_rows(f, n, s.rows);
-    if (head && (s.rows % (n->turn == QUERIES ? f->heads : f->kv_heads) || head % 2))
-        return refuse(f, t, "has %lld rows, which do not divide into %lld heads of pairs", (long long)s.rows,
-                      (long long)(n->turn == QUERIES ? f->heads : f->kv_heads));
-    if (n->rows && s.stored_rows % 2)
-        return refuse(f, t, "has %lld rows, which do not divide into two kinds", (long long)s.stored_rows);
-    return 0;
-}
-
-static void add_tensor(struct hf *h, const char *name, int dims, const int64_t *shape, const struct tensor_source *s)
-{
-    struct hf_tensor t = {.name = name, .type = s->type, .dims = dims, .shape = {1, 1, 1, 1}, .source = s};
-    memcpy(t.shape, shape, dims * sizeof *shape);
-    array_push(h->tensors, h->tensor_count, h->tensor_capacity) = t;
+    array_push(h->tensors, h->tensor_count, h->tensor_capacity) = *t;
 }
 
 void hf_tensor_computed(struct hf *h, const char *name, const float *x, int64_t n)
 {
     struct tensor_source *s = arena_alloc(&h->arena, sizeof *s);
     struct source_part *p = arena_alloc(&h->arena, sizeof *p);
+    const struct quant_type *f32 = quant_type(QUANT_F32);
     *p = (struct source_part){.data = (const unsigned char *)x, .name = name};
-    *s = (struct tensor_source){.type = quant_type(QUANT_F32), .dtype = dtype_named("F32"), .columns = n, .rows = 1,
-                                .row_stride = n, .column_stride = 1, .parts = p, .part_count = 1};
-    add_tensor(h, name, 1, &n, s);
-}
-
-/* GGUF's dimensions, row length first. Those of one number are left out at the end, where the stored tensor is a list. */
-static int gguf_shape(const struct stored_tensor *t, const struct shape *s, int64_t parts, int64_t shape[3])
-{
-    int dims = 0;
-    if (s->columns > 1 || t->dims == 1)
-        shape[dims++] = t->dims == 1 ? t->elements : s->columns;
-    if (t->dims > 1 && (s->rows > 1 || dims == 0 || parts > 1))
-        shape[dims++] = s->rows;
-    if (parts > 1)
-        shape[dims++] = parts;
-    return dims;
-}
-
-/* `count` stored tensors of one shape (experts, or one alone) as one of GGUF's. */
-static int make_tensor(struct finder *f, const struct hf_name *n, const struct stored_tensor *const *t, int count,
-                       const char *gguf)
-{
-    struct hf *h = f->h;
-    if (check_shape(f, n, t[0]))
-        return f->e->code;
-    struct shape s = shape_of(n, t[0]);
-    struct tensor_source *source = arena_alloc(&h->arena, sizeof *source);
-    int64_t shape[3], part_elements = s.stored_rows * s.columns, parts = s.parts * count;
-    int dims = gguf_shape(t[0], &s, parts, shape);
-    *source = (struct tensor_source){.type = type_of(gguf, dims, t[0]->dtype), .dtype = t[0]->dtype,
-                                     .columns = s.columns, .rows = s.rows,
-                                     .head_rows = turned_rows(f, n, s.rows), .part_count = (int)parts};
-    int64_t first = place_rows(n, &s, source);
-    if (str_ends(gguf, "norm.weight"))
-        source->add = h->class->norm_add;
-    source->parts = arena_alloc(&h->arena, parts * sizeof *source->parts);
-    for (int64_t i = 0; i < parts; i++) {
-        const struct stored_tensor *of = t[i / s.parts];
-        int64_t at = i % s.parts * part_elements + first;
-        source->parts[i] = (struct source_part){.data = of->data + at * of->dtype->bytes, .path = of->path, .name = of->name};
-    }
-    add_tensor(h, gguf, dims, shape, source);
-    return 0;
+    *s = (struct tensor_source){.type = f32, .dtype = dtype_named("F32"), .columns = n, .rows = 1, .row_stride = n,
+                                .column_stride = 1, .parts = p, .part_count = 1};
+    add_tensor(h, &(struct hf_tensor){.name = name, .type = f32, .dims = 1, .shape = {n, 1, 1, 1}, .source = s});
 }
 
 /* ----------------------------------------------------------------------- finding */
@@ -177,7 +53,7 @@ static int find_experts(struct finder *f, const struct hf_name *n, int layer, co
             return error_set(f->e, ERROR_FAILED, "cannot read %s: the tensor %s is missing, the config says %d experts; get"
                              " the checkpoint again", f->h->folder, name, f->experts);
         if (!is_alike(t[0], t[i]))
-            return refuse(f, t[i], "differs from expert 0's in shape or number format");
+            return hf_stored_error(t[i], f->e, "differs from expert 0's in shape or number format");
         hf_use(f->h, t[i]);
     }
     return f->experts;
@@ -205,7 +81,10 @@ static int find_name(struct finder *f, int i, int layer)
     const struct stored_tensor **t = xcalloc(experts ? f->experts + 1 : 1, sizeof *t);
     int count = experts ? find_experts(f, n, layer, t) : find_one(f, n, layer, t), rc = count < 0 ? count : 0;
     if (count > 0 && !is_tied(f, n)) {
-        rc = make_tensor(f, n, t, count, hf_name_fill(&f->h->arena, NULL, n->gguf, layer, 0));
+        struct hf_tensor made = {.name = hf_name_fill(&f->h->arena, NULL, n->gguf, layer, 0)};
+        rc = hf_source_make(f->h, n, t, count, &made, f->e);
+        if (!rc)
+            add_tensor(f->h, &made);
         f->found[i]++;
     }
     free(t);
@@ -300,7 +179,7 @@ static int check_unused(const struct finder *f)
     const struct hf *h = f->h;
     for (int i = 0; i < h->stored_count; i++)
         if (!h->used[i] && !hf_name_left_out(h->stored[i]->name))
-            return refuse(f, h->stored[i], "has no place in a %s model of GGUF: the checkpoint is of a variant that this"
+            return hf_stored_error(h->stored[i], f->e, "has no place in a %s model of GGUF: the checkpoint is of a variant that this"
                           " version does not know", h->arch->title);
     return 0;
 }
@@ -318,13 +197,14 @@ static const char *find_prefix(struct hf *h)
 static int read_counts(struct finder *f)
 {
     int64_t layers = 0, experts = 0;
-    if (hf_integer(f->h, "num_hidden_layers", &layers, f->e) || hf_integer(f->h, "num_attention_heads", &f->heads, f->e) ||
-        hf_integer(f->h, "num_key_value_heads num_attention_heads", &f->kv_heads, f->e) ||
-        hf_integer(f->h, "num_local_experts num_experts", &experts, f->e))
+    struct hf *h = f->h;
+    if (hf_integer(h, "num_hidden_layers", &layers, f->e) || hf_integer(h, "num_attention_heads", &h->heads, f->e) ||
+        hf_integer(h, "num_key_value_heads num_attention_heads", &h->kv_heads, f->e) ||
+        hf_integer(h, "num_local_experts num_experts", &experts, f->e))
         return f->e->code;
-    if (layers < 1 || layers > LAYERS_MAX || experts > EXPERTS_MAX || f->heads < 1 || f->kv_heads < 1)
-        return hf_config_error(f->h, f->e, "%lld layers of %lld heads, %lld for keys and values, and %lld experts cannot be",
-                               (long long)layers, (long long)f->heads, (long long)f->kv_heads, (long long)experts);
+    if (layers < 1 || layers > LAYERS_MAX || experts > EXPERTS_MAX || h->heads < 1 || h->kv_heads < 1)
+        return hf_config_error(h, f->e, "%lld layers of %lld heads, %lld for keys and values, and %lld experts cannot be",
+                               (long long)layers, (long long)h->heads, (long long)h->kv_heads, (long long)experts);
     f->layers = (int)layers;
     f->experts = (int)experts;
     return 0;

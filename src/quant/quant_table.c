@@ -41,7 +41,7 @@ const struct quant_type *const KERNEL(table)[] = {
     &KERNEL(bf16),
     KNOWN(QUANT_TQ1_0, "TQ1_0", 256, 54, true),
     KNOWN(QUANT_TQ2_0, "TQ2_0", 256, 66, true),
-    KNOWN(QUANT_MXFP4, "MXFP4", 32, 17, true),
+    &KERNEL(mxfp4),
     KNOWN(QUANT_NVFP4, "NVFP4", 64, 36, true),
     KNOWN(QUANT_Q1_0, "Q1_0", 128, 18, true),
     KNOWN(QUANT_Q2_0, "Q2_0", 64, 18, true),

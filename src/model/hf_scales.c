@@ -1,0 +1,87 @@
+/* Checkpoints whose weights are stored in 8 bits, with scales beside them:
+ *
+ *     NAME.weight_scale_inv   [rows / 128][columns / 128], one for each block (DeepSeek; the blocks are
+ *                             quantization_config's weight_block_size); multiplied, whatever its name says
+ *     NAME.weight_scale       one for all, or one for each row (compressed-tensors, FBGEMM)
+ *
+ * Formats that pack several numbers into one are refused: they are results of a quantization, not its source. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/hf.h"
+#include "model/hf_scales.h"
+
+/* ----------------------------------------------------------------- refusing */
+
+static const struct { const char *method, *formats; } readable[] = {
+    {"fp8", NULL}, {"fbgemm_fp8", NULL}, {"mxfp4", NULL},
+    {"compressed-tensors", "float-quantized naive-quantized int-quantized dense"},
+};
+
+int hf_quantization_check(const struct hf *h, struct error *e)
+{
+    const json_t *q = hf_value(h, "quantization_config");
+    const char *method = json_string_value(json_object_get(q, "quant_method"));
+    const char *format = json_string_value(json_object_get(q, "format"));
+    if (!q)
+        return 0;
+    for (size_t i = 0; method && i < ARRAY_LENGTH(readable); i++)
+        if (strcmp(readable[i].method, method) == 0 && (!readable[i].formats || (format && hf_listed(readable[i].formats, format))))
+            return 0;
+    return hf_config_error(h, e, "its weights are quantized already (%.40s%s%.40s): start from the original checkpoint, of which"
+                           " this one was made", method ? method : "by a method without a name", format ? ", " : "",
+                           format ? format : "");
+}
+
+/* ----------------------------------------------------------------- finding */
+
+/* The name's own scales, by the first of these ends that is there. */
+static const struct stored_tensor *find_scales(const struct hf *h, const struct stored_tensor *t)
+{
+    static const char *const ends[] = {"_scale_inv", "_scale"};
+    const struct stored_tensor *found = NULL;
+    for (size_t i = 0; !found && i < ARRAY_LENGTH(ends); i++) {
+        char *name = xasprintf("%s%s", t->name, ends[i]);
+        found = hf_stored(h, name);
+        free(name);
+    }
+    return found;
+}
+
+static int64_t in_blocks(int64_t n, int64_t block)
+{
+    return block > 0 ? (n + block - 1) / block : 0;
+}
+
+/* Blocks of the config's size; else one scale for each row, or one for all. */
+static bool measure(const struct hf *h, const struct stored_tensor *t, struct hf_scales *s)
+{
+    const struct stored_tensor *of = s->stored;
+    int64_t rows = of->shape[0], columns = of->shape[1];
+    const json_t *size = json_object_get(hf_value(h, "quantization_config"), "weight_block_size");
+    if (of->elements == 1) {
+        s->block_rows = t->shape[0];
+        s->block_columns = t->shape[1];
+    } else if (rows == t->shape[0] && columns == 1) {
+        s->block_rows = 1;
+        s->block_columns = t->shape[1];
+    } else {
+        s->block_rows = json_integer_value(json_array_get(size, 0));
+        s->block_columns = json_integer_value(json_array_get(size, 1));
+    }
+    s->columns = in_blocks(t->shape[1], s->block_columns);
+    return of->dims <= 2 && of->elements == in_blocks(t->shape[0], s->block_rows) * s->columns &&
+           (of->elements == 1 || rows == in_blocks(t->shape[0], s->block_rows));
+}
+
+int hf_scales_find(struct hf *h, const struct stored_tensor *t, struct hf_scales *s, struct error *e)
+{
+    *s = (struct hf_scales){.stored = t->dtype->bytes == 1 ? find_scales(h, t) : NULL};
+    if (!s->stored)
+        return t->dtype->integer ? hf_stored_error(t, e, "holds whole numbers without scales, which no weight does") : 0;
+    hf_use(h, s->stored);
+    if (t->dims == 2 && measure(h, t, s))
+        return 0;
+    return hf_stored_error(s->stored, e, "does not fit the shape of its weight and the block size that config.json gives"
+                           " (quantization_config, weight_block_size)");
+}

@@ -1,0 +1,18 @@
+/* What stands beside weights of 8 bits, see hf_scales.c; for hf_tensors.c. */
+#ifndef MODEL_HF_SCALES_H
+#define MODEL_HF_SCALES_H
+
+#include "model/safetensors.h"
+
+struct hf;
+
+struct hf_scales {
+    const struct stored_tensor *stored;    /* NULL: none */
+    int64_t block_rows, block_columns, columns;
+};
+/* Of one stored tensor. */
+int hf_scales_find(struct hf *h, const struct stored_tensor *t, struct hf_scales *s, struct error *e);
+/* An error where quantization_config speaks of a format whose weights cannot be read. */
+int hf_quantization_check(const struct hf *h, struct error *e);
+
+#endif
