@@ -204,7 +204,7 @@ static int show(struct situation *s, const struct args *a, struct error *e)
 static int run(const struct args *a, struct error *e)
 {
     struct situation s;
-    int rc = situation_init(&s, a, e);
+    int rc = situation_init(&s, a, false, e);
     if (!rc)
         rc = show(&s, a, e);
     situation_done(&s);

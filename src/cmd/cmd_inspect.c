@@ -215,7 +215,7 @@ static int run(const struct args *a, struct error *e)
 {
     struct model *m;
     struct summary s;
-    int rc = open_model(&m, args_operand(a, 0), 0, e);
+    int rc = open_header(&m, args_operand(a, 0), 0, e);
     if (rc)
         return rc;
     rc = summarize(&s, m, e);

@@ -101,7 +101,7 @@ static int make_plan(const struct situation *s, const struct args *a, struct err
 static int run(const struct args *a, struct error *e)
 {
     struct situation s;
-    int rc = situation_init(&s, a, e);
+    int rc = situation_init(&s, a, true, e);
     if (!rc)
         rc = make_plan(&s, a, e);
     situation_done(&s);

@@ -2,13 +2,14 @@
 
 #include "cmd/open.h"
 
-int situation_init(struct situation *s, const struct args *a, struct error *e)
+int situation_init(struct situation *s, const struct args *a, bool weights, struct error *e)
 {
+    int (*open)(struct model **, const char *, int, struct error *) = weights ? open_model : open_header;
     const struct machine_options o = {.file = args_get(a, "machine"), .disk_path = args_get(a, "out")};
     *s = (struct situation){0};
     int rc = args_wishes(a, &s->wishes, e);
     rc = rc ? rc : rules_load(&s->rules, e);
-    rc = rc ? rc : open_model(&s->model, args_operand(a, 0), MODEL_HEADER_ONLY, e);
+    rc = rc ? rc : open(&s->model, args_operand(a, 0), MODEL_HEADER_ONLY, e);
     rc = rc ? rc : machine_detect(&s->machine, &o, e);
     if (rc)
         return rc;

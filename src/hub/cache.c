@@ -119,6 +119,19 @@ static int make_folder_of(const char *path, struct error *e)
     return rc;
 }
 
+/* Several programs may do this at once, each with a temporary file of its own. */
+static int replace_text(const char *text, const char *path, struct error *e)
+{
+    char *temporary = xasprintf("%s.%ld.tmp", path, (long)getpid());
+    int rc = file_write(temporary, text, strlen(text), e);
+    if (!rc && rename(temporary, path) != 0) {
+        rc = error_errno(e, "cannot rename %s to %s", temporary, path);
+        unlink(temporary);
+    }
+    free(temporary);
+    return rc;
+}
+
 int cache_remember(const struct cache *c, const char *revision, const char *commit, struct error *e)
 {
     char *known = cache_commit(c, revision);
@@ -128,7 +141,7 @@ int cache_remember(const struct cache *c, const char *revision, const char *comm
         return 0;
     char *ref = xasprintf("%s/%s/refs/%s", c->root, c->name, revision);
     int rc = make_folder_of(ref, e);
-    rc = rc ? rc : file_write(ref, commit, strlen(commit), e);
+    rc = rc ? rc : replace_text(commit, ref, e);
     free(ref);
     return rc;
 }

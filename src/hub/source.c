@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "hub/download.h"
+#include "hub/headers.h"
 #include "hub/offers.h"
 #include "model/discover.h"
 
@@ -54,76 +55,101 @@ static int refuse_content(const struct reference *ref, const struct offers *o, s
                      " see what else its maker offers", ref->repository);
 }
 
+/* What will be fetched, and opened. */
+struct choice {
+    const char **names;         /* borrowed from the repository; the list is owned */
+    int count;
+    const char *opened;         /* one of them; NULL: the folder */
+};
+
+static int choose_offer(struct choice *c, const struct repository *r, const struct reference *ref, const struct offer *o,
+                        struct error *e)
+{
+    c->names = offer_files(o, r, &c->count);
+    c->opened = c->names[0];
+    if (c->count == o->shards)
+        return 0;
+    return error_set(e, ERROR_FAILED, "hf:%s has only %d of the %d shards of %s", ref->repository, c->count, o->shards,
+                     o->name);
+}
+
 /* A file that is no GGUF model: taken as it is. */
-static int fetch_plain(struct hub *h, struct repository *r, const struct reference *ref, char **path, struct error *e)
+static int choose_file(struct choice *c, const struct reference *ref)
 {
-    const char *name = ref->file;
-    int rc = download_files(h, r, ref, &name, 1, e);
-    *path = rc ? NULL : cache_entry(&r->cache, r->commit, name);
-    return rc;
+    c->names = xcalloc(1, sizeof *c->names);
+    c->names[c->count++] = c->opened = ref->file;
+    return 0;
 }
 
-static int fetch_offer(struct hub *h, struct repository *r, const struct reference *ref, const struct offer *o,
-                       char **path, struct error *e)
-{
-    int count;
-    const char **names = offer_files(o, r, &count);
-    int rc = count == o->shards ? download_files(h, r, ref, names, count, e)
-                                : error_set(e, ERROR_FAILED, "hf:%s has only %d of the %d shards of %s", ref->repository,
-                                            count, o->shards, o->name);
-    *path = rc ? NULL : cache_entry(&r->cache, r->commit, o->name);
-    free(names);
-    return rc;
-}
-
-static int fetch_checkpoint(struct hub *h, struct repository *r, const struct reference *ref, char **path,
-                            struct error *e)
-{
-    int count;
-    const char **names = checkpoint_files(r, &count);
-    int rc = download_files(h, r, ref, names, count, e);
-    *path = rc ? NULL : cache_snapshot(&r->cache, r->commit);
-    free(names);
-    return rc;
-}
-
-static int choose(struct hub *h, struct repository *r, const struct reference *ref, const struct offers *o,
-                  char **path, struct error *e)
+static int choose(struct choice *c, const struct repository *r, const struct reference *ref, const struct offers *o,
+                  struct error *e)
 {
     const struct offer *named = ref->file ? offers_find(o, ref->file) : NULL;
     if (named)
-        return fetch_offer(h, r, ref, named, path, e);
+        return choose_offer(c, r, ref, named, e);
     if (ref->file && (repository_file(r, ref->file) || !o->count))
-        return fetch_plain(h, r, ref, path, e);
-    if (!ref->file && o->checkpoint)
-        return fetch_checkpoint(h, r, ref, path, e);
+        return choose_file(c, ref);
+    if (!ref->file && o->checkpoint) {
+        c->names = checkpoint_files(r, &c->count);
+        return 0;
+    }
     if (!ref->file && o->count == 1)
-        return fetch_offer(h, r, ref, &o->items[0], path, e);
+        return choose_offer(c, r, ref, &o->items[0], e);
     return o->count ? refuse_choice(ref, o, e) : refuse_content(ref, o, e);
 }
 
-static int resolve_on_hub(struct hub *h, const struct reference *ref, char **path, struct error *e)
+static bool all_present(const struct choice *c, const struct repository *r)
+{
+    for (int i = 0; i < c->count; i++) {
+        const struct remote_file *f = repository_file(r, c->names[i]);
+        if (!f || !f->present)
+            return false;
+    }
+    return true;
+}
+
+/* The chosen files whole, or where `stand_in` is not NULL and they are not all there already, their headers. */
+static int fetch(struct hub *h, struct repository *r, const struct reference *ref, const struct choice *c, char **path,
+                 bool *stand_in, struct error *e)
+{
+    char *folder = NULL;
+    bool headers = stand_in && !all_present(c, r);
+    int rc = headers ? headers_fetch(h, r, ref, c->names, c->count, &folder, e)
+                     : download_files(h, r, ref, c->names, c->count, e);
+    if (!rc && !headers)
+        folder = cache_snapshot(&r->cache, r->commit);
+    if (!rc)
+        *path = c->opened ? path_join(folder, c->opened) : xstrdup(folder);
+    if (stand_in)
+        *stand_in = headers;
+    free(folder);
+    return rc;
+}
+
+static int resolve_on_hub(struct hub *h, const struct reference *ref, char **path, bool *stand_in, struct error *e)
 {
     struct repository r;
     struct offers o = {0};
+    struct choice c = {0};
     int rc = repository_open(&r, h, ref, e);
-    if (!rc) {
+    if (!rc)
         offers_collect(&o, &r);
-        rc = choose(h, &r, ref, &o, path, e);
-        offers_done(&o);
-    }
+    rc = rc ? rc : choose(&c, &r, ref, &o, e);
+    rc = rc ? rc : fetch(h, &r, ref, &c, path, stand_in, e);
+    free(c.names);
+    offers_done(&o);
     repository_close(&r);
     return rc;
 }
 
-static int resolve_reference(const char *given, char **path, struct watch *w, struct error *e)
+static int resolve_reference(const char *given, char **path, bool *stand_in, struct watch *w, struct error *e)
 {
     struct reference ref;
     struct hub h;
     int rc = reference_parse(&ref, given, e);
     if (!rc) {
         hub_open(&h, w);
-        rc = resolve_on_hub(&h, &ref, path, e);
+        rc = resolve_on_hub(&h, &ref, path, stand_in, e);
         hub_close(&h);
     }
     reference_done(&ref);
@@ -143,13 +169,24 @@ static int resolve_in_ollama(const char *given, char **path, struct error *e)
     return rc;
 }
 
-int source_resolve(const char *given, char **path, struct watch *w, struct error *e)
+static int resolve(const char *given, char **path, bool *stand_in, struct watch *w, struct error *e)
 {
     *path = NULL;
     if (reference_is(given))
-        return resolve_reference(given, path, w, e);
+        return resolve_reference(given, path, stand_in, w, e);
     if (str_starts(given, ollama_scheme))
         return resolve_in_ollama(given, path, e);
     *path = path_expand(given);
     return 0;
+}
+
+int source_resolve(const char *given, char **path, struct watch *w, struct error *e)
+{
+    return resolve(given, path, NULL, w, e);
+}
+
+int source_resolve_headers(const char *given, char **path, bool *stand_in, struct watch *w, struct error *e)
+{
+    *stand_in = false;
+    return resolve(given, path, stand_in, w, e);
 }

@@ -14,5 +14,8 @@ bool source_is_named(const char *given);
  * in the cache. A repository that holds several GGUF models and no checkpoint is refused with the list of them
  * (ERROR_USAGE): one has to be named. free() *path. */
 int source_resolve(const char *given, char **path, struct watch *w, struct error *e);
+/* The same for who needs no weights: of a model on the hub that is not in the cache only headers are fetched, and
+ * *stand_in says so (open it with MODEL_HEADER_ONLY and MODEL_WITHOUT_DATA). */
+int source_resolve_headers(const char *given, char **path, bool *stand_in, struct watch *w, struct error *e);
 
 #endif

@@ -307,12 +307,13 @@ static int gguf_flags(int flags)
 }
 
 /* All but the files' opening. */
-static int understand(struct model *m, struct error *e)
+static int understand(struct model *m, int flags, struct error *e)
 {
     if (collect_tensors(m, e))
         return e->code;
     if (m->folder)
         attach_sources(m);
+    m->complete = m->complete && !(flags & MODEL_WITHOUT_DATA);
     list_files(m);
     if (read_names(m, e) || hparams_read(m, e) || shapes_check(m, e))
         return e->code;
@@ -343,7 +344,7 @@ int model_open(struct model **out, const char *path, int flags, struct error *e)
     struct model *m = new_model(expanded);
     free(expanded);
     int rc = file_is_folder(m->path) ? open_folder(m, e) : open_files(m, m->path, gguf_flags(flags), e);
-    return finish(out, m, rc ? rc : understand(m, e));
+    return finish(out, m, rc ? rc : understand(m, flags, e));
 }
 
 int model_parse(struct model **out, const void *bytes, uint64_t size, const char *name, int flags, struct error *e)
@@ -352,7 +353,7 @@ int model_parse(struct model **out, const void *bytes, uint64_t size, const char
     m->shards = xcalloc(1, sizeof *m->shards);
     m->shard_count = 1;
     int rc = gguf_parse(&m->shards[0], bytes, size, name, gguf_flags(flags), e);
-    return finish(out, m, rc ? rc : understand(m, e));
+    return finish(out, m, rc ? rc : understand(m, flags, e));
 }
 
 void model_close(struct model *m)

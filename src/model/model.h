@@ -90,8 +90,9 @@ struct model {
 };
 
 /* A GGUF file, the first of its shards, or a checkpoint folder (config.json and safetensors). With MODEL_HEADER_ONLY
- * tensor data may be missing from the file (sparse or cut): for estimates. */
-enum { MODEL_HEADER_ONLY = 1 };
+ * tensor data may be missing from the file (sparse or cut): for estimates. MODEL_WITHOUT_DATA: they are missing, however
+ * long the files are. */
+enum { MODEL_HEADER_ONLY = 1, MODEL_WITHOUT_DATA = 2 };
 int model_open(struct model **out, const char *path, int flags, struct error *e);
 /* One file's bytes in memory, which must outlive the model; `name` is what errors call them. */
 int model_parse(struct model **out, const void *bytes, uint64_t size, const char *name, int flags, struct error *e);

@@ -3,7 +3,7 @@
 setup() {
     command -v python3 >/dev/null || skip "no python3"
     cd "$BATS_TEST_TMPDIR"
-    export HF_HUB_CACHE=$PWD/cache HF_HUB_DOWNLOAD_TIMEOUT=1
+    export HF_HUB_CACHE=$PWD/cache XDG_CACHE_HOME=$PWD/own HF_HUB_DOWNLOAD_TIMEOUT=1
     mkdir -p srv/org/tiny srv/org/many-GGUF
     head -c 300000 "$DEMO" >srv/org/tiny/other.bin
     echo '{"architectures": ["LlamaForCausalLM"]}' >srv/org/tiny/config.json
@@ -42,37 +42,37 @@ blob() { # the blob that a file's bytes belong in
 
 @test "a file is fetched into the cache that transformers uses, once" {
     start_hub
-    run "$QUANTWIZ" inspect hf:org/tiny
+    run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 0 ]
-    [[ $output == *"quantwiz demo"* ]]
+    [ "$output" = "$PWD/cache/models--org--tiny/snapshots/$(cat cache/models--org--tiny/refs/main)/tiny-F16.gguf" ]
     cmp "$(blob srv/org/tiny/tiny-F16.gguf)" "$DEMO"
     commit=$(cat cache/models--org--tiny/refs/main)
     [ "$(readlink "cache/models--org--tiny/snapshots/$commit/tiny-F16.gguf")" = \
         "../../blobs/$(sha256sum <"$DEMO" | cut -c1-64)" ]
-    "$QUANTWIZ" inspect hf:org/tiny:tiny-F16.gguf
+    "$QUANTWIZ" fetch hf:org/tiny:tiny-F16.gguf
     [ "$(requests '^cdn GET')" -eq 1 ]
     [ -z "$(find cache -name '*.incomplete')" ]
 }
 
 @test "several ready-made models: one has to be named, by file or level" {
     start_hub
-    run "$QUANTWIZ" inspect hf:org/many-GGUF
+    run "$QUANTWIZ" fetch hf:org/many-GGUF
     [ "$status" -eq 2 ]
     [[ $output == *"holds 2 ready-made models (Q4_K_M, F16)"* ]]
     [ ! -e cache/models--org--many-GGUF/blobs ]
-    run "$QUANTWIZ" inspect hf:org/many-GGUF:f16
+    run "$QUANTWIZ" fetch hf:org/many-GGUF:f16
     [ "$status" -eq 0 ]
-    run "$QUANTWIZ" inspect hf:org/many-GGUF:Q9_Z
+    run "$QUANTWIZ" fetch hf:org/many-GGUF:Q9_Z
     [ "$status" -eq 2 ]
     [[ $output == *"no one model 'Q9_Z'"* ]]
-    run "$QUANTWIZ" inspect hf:org/many-GGUF:Q4_K_M # the shards are no real ones, but both must come
+    "$QUANTWIZ" fetch hf:org/many-GGUF:Q4_K_M # the shards are no real ones, but both must come
     cmp "$(blob srv/org/many-GGUF/many-Q4_K_M-00001-of-00002.gguf)" srv/org/many-GGUF/many-Q4_K_M-00001-of-00002.gguf
     cmp "$(blob srv/org/many-GGUF/many-Q4_K_M-00002-of-00002.gguf)" srv/org/many-GGUF/many-Q4_K_M-00002-of-00002.gguf
 }
 
 @test "dropped connections are gone on with where they ended" {
     start_hub --drop 3000000
-    run "$QUANTWIZ" inspect hf:org/tiny
+    run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 0 ]
     [ "$(requests '^cdn GET .* bytes=3000000-')" -eq 1 ]
     [ "$(requests '^cdn GET .* bytes=9000000-')" -eq 1 ]
@@ -81,21 +81,21 @@ blob() { # the blob that a file's bytes belong in
 
 @test "a server without ranges starts again, and is given up where that never ends" {
     start_hub --drop 3000000 --drops 2 --no-ranges
-    run "$QUANTWIZ" inspect hf:org/tiny
+    run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 0 ]
     cmp "$(blob srv/org/tiny/tiny-F16.gguf)" "$DEMO"
 }
 
 @test "a stalled connection is ended and gone on with" {
     start_hub --stall 1
-    run "$QUANTWIZ" inspect hf:org/tiny
+    run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 0 ]
     cmp "$(blob srv/org/tiny/tiny-F16.gguf)" "$DEMO"
 }
 
 @test "a killed download goes on where it was" {
     start_hub --slow 3000000
-    "$QUANTWIZ" inspect hf:org/tiny >/dev/null 2>&1 3>&- &
+    "$QUANTWIZ" fetch hf:org/tiny >/dev/null 2>&1 3>&- &
     begun=$(blob srv/org/tiny/tiny-F16.gguf).incomplete
     for _ in $(seq 100); do
         [ -s "$begun" ] && break
@@ -105,14 +105,14 @@ blob() { # the blob that a file's bytes belong in
     size=$(stat -c %s "$begun")
     [ "$size" -gt 0 ]
     start_hub
-    "$QUANTWIZ" inspect hf:org/tiny
+    "$QUANTWIZ" fetch hf:org/tiny
     [ "$(requests "^cdn GET .* bytes=$size-")" -eq 1 ]
     cmp "$(blob srv/org/tiny/tiny-F16.gguf)" "$DEMO"
 }
 
 @test "Ctrl-C ends with 130 and keeps the beginning" {
     start_hub --slow 3000000
-    "$QUANTWIZ" inspect hf:org/tiny >out.txt 2>&1 3>&- &
+    "$QUANTWIZ" fetch hf:org/tiny >out.txt 2>&1 3>&- &
     begun=$(blob srv/org/tiny/tiny-F16.gguf).incomplete
     for _ in $(seq 100); do
         [ -s "$begun" ] && break
@@ -131,13 +131,13 @@ blob() { # the blob that a file's bytes belong in
     begun=$(blob srv/org/tiny/tiny-F16.gguf).incomplete
     mkdir -p "$(dirname "$begun")"
     head -c 1000000 /dev/zero >"$begun"
-    "$QUANTWIZ" inspect hf:org/tiny
+    "$QUANTWIZ" fetch hf:org/tiny
     cmp "$(blob srv/org/tiny/tiny-F16.gguf)" "$DEMO"
 }
 
 @test "wrong bytes never get a name" {
     start_hub --corrupt 9
-    run "$QUANTWIZ" inspect hf:org/tiny
+    run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 1 ]
     [[ $output == *"tiny-F16.gguf"*"checksum differs"* ]]
     [ -z "$(ls cache/models--org--tiny/blobs)" ]
@@ -146,25 +146,25 @@ blob() { # the blob that a file's bytes belong in
 @test "a busy hub is asked again after the time that it names" {
     start_hub --busy 2 --retry-after 1
     start=$SECONDS
-    "$QUANTWIZ" inspect hf:org/tiny
+    "$QUANTWIZ" fetch hf:org/tiny
     [ $((SECONDS - start)) -ge 2 ]
     start_hub --busy 1 --retry-after 4000
-    run "$QUANTWIZ" inspect hf:org/tiny@refs/pr/1
+    run "$QUANTWIZ" fetch hf:org/tiny@refs/pr/1
     [ "$status" -eq 1 ]
     [[ $output == *"too many requests"*"status 429"* ]]
 }
 
 @test "a hub that is out of order for a moment is asked again" {
     start_hub --broken 1
-    "$QUANTWIZ" inspect hf:org/tiny
+    "$QUANTWIZ" fetch hf:org/tiny
 }
 
 @test "the token goes to the hub and to no other host" {
     start_hub --private org/tiny --token hf_secret
-    run "$QUANTWIZ" inspect hf:org/tiny
+    run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 1 ]
     [[ $output == *"no repository org/tiny"*"or it is private"*"HF_TOKEN"* ]]
-    HF_TOKEN=hf_secret "$QUANTWIZ" inspect hf:org/tiny
+    HF_TOKEN=hf_secret "$QUANTWIZ" fetch hf:org/tiny
     [ "$(requests '^hub GET .* Bearer hf_secret')" -eq 2 ]
     [ "$(requests '^cdn GET .* -$')" -eq 1 ]
     [ "$(requests '^cdn GET .*hf_secret')" -eq 0 ]
@@ -174,25 +174,25 @@ blob() { # the blob that a file's bytes belong in
     start_hub --private org/tiny --token hf_from_file
     mkdir -p home
     echo hf_from_file >home/token
-    HF_HOME=$PWD/home "$QUANTWIZ" inspect hf:org/tiny
+    HF_HOME=$PWD/home "$QUANTWIZ" fetch hf:org/tiny
 }
 
 @test "gated, missing and misspelt things are told apart" {
     start_hub --gated org/tiny --token right
-    run "$QUANTWIZ" inspect hf:org/tiny
+    run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 1 ]
     [[ $output == *"is gated: accept its conditions on its page $HF_ENDPOINT/org/tiny"* ]]
-    HF_TOKEN=wrong run "$QUANTWIZ" inspect hf:org/tiny
+    HF_TOKEN=wrong run "$QUANTWIZ" fetch hf:org/tiny
     [[ $output == *"is gated"*"status 403"* ]]
-    HF_TOKEN=right run "$QUANTWIZ" inspect hf:org/tiny@v9
+    HF_TOKEN=right run "$QUANTWIZ" fetch hf:org/tiny@v9
     [[ $output == *"has no revision v9"* ]]
-    HF_TOKEN=right run "$QUANTWIZ" inspect hf:org/tiny:nothing.txt
+    HF_TOKEN=right run "$QUANTWIZ" fetch hf:org/tiny:nothing.txt
     [ "$status" -eq 2 ]
     [[ $output == *"no one model 'nothing.txt'"* ]]
-    HF_TOKEN=right run "$QUANTWIZ" inspect hf:org/none
+    HF_TOKEN=right run "$QUANTWIZ" fetch hf:org/none
     [[ $output == *"no repository org/none"*"status 404"* ]]
     for name in hf: hf:a/b/c hf:../x hf:a--b/c 'hf:a/b@../x' 'hf:a/b:../x' 'hf:a/b:/etc/passwd'; do
-        run "$QUANTWIZ" inspect "$name"
+        run "$QUANTWIZ" fetch "$name"
         [ "$status" -eq 2 ]
         [[ $output == *"expected hf:ORG/NAME"* ]]
     done
@@ -202,21 +202,21 @@ blob() { # the blob that a file's bytes belong in
     mkdir "srv/org/tiny@refs_pr_1"
     cp "$DEMO" "srv/org/tiny@refs_pr_1/new-F16.gguf"
     start_hub
-    "$QUANTWIZ" inspect hf:org/tiny@refs/pr/1
+    "$QUANTWIZ" fetch hf:org/tiny@refs/pr/1
     commit=$(cat cache/models--org--tiny/refs/refs/pr/1)
     [ -e "cache/models--org--tiny/snapshots/$commit/new-F16.gguf" ]
-    "$QUANTWIZ" inspect "hf:org/tiny@$commit:new-F16.gguf"
+    "$QUANTWIZ" fetch "hf:org/tiny@$commit:new-F16.gguf"
     [ ! -e "cache/models--org--tiny/refs/$commit" ]
 }
 
 @test "offline, the cache answers alone" {
     start_hub
-    "$QUANTWIZ" inspect hf:org/many-GGUF:F16
+    "$QUANTWIZ" fetch hf:org/many-GGUF:F16
     before=$(requests .)
     export HF_HUB_OFFLINE=1
-    run "$QUANTWIZ" inspect hf:org/many-GGUF
+    run "$QUANTWIZ" fetch hf:org/many-GGUF
     [ "$status" -eq 0 ]
-    run "$QUANTWIZ" inspect hf:org/tiny
+    run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 1 ]
     [[ $output == *"HF_HUB_OFFLINE is set"* ]]
     [ "$(requests .)" -eq "$before" ]
@@ -224,16 +224,16 @@ blob() { # the blob that a file's bytes belong in
 
 @test "where the hub cannot be reached, the cache answers" {
     start_hub
-    "$QUANTWIZ" inspect hf:org/tiny
-    HF_ENDPOINT=http://host.invalid "$QUANTWIZ" inspect hf:org/tiny
-    HF_ENDPOINT=http://host.invalid run "$QUANTWIZ" inspect hf:org/many-GGUF
+    "$QUANTWIZ" fetch hf:org/tiny
+    HF_ENDPOINT=http://host.invalid "$QUANTWIZ" fetch hf:org/tiny
+    HF_ENDPOINT=http://host.invalid run "$QUANTWIZ" fetch hf:org/many-GGUF
     [ "$status" -eq 1 ]
     [[ $output == *"host.invalid"*"check the network"* ]]
 }
 
 @test "a mirror that lists names alone is asked for each file" {
     start_hub --no-blobs
-    "$QUANTWIZ" inspect hf:org/tiny
+    "$QUANTWIZ" fetch hf:org/tiny
     [ "$(requests '^hub HEAD')" -eq 1 ]
     [ "$(requests '^cdn HEAD')" -eq 0 ]
     cmp "$(blob srv/org/tiny/tiny-F16.gguf)" "$DEMO"
@@ -241,7 +241,7 @@ blob() { # the blob that a file's bytes belong in
 
 @test "a repository that was renamed is found" {
     start_hub --renamed org/old=org/tiny --private org/tiny --token t
-    HF_TOKEN=t "$QUANTWIZ" inspect hf:org/old
+    HF_TOKEN=t "$QUANTWIZ" fetch hf:org/old
 }
 
 @test "listings that lie lead nowhere" {
@@ -251,36 +251,52 @@ blob() { # the blob that a file's bytes belong in
  {"rfilename": "a.gguf", "size": 5, "blobId": "../../../escape"}]}
 EOF
     start_hub --listing listing.json
-    run "$QUANTWIZ" inspect hf:org/tiny
+    run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 1 ]
     [ -z "$(find . -name '*escape*')" ]
     echo '{"sha": "main", "siblings": []}' >listing.json
-    run "$QUANTWIZ" inspect hf:org/tiny
+    run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 1 ]
     [[ $output == *"does not answer as a Hugging Face hub does"* ]]
     echo '<html>' >listing.json
-    run "$QUANTWIZ" inspect hf:org/tiny
+    run "$QUANTWIZ" fetch hf:org/tiny
     [[ $output == *"check HF_ENDPOINT and the proxy"* ]]
     printf '{"sha": "%s", "siblings": [{"rfilename": "tiny-F16.gguf", "size": 99, "lfs": {"sha256": "%s"}}]}' $commit \
         "$(sha256sum <"$DEMO" | cut -c1-64)" >listing.json
-    run "$QUANTWIZ" inspect hf:org/tiny
+    run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 1 ]
 }
 
 @test "PyTorch files alone are refused with a reason" {
     rm srv/org/tiny/*.gguf
     start_hub
-    run "$QUANTWIZ" inspect hf:org/tiny
+    run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 1 ]
     [[ $output == *"PyTorch files only"* ]]
 }
 
 @test "two at once fetch a file once" {
     start_hub --slow 6000000
-    "$QUANTWIZ" inspect hf:org/tiny >one.txt 2>&1 3>&- &
-    "$QUANTWIZ" inspect hf:org/tiny >two.txt 2>&1
+    "$QUANTWIZ" fetch hf:org/tiny >one.txt 2>&1 3>&- &
+    "$QUANTWIZ" fetch hf:org/tiny >two.txt 2>&1
     wait $!
-    grep -q "quantwiz demo" one.txt
-    grep -q "quantwiz demo" two.txt
+    grep -q "tiny-F16.gguf$" one.txt
+    grep -q "tiny-F16.gguf$" two.txt
     [ "$(requests '^cdn GET')" -eq 1 ]
+}
+
+@test "what a model is, is known from its headers" {
+    start_hub
+    run "$QUANTWIZ" inspect hf:org/tiny
+    [ "$status" -eq 0 ]
+    [[ $output == *"quantwiz demo"*"8.9 MiB"* ]]
+    "$QUANTWIZ" tokenize hf:org/tiny -f "$top_srcdir/README.md" --json >ours.json
+    "$QUANTWIZ" tokenize "$DEMO" -f "$top_srcdir/README.md" --json >expected.json
+    cmp ours.json expected.json
+    run "$QUANTWIZ" estimate hf:org/tiny --machine "$top_srcdir/tests/machines/laptop.yaml" --json
+    [ "$status" -eq 0 ]
+    [ "$(requests '^cdn GET .* bytes=0-')" -eq 1 ]
+    [ ! -e cache/models--org--tiny/blobs ]
+    fetched=$(find "$XDG_CACHE_HOME/quantwiz/headers" -name tiny-F16.gguf)
+    [ "$(stat -Lc %s "$fetched")" -eq "$(stat -Lc %s "$DEMO")" ]
 }

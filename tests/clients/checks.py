@@ -185,7 +185,7 @@ def need_huggingface_hub():
 def check_huggingface_hub_finds_what_we_fetched():
     version = need_huggingface_hub()
     with Hub() as hub:
-        hub.run(os.environ["QUANTWIZ"], "inspect", "hf:org/tiny-GGUF")
+        hub.run(os.environ["QUANTWIZ"], "fetch", "hf:org/tiny-GGUF")
         path = hub.python("print(h.hf_hub_download('org/tiny-GGUF', 'tiny-F16.gguf'))", HF_HUB_OFFLINE="1")
         assert pathlib.Path(path).read_bytes() == DEMO.read_bytes(), path
         assert hub.python("print(h.snapshot_download('org/tiny-GGUF', local_files_only=True))") == os.path.dirname(path)
@@ -201,7 +201,7 @@ def check_what_huggingface_hub_fetched_is_found():
     with Hub() as hub:
         path = hub.python("print(h.hf_hub_download('org/tiny-GGUF', 'tiny-F16.gguf'))")
         for more in ({}, {"HF_HUB_OFFLINE": "1"}):
-            inspected = hub.run(os.environ["QUANTWIZ"], "inspect", "hf:org/tiny-GGUF", "--json", **more)
+            inspected = hub.run(os.environ["QUANTWIZ"], "fetch", "hf:org/tiny-GGUF", "--json", **more)
             assert json.loads(inspected)["path"] == path
         assert hub.fetched() == 1
         models = json.loads(hub.run(os.environ["QUANTWIZ"], "models", hub.folder / "srv/org", "--json"))["models"]
