@@ -107,20 +107,32 @@ struct line_fit {
     lanes scale, minimum, gain;
 };
 
-/* The least-squares line; where not `free`, the best one whose minimum is at most 0. A block whose codes are
- * all alike has no slope: its minimum is the mean. */
-static inline void line_keep(struct line_fit *best, struct line_sums s, bool free)
+/* Below this, relative to the products whose difference it is, a determinant is their rounding errors. Two codes
+ * of a block of 32 that differ by one, at the upper end of 32 codes, still make 3e-5. */
+#define SINGULAR 4e-6f
+
+/* The least-squares line. A block whose codes are all alike has no slope: its minimum is the mean. */
+static inline void free_line(struct line_sums s, lanes *scale, lanes *minimum)
 {
     lanes determinant = s.w * s.qq - s.q * s.q;
-    lanes scale = lanes_ratio(s.w * s.qx - s.x * s.q, determinant);
-    lanes minimum = lanes_ratio(s.qq * s.x - s.q * s.qx, determinant);
-    minimum = lanes_select(determinant == 0, lanes_ratio(s.x, s.w), minimum);
+    lanes_int flat = determinant <= SINGULAR * s.w * s.qq;
+    *scale = lanes_ratio(s.w * s.qx - s.x * s.q, determinant);
+    *minimum = lanes_ratio(s.qq * s.x - s.q * s.qx, determinant);
+    *scale = lanes_select(flat, lanes_set(0), *scale);
+    *minimum = lanes_select(flat, lanes_ratio(s.x, s.w), *minimum);
+}
+
+/* Where not `free` the best line whose minimum is at most 0. */
+static inline void line_keep(struct line_fit *best, struct line_sums s, bool free)
+{
+    lanes scale, minimum;
+    free_line(s, &scale, &minimum);
     if (!free) {
         lanes_int above = minimum > 0;
         scale = lanes_select(above, lanes_ratio(s.qx, s.qq), scale);
         minimum = lanes_select(above, lanes_set(0), minimum);
     }
-    lanes gain = scale * s.qx + minimum * s.x;
+    lanes gain = line_gain(s, scale, minimum);
     lanes_int better = gain > best->gain;
     best->scale = lanes_select(better, scale, best->scale);
     best->minimum = lanes_select(better, minimum, best->minimum);
