@@ -5,20 +5,22 @@
         quantize MODEL.gguf [--levels Q4_K_M,Q2_K] [--kld TEXT --chunks 24]
         eval MODEL.gguf TEXT [--levels F16,Q4_K_M] [--chunks 12]
 
-quantize: wall seconds of both (the best of --repeat, taken in turn), the sizes, and with --kld both files' mean
-divergence from MODEL as quantwiz measures it. eval: prefill tokens/s and perplexity of both. Figures of one line
-belong together; between lines the machine may have changed its mood: quote the ratios."""
+quantize: wall and processor seconds of both (the best of --repeat, taken in turn), quantwiz's private memory at its
+peak, the sizes, and with --kld both files' mean divergence from MODEL as quantwiz measures it; --keep leaves the
+files. eval: prefill tokens/s and perplexity of both. Figures of one line belong together; between lines the
+machine may have changed its mood: quote the ratios."""
 import argparse
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
-LEVELS = "Q8_0,Q6_K,Q5_K_M,Q5_K_S,Q5_0,Q5_1,Q4_K_M,Q4_K_S,Q4_0,Q4_1,IQ4_NL,IQ4_XS,Q3_K_L,Q3_K_M,Q3_K_S,Q2_K,Q2_K_S"
+LEVELS = "Q8_0,Q6_K,Q5_K_M,Q5_K_S,Q5_0,Q5_1,Q4_K_M,Q4_K_S,Q4_0,Q4_1,IQ4_NL,IQ4_XS,Q3_K_L,Q3_K_M,Q3_K_S,Q2_K"
 
 
 def quantwiz(*arguments):
@@ -38,30 +40,59 @@ def in_own_process(code, *arguments):
     return json.loads(run.stdout.splitlines()[-1])
 
 
+THEIRS = """
+wall, cpu = time.time(), time.process_time()
+llama.quantize(*sys.argv[1:4])
+print(json.dumps([time.time() - wall, time.process_time() - cpu]))
+"""
+
+
+def children_seconds():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def quantize_timed(source, out, level):
+    """Wall and processor seconds, and bytes of private memory."""
+    out.unlink(missing_ok=True)
+    wall, cpu = time.time(), children_seconds()
+    made = quantwiz("quantize", source, out, level)
+    return time.time() - wall, children_seconds() - cpu, made["peak_private_bytes"]
+
+
+def divergence(path, a):
+    return quantwiz("eval", path, "--base", a.model, "-f", a.kld, "--chunks", a.chunks, "--max-loss",
+                    "1000%")["kld_mean"]
+
+
+def bench_level(level, ours, theirs, a):
+    mine, other = [], []
+    for _ in range(a.repeat):
+        mine.append(quantize_timed(a.model, ours, level))
+        other.append(in_own_process(THEIRS, a.model, theirs, level))
+    (wall, cpu, private), (wall2, cpu2) = map(min, zip(*mine)), map(min, zip(*other))
+    line = "%-8s %7.2f %7.2f %5.1f  %7.2f %7.2f %5.1f  %7.1f  %11d %11d" % (
+        level, wall, wall2, wall2 / wall, cpu, cpu2, cpu2 / cpu, private / 2**20, ours.stat().st_size,
+        theirs.stat().st_size)
+    if a.kld:
+        k = divergence(ours, a), divergence(theirs, a)
+        line += "  %10.3g %10.3g %6.3f" % (*k, k[0] / k[1])
+    print(line, flush=True)
+
+
 def bench_quantize(a):
     work = pathlib.Path(tempfile.mkdtemp(dir=a.work))
-    ours, theirs = work / "ours.gguf", work / "theirs.gguf"
-    print("%-8s %8s %8s %6s  %12s %12s %s" % ("level", "ours s", "llama s", "ratio", "bytes", "llama bytes",
-                                             "  KLD ours   KLD llama  ratio" if a.kld else ""))
+    print("%-8s %7s %7s %5s  %7s %7s %5s  %7s  %11s %11s%s" % (
+        "level", "ours s", "llama s", "ratio", "ours", "llama", "ratio", "private", "bytes", "llama bytes",
+        "    KLD ours  KLD llama  ratio" if a.kld else ""))
+    print("%-8s %21s  %21s  %7s" % ("", "wall", "processor", "MiB"))
     for level in a.levels.split(","):
-        mine, other = [], []
-        for _ in range(a.repeat):
-            ours.unlink(missing_ok=True)
-            started = time.time()
-            quantwiz("quantize", a.model, ours, level)
-            mine.append(time.time() - started)
-            other.append(in_own_process("t = time.time(); llama.quantize(*sys.argv[1:4]); print(time.time() - t)",
-                                        a.model, theirs, level))
-        line = "%-8s %8.2f %8.2f %6.2f  %12d %12d" % (level, min(mine), min(other), min(other) / min(mine),
-                                                     ours.stat().st_size, theirs.stat().st_size)
-        if a.kld:
-            k = [quantwiz("eval", f, "--base", a.model, "-f", a.kld, "--chunks", a.chunks, "--max-loss", "1000%")
-                 ["kld_mean"] for f in (ours, theirs)]
-            line += "  %10.6f %10.6f %6.3f" % (k[0], k[1], k[0] / k[1])
-        print(line, flush=True)
-        ours.unlink()
-        theirs.unlink()
-    work.rmdir()
+        ours, theirs = work / ("ours-%s.gguf" % level), work / ("llama-%s.gguf" % level)
+        bench_level(level, ours, theirs, a)
+        if not a.keep:
+            ours.unlink()
+            theirs.unlink()
+    print("kept in %s" % work) if a.keep else work.rmdir()
 
 
 SPEED = """
@@ -107,6 +138,7 @@ def main():
     q.add_argument("--levels", default=LEVELS)
     q.add_argument("--kld")
     q.add_argument("--chunks", type=int, default=24)
+    q.add_argument("--keep", action="store_true")
     q.set_defaults(bench=bench_quantize)
     e = sub.add_parser("eval")
     e.add_argument("model")
