@@ -5,8 +5,12 @@
  *
  *     x = 2^(e - 127) × the E2M1 number of the code
  *
- * Read only: GPT-OSS is published so, and its experts are carried along or decoded. */
+ * GPT-OSS is published so. */
+#include <math.h>
+
 #include "quant/kernel.h"
+
+enum { BIAS = 127, LARGEST_SCALE = 254 };
 
 struct block_mxfp4 {
     uint8_t e;
@@ -35,6 +39,58 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
     }
 }
 
+/* The code of the level nearest to v. */
+static int code(float v)
+{
+    float size = fabsf(v);
+    int c = 0;
+    for (int i = 1; i < 8; i++)
+        c += size > 0.5f * (levels[i - 1] + levels[i]);
+    return v < 0 ? c | 8 : c;
+}
+
+/* Σ weight · (what is lost)² of a block with the scale 2^(e - 127). */
+static double loss(const float *x, const float *weight, int e)
+{
+    float scale = power((uint8_t)e), inverse = 1 / scale;
+    double sum = 0;
+    for (int j = 0; j < QUANT_BLOCK; j++) {
+        double error = x[j] - scale * levels[code(x[j] * inverse)];
+        sum += (weight ? weight[j] : 1) * error * error;
+    }
+    return sum;
+}
+
+static int within_range(int e)
+{
+    return e < 0 ? 0 : e > LARGEST_SCALE ? LARGEST_SCALE : e;
+}
+
+/* With the larger of two scales nothing is cut off; with the smaller, small values are told apart better. */
+static int best_exponent(const float *x, const float *weight)
+{
+    float largest = 0;
+    int exponent;
+    for (int j = 0; j < QUANT_BLOCK; j++)
+        largest = fmaxf(largest, fabsf(x[j]));
+    if (!(largest > 0) || !isfinite(largest))
+        return 0;
+    frexpf(largest, &exponent); /* largest < 2^exponent */
+    int small = within_range(exponent - 3 + BIAS), large = within_range(exponent - 2 + BIAS);
+    return loss(x, weight, small) <= loss(x, weight, large) ? small : large;
+}
+
+static void encode(const float *x, const float *weight, void *blocks, int64_t n)
+{
+    struct block_mxfp4 *b = blocks;
+    for (int64_t i = 0; i < n; i += QUANT_BLOCK, x += QUANT_BLOCK, b++) {
+        b->e = (uint8_t)best_exponent(x, weight ? weight + i : NULL);
+        float inverse = 1 / power(b->e);
+        for (int j = 0; j < QUANT_BLOCK / 2; j++)
+            b->qs[j] = (uint8_t)(code(x[j] * inverse) | code(x[j + QUANT_BLOCK / 2] * inverse) << 4);
+    }
+}
+
 const struct quant_type KERNEL(mxfp4) = {
     .id = QUANT_MXFP4,
     .name = "MXFP4",
@@ -42,4 +98,5 @@ const struct quant_type KERNEL(mxfp4) = {
     .block_bytes = sizeof(struct block_mxfp4),
     .quantized = true,
     .decode = decode,
+    .encode = encode,
 };

@@ -38,10 +38,61 @@ static void the_table_knows_every_type(void **state)
     assert_ptr_equal(quant_type_named("iq4_xs"), quant_type(QUANT_IQ4_XS));
 }
 
+/* The scale's byte is 2's exponent plus 127; codes are sign, exponent (two bits, bias 1) and mantissa (one bit). */
+static void mxfp4_by_hand(void **state)
+{
+    (void)state;
+    static const float levels[8] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
+    const struct quant_type *t = quant_type(QUANT_MXFP4);
+    unsigned char block[17] = {129}, again[17]; /* 2^2 */
+    float x[32];
+    for (int i = 0; i < 16; i++)
+        block[1 + i] = (unsigned char)(i | (15 - i) << 4);
+    t->decode(block, x, 32);
+    for (int i = 0; i < 16; i++) {
+        assert_true(x[i] == (i < 8 ? 4 : -4) * levels[i % 8]);
+        assert_true(x[16 + i] == (i < 8 ? -4 : 4) * levels[7 - i % 8]);
+    }
+    t->encode(x, NULL, again, 32);
+    t->decode(again, x, 32);
+    for (int i = 0; i < 16; i++)
+        assert_true(x[i] == (i < 8 ? 4 : -4) * levels[i % 8]);
+    block[0] = 0; /* 2^-127, below a float's normal numbers */
+    t->decode(block, x, 32);
+    assert_true(x[7] == 6 * 0x1p-127f && x[0] == 0);
+}
+
+/* Cut off at six of up to eight, or between levels that are two apart: a quarter of the largest at most. */
+static void mxfp4_stays_near(void **state)
+{
+    (void)state;
+    const struct quant_type *t = quant_type(QUANT_MXFP4);
+    static const float zeros[32];
+    unsigned char block[17];
+    float y[32];
+    for (int seed = 1; seed < 200; seed++) {
+        float x[32], largest = 0;
+        for (int i = 0; i < 32; i++) {
+            x[i] = sinf((float)(seed * 37 + i * i)) * (float)seed;
+            largest = fmaxf(largest, fabsf(x[i]));
+        }
+        t->encode(x, NULL, block, 32);
+        t->decode(block, y, 32);
+        for (int i = 0; i < 32; i++)
+            assert_true(fabsf(x[i] - y[i]) <= largest / 4);
+    }
+    t->encode(zeros, NULL, block, 32);
+    t->decode(block, y, 32);
+    for (int i = 0; i < 32; i++)
+        assert_true(y[i] == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_knows_every_type),
+        cmocka_unit_test(mxfp4_by_hand),
+        cmocka_unit_test(mxfp4_stays_near),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
