@@ -7,13 +7,10 @@
 #include "base/mem.h"
 
 /* What scaling does to one pair, whose angle per position is `frequency`. */
-typedef double scaled_frequency(const struct architecture *a, const struct hparams *hp, double base, int pair,
-                                double frequency);
+typedef double scaled_frequency(const struct hparams *hp, double base, int pair, double frequency);
 
-static double linear(const struct architecture *a, const struct hparams *hp, double base, int pair,
-                     double frequency)
+static double linear(const struct hparams *hp, double base, int pair, double frequency)
 {
-    (void)a;
     (void)base;
     (void)pair;
     return frequency / hp->rope_factor;
@@ -26,11 +23,10 @@ static double pair_of_turns(const struct hparams *hp, double base, double turns)
 }
 
 /* Pairs that turn often (32 times) keep their frequency, those that turn seldom (once) get it divided. */
-static double yarn(const struct architecture *a, const struct hparams *hp, double base, int pair,
-                   double frequency)
+static double yarn(const struct hparams *hp, double base, int pair, double frequency)
 {
     double low = pair_of_turns(hp, base, hp->rope_fast), high = pair_of_turns(hp, base, hp->rope_slow);
-    if (!a->rope_ramp_exact) {
+    if (!hp->rope_ramp_exact) {
         low = floor(low);
         high = ceil(high);
     }
@@ -41,10 +37,8 @@ static double yarn(const struct architecture *a, const struct hparams *hp, doubl
     return frequency * (1 - slow) + frequency / hp->rope_factor * slow;
 }
 
-static double none(const struct architecture *a, const struct hparams *hp, double base, int pair,
-                   double frequency)
+static double none(const struct hparams *hp, double base, int pair, double frequency)
 {
-    (void)a;
     (void)hp;
     (void)base;
     (void)pair;
@@ -88,7 +82,7 @@ uint64_t rope_init(struct rope *r, const struct architecture *a, const struct hp
     r->rotate = a->rope == ROPE_HALVES ? kernels()->rotate_halves : kernels()->rotate_adjacent;
     for (int i = 0; i < pairs; i++) {
         double frequency = pow(base, -2.0 * i / r->dims) / (factors ? factors[i] : 1);
-        frequency = s->frequency(a, hp, base, i, frequency);
+        frequency = s->frequency(hp, base, i, frequency);
         for (int64_t p = 0; p < positions; p++) {
             r->cosine[p * pairs + i] = magnitude * (float)cos(p * frequency);
             r->sine[p * pairs + i] = magnitude * (float)sin(p * frequency);

@@ -36,7 +36,8 @@ struct architecture {
     bool experts_share_all;  /* chosen experts weigh by their share of all experts' softmax, not of the chosen ones' */
     int rope_skip_period;    /* every n-th layer rotates nothing; 0: all rotate */
     bool rope_local_plain;   /* scaling of rotary positions is for layers without a window alone */
-    bool rope_ramp_exact;    /* YaRN's ramp starts and ends between pairs */
+    bool rope_ramp_exact;    /* in checkpoint folders YaRN's ramp starts and ends between pairs; runtimes of GGUF files
+                                round it to whole ones */
     bool embedding_sqrt;     /* embeddings are scaled by the root of their width */
     bool logits_divided;     /* by logit_scale, instead of multiplied */
     int wide_query_layers;   /* a model of so many layers scales scores by the embedding's share of a head; 0: none */

@@ -15,8 +15,10 @@ static const struct hf_class classes[] = {
     {"Phi3ForCausalLM", "phi3", 0},
     {"SmolLM3ForCausalLM", "smollm3", 0},
     {"Olmo2ForCausalLM", "olmo2", 0},
+    {"Olmo3ForCausalLM", "olmo2", 0},
     {"GraniteForCausalLM", "granite", 0},
     {"GraniteMoeForCausalLM", "granitemoe", 0},
+    {"GraniteMoeSharedForCausalLM", "granitemoe", 0},
     {"GptOssForCausalLM", "gpt-oss", 0},
 };
 

@@ -54,6 +54,9 @@ static const struct hf_name names[] = {
     {"model.layers.*.block_sparse_moe.input_linear.weight", "blk.*.ffn_gate_exps.weight", .rows = FIRST_HALF},
     {"model.layers.*.block_sparse_moe.input_linear.weight", "blk.*.ffn_up_exps.weight", .rows = SECOND_HALF},
     {"model.layers.*.block_sparse_moe.output_linear.weight", "blk.*.ffn_down_exps.weight"},
+    {"model.layers.*.shared_mlp.input_linear.weight", "blk.*.ffn_gate_shexp.weight", .rows = FIRST_HALF},
+    {"model.layers.*.shared_mlp.input_linear.weight", "blk.*.ffn_up_shexp.weight", .rows = SECOND_HALF},
+    {"model.layers.*.shared_mlp.output_linear.weight", "blk.*.ffn_down_shexp.weight"},
     /* All in one, as newer versions of transformers hold them. */
     {"model.layers.*.mlp.experts.gate_up_proj", "blk.*.ffn_gate_exps.weight", .rows = FIRST_HALF,
      .only = "llama qwen2moe qwen3moe"},

@@ -110,11 +110,33 @@ static int write_linear(struct rope *r, struct error *e)
     return 0;
 }
 
+/* How much YaRN sharpens attention: 1 + 0.1 · weight · ln(factor). */
+static double sharpening(double factor, double weight)
+{
+    return factor > 1 ? 1 + 0.1 * weight * log(factor) : 1;
+}
+
+/* Readers of GGUF files sharpen with the weight 1; what a config wants instead is said as a factor on top (transformers,
+ * modeling_rope_utils.py, _compute_yarn_parameters). */
+static int write_sharpening(struct rope *r, struct error *e)
+{
+    struct hf *h = r->h;
+    double usual = sharpening(r->factor, 1), wanted = usual, weight = 0, weight_all = 0;
+    if (hf_number(h, r->scaling, "mscale", &weight, e) || hf_number(h, r->scaling, "mscale_all_dim", &weight_all, e))
+        return e->code;
+    if (weight != 0 && weight_all != 0)
+        wanted = sharpening(r->factor, weight) / sharpening(r->factor, weight_all);
+    if (hf_number(h, r->scaling, "attention_factor", &wanted, e))
+        return e->code;
+    if (wanted != usual)
+        put_f32(r, "scaling.attn_factor", wanted / usual);
+    return 0;
+}
+
 static int write_yarn(struct rope *r, struct error *e)
 {
     static const struct { const char *config, *gguf; } optional[] = {
         {"extrapolation_factor", "scaling.yarn_ext_factor"},
-        {"attention_factor", "scaling.yarn_attn_factor"},
         {"beta_fast", "scaling.yarn_beta_fast"},
         {"beta_slow", "scaling.yarn_beta_slow"},
     };
@@ -128,7 +150,7 @@ static int write_yarn(struct rope *r, struct error *e)
         if (!isnan(value))
             put_f32(r, optional[i].gguf, value);
     }
-    return 0;
+    return write_sharpening(r, e);
 }
 
 /* ------------------------------------------------------------------- all kinds */

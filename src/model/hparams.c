@@ -204,6 +204,7 @@ static int apply_traits(struct model *m, struct error *e)
     if (hparams_integer(m, "expert_weights_norm", 1, &share_chosen, e))
         return e->code;
     hp->experts_share_all = !share_chosen;
+    hp->rope_ramp_exact = a && a->rope_ramp_exact && m->folder;
     if (a && a->embedding_sqrt && hp->embedding_scale == 0)
         hp->embedding_scale = sqrt(hp->embd);
     if (a && a->wide_query_layers && hp->layers == a->wide_query_layers && hp->attention_scale == 0 && hp->layer[0].heads)

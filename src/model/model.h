@@ -53,6 +53,7 @@ struct hparams {
     char rope_scaling[16];              /* "", "linear", "yarn", "longrope"; llama-3 scaling comes as rope_freqs.weight */
     double rope_factor, rope_attn_factor, rope_original_context;
     double rope_fast, rope_slow;        /* YaRN's ramp: pairs of so many turns within the original context */
+    bool rope_ramp_exact;               /* as in struct architecture; false: it runs from pair to pair */
     double logit_scale, embedding_scale, residual_scale, attention_scale, attn_softcap, final_softcap; /* 0: none */
     struct layer_shape *layer;          /* [layers] */
 };

@@ -86,6 +86,8 @@ CHECKPOINTS = {
     "mixtral": ("mixtral", sentencepiece, LOCAL_EXPERTS),
     "qwen2": ("qwen2", byte_level(QWEN2), dict(tie_word_embeddings=True)),
     "qwen2-yarn": ("qwen2", byte_level(QWEN2), rope("yarn", factor=4.0, original_max_position_embeddings=64)),
+    "qwen2-yarn-sharp": ("qwen2", byte_level(QWEN2), rope(
+        "yarn", factor=4.0, original_max_position_embeddings=128, attention_factor=1.4, beta_fast=16.0, beta_slow=2.0)),
     "qwen2-moe": ("qwen2_moe", byte_level(QWEN2), dict(EXPERTS, shared_expert_intermediate_size=128)),
     "qwen3": ("qwen3", byte_level(QWEN2), dict(head_dim=32)),
     "qwen3-moe": ("qwen3_moe", byte_level(QWEN2), dict(EXPERTS, norm_topk_prob=True)),
@@ -102,11 +104,16 @@ CHECKPOINTS = {
             original_max_position_embeddings=64))),
     "smollm3": ("smollm3", byte_level(LLAMA3), dict(num_hidden_layers=5)),
     "olmo-2": ("olmo2", byte_level(LLAMA3), {}),
+    "olmo-3": ("olmo3", byte_level(LLAMA3), dict(
+        num_hidden_layers=5, sliding_window=24, **rope("yarn", factor=4.0, original_max_position_embeddings=64))),
     "granite": ("granite", byte_level(GPT2), dict(
         embedding_multiplier=6.0, attention_multiplier=0.1, residual_multiplier=0.4, logits_scaling=3.0)),
     "granite-moe": ("granitemoe", byte_level(GPT2), dict(
         LOCAL_EXPERTS, embedding_multiplier=6.0, attention_multiplier=0.1, residual_multiplier=0.4,
         logits_scaling=3.0)),
+    "granite-moe-shared": ("granitemoeshared", byte_level(GPT2), dict(
+        LOCAL_EXPERTS, shared_intermediate_size=128, embedding_multiplier=6.0, attention_multiplier=0.1,
+        residual_multiplier=0.4, logits_scaling=3.0)),
     "gpt-oss": ("gpt_oss", byte_level(GPT4O), dict(
         LOCAL_EXPERTS, sliding_window=24, num_hidden_layers=4, rope_parameters=dict(
             rope_type="yarn", rope_theta=150000.0, factor=32.0, beta_fast=32.0, beta_slow=1.0, truncate=False,
