@@ -28,6 +28,7 @@ const struct command *const commands[] = {
     &cmd_quantize,
     &cmd_split,
     &cmd_merge,
+    &cmd_imatrix,
     &cmd_eval,
     &cmd_generate,
     &cmd_tokenize,
