@@ -7,27 +7,39 @@
 #include "model/hf_scales.h"
 #include "model/hf_vocab.h"
 
-/* The type that most numbers have, as general.file_type counts them (llama.cpp, include/llama.h, enum llama_ftype). */
-static const struct { enum quant_id type; uint32_t file_type; } file_types[] = {
-    {QUANT_F32, 0}, {QUANT_F16, 1}, {QUANT_BF16, 32}, {QUANT_MXFP4, 38},
-};
-
-static uint32_t file_type(const struct hf *h)
+static const char *number_format(const struct hf_tensor *t)
 {
-    uint32_t best = 0;
+    return t->source->mxfp4 ? t->type->name : t->source->dtype->name;
+}
+
+const char *hf_file_type(const struct hf *h)
+{
+    const char *best = "none";
     int64_t most = 0;
-    for (size_t i = 0; i < ARRAY_LENGTH(file_types); i++) {
+    for (int i = 0; i < h->tensor_count; i++) {
+        const char *name = number_format(&h->tensors[i]);
         int64_t elements = 0;
         for (int k = 0; k < h->tensor_count; k++) {
             const struct hf_tensor *t = &h->tensors[k];
-            elements += t->type->id == file_types[i].type ? t->shape[0] * t->shape[1] * t->shape[2] : 0;
+            elements += strcmp(number_format(t), name) == 0 ? t->shape[0] * t->shape[1] * t->shape[2] : 0;
         }
         if (elements > most) {
             most = elements;
-            best = file_types[i].file_type;
+            best = name;
         }
     }
     return best;
+}
+
+/* general.file_type counts types so (llama.cpp, include/llama.h, enum llama_ftype). Other formats become F32. */
+static uint32_t file_type(const struct hf *h)
+{
+    static const struct { const char *name; uint32_t file_type; } known[] = {{"F16", 1}, {"BF16", 32}, {"MXFP4", 38}};
+    const char *name = hf_file_type(h);
+    for (size_t i = 0; i < ARRAY_LENGTH(known); i++)
+        if (strcmp(known[i].name, name) == 0)
+            return known[i].file_type;
+    return 0;
 }
 
 static void put_table(struct hf *h)

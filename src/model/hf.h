@@ -84,6 +84,8 @@ void hf_tensor_computed(struct hf *h, const char *name, const float *x, int64_t 
 /* hf.c */
 int hf_open(struct hf **out, const char *folder, struct error *e);
 void hf_close(struct hf *h);
+/* The number format that holds the most numbers: "BF16", "F8_E4M3", "MXFP4". */
+const char *hf_file_type(const struct hf *h);
 /* The header of the GGUF file that the folder stands for. */
 const void *hf_header(const struct hf *h, uint64_t *bytes);
 

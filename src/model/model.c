@@ -248,7 +248,7 @@ static int read_names(struct model *m, struct error *e)
     m->arch_name = printable(m, arch);
     m->arch = architecture_named(arch);
     m->name = printable(m, name && *name ? name : path_name(m->path));
-    m->file_type = arena_strdup(&m->arena, file_type_name(m));
+    m->file_type = arena_strdup(&m->arena, m->folder ? hf_file_type(m->folder) : file_type_name(m));
     return 0;
 }
 

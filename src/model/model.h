@@ -116,6 +116,13 @@ const void *tensor_blocks(const struct tensor *t, int64_t first, int64_t count, 
 /* Hints for going through a tensor once, as file_map_ahead and file_map_forget; what lies past the end is left out. */
 void tensor_ahead(const struct tensor *t, int64_t first, int64_t count);
 void tensor_forget(const struct tensor *t, int64_t first, int64_t count);
+/* Where an element was read from: the file, and in it the tensor, whose name and order of rows are others in a
+ * checkpoint folder. */
+struct tensor_place {
+    const char *path, *name;
+    int64_t row, column;
+};
+struct tensor_place tensor_place(const struct model *m, const struct tensor *t, int64_t element);
 /* SHA-256 over the headers' SHA-256 and the sizes of all files: what a plan pins its source with. */
 int model_fingerprint(const struct model *m, char out[static 65], struct error *e);
 

@@ -34,6 +34,14 @@ static int64_t turned(const struct tensor_source *s, int64_t row)
     return row - k + k % 2 * (n / 2) + k / 2;
 }
 
+const struct source_part *source_place(const struct tensor_source *s, int64_t element, int64_t *row, int64_t *column)
+{
+    struct run r = run_at(s, element, 1);
+    *row = turned(s, r.row);
+    *column = r.column;
+    return r.part;
+}
+
 /* ------------------------------------------------------------------- numbers */
 
 static bool is_aligned(const void *p, const struct dtype *d)

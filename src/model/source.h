@@ -41,6 +41,8 @@ struct tensor_source {
 
 /* Where the numbers stand in order and in the GGUF tensor's type, so that nothing is left to do; else NULL. */
 const unsigned char *source_direct(const struct tensor_source *s);
+/* The part that an element belongs to, and its row there, as stored, and column. */
+const struct source_part *source_place(const struct tensor_source *s, int64_t element, int64_t *row, int64_t *column);
 /* As tensor_read and so on of model.h; `first` and `count` are multiples of the type's block. */
 void source_read(const struct tensor_source *s, int64_t first, int64_t count, float *x);
 /* In the GGUF tensor's type. */

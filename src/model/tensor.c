@@ -53,3 +53,27 @@ void tensor_forget(const struct tensor *t, int64_t first, int64_t count)
     else
         source_forget(t->source, first, count);
 }
+
+/* The shard of GGUF whose map holds the tensor's data. */
+static const char *path_of_data(const struct model *m, const struct tensor *t)
+{
+    for (int i = 0; i < m->shard_count; i++) {
+        const struct file_map *map = &m->shards[i].map;
+        if (t->data >= map->data && t->data < map->data + map->size)
+            return map->path;
+    }
+    return m->path;
+}
+
+struct tensor_place tensor_place(const struct model *m, const struct tensor *t, int64_t element)
+{
+    struct tensor_place p = {.name = t->name, .row = element / t->shape[0], .column = element % t->shape[0]};
+    if (!t->source) {
+        p.path = path_of_data(m, t);
+        return p;
+    }
+    const struct source_part *part = source_place(t->source, element, &p.row, &p.column);
+    p.path = part->path ? part->path : m->path;
+    p.name = part->name;
+    return p;
+}

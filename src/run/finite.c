@@ -29,10 +29,9 @@ int64_t find_not_finite(const float *x, int64_t n)
     return i;
 }
 
-int not_finite_error(const struct tensor *t, const char *path, int64_t at, float value, struct error *e)
+int not_finite_error(const struct tensor_place *p, float value, struct error *e)
 {
     return error_set(e, ERROR_FAILED, "%s: the tensor %s holds %s at row %lld, column %lld: the checkpoint is"
-                     " damaged or its training diverged; get it again", path, t->name,
-                     value != value ? "NaN" : "an infinite number", (long long)(at / t->shape[0]),
-                     (long long)(at % t->shape[0]));
+                     " damaged or its training diverged; get it again", p->path, p->name,
+                     value != value ? "NaN" : "an infinite number", (long long)p->row, (long long)p->column);
 }

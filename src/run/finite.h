@@ -6,7 +6,7 @@
 
 /* Index of the first NaN or infinity, -1: none. */
 int64_t find_not_finite(const float *x, int64_t n);
-/* The error for element `at` of a tensor in the file `path`. */
-int not_finite_error(const struct tensor *t, const char *path, int64_t at, float value, struct error *e);
+/* The error for such a number. */
+int not_finite_error(const struct tensor_place *p, float value, struct error *e);
 
 #endif

@@ -140,7 +140,8 @@ static int check_numbers(struct quantizer *q, const struct tensor *t, const stru
     if (bad < 0)
         return 0;
     q->hopeless = true;
-    return not_finite_error(t, q->layout.model->path, s->first + bad, x[bad], e);
+    struct tensor_place place = tensor_place(q->layout.model, t, s->first + bad);
+    return not_finite_error(&place, x[bad], e);
 }
 
 /* The source is read ahead by so many elements (16 MiB of F16), so that a slow disk works while we do. */

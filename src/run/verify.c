@@ -28,8 +28,10 @@ static int read_slice(void *user, const struct slice *s, struct slice_buffers *b
     if (v->decode && p->type->decode) {
         p->type->decode(at, b->x, s->count);
         int64_t bad = find_not_finite(b->x, s->count);
+        struct tensor_place place = {v->path, p->tensor->name, (s->first + bad) / p->tensor->shape[0],
+                                     (s->first + bad) % p->tensor->shape[0]};
         if (bad >= 0)
-            return not_finite_error(p->tensor, v->path, s->first + bad, b->x[bad], e);
+            return not_finite_error(&place, b->x[bad], e);
     }
     file_map_forget(at, bytes);
     return 0;
