@@ -30,6 +30,7 @@ enum { LETTERS = 256 + 68 };
 struct bpe {
     struct pretokenizer *pre;
     bool whole_words, adds_bos, no_bos; /* as in pretokenizer_traits */
+    bool not_added;                     /* added tokens are no whole words */
     struct letter letters[256];  /* of each byte */
     int16_t byte_of[LETTERS];    /* of each letter's code point; -1: none */
     struct rule *rules;          /* hash table, a power of two of them */
@@ -168,6 +169,7 @@ static int open_patterns(struct bpe *b, const struct gguf *g, const struct gguf_
     }
     gguf_integer(g, HF_VOCAB_PRIVATE "whole_words", &whole);
     b->whole_words = whole != 0;
+    b->not_added = true;
     int rc = pretokenizer_open_patterns(&b->pre, patterns, (int)split->count, e);
     free(patterns);
     return rc ? error_context(e, "%s", path) : 0;
@@ -243,7 +245,9 @@ static int32_t whole_word(struct encoding *c, const char *text, size_t length)
         const struct letter *l = &c->b->letters[(unsigned char)text[i]];
         str_add_bytes(&c->spelled, l->text, l->length);
     }
-    return vocab_find(c->v, c->spelled.data, c->spelled.length);
+    int32_t id = vocab_find(c->v, c->spelled.data, c->spelled.length);
+    bool added = id >= 0 && c->v->tokens[id].kind & (TOKEN_CONTROL | TOKEN_USER);
+    return added && c->b->not_added ? -1 : id;
 }
 
 /* A symbol that is no token: its ASCII letters that are tokens remain, the rest is lost, as in llama.cpp. A
