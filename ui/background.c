@@ -131,6 +131,7 @@ void wizard_search(struct wizard *w)
 struct open_job {
     struct job job;
     char *path;
+    const char *pre; /* the wizard's option */
     struct model *model;
     struct error error;
 };
@@ -138,7 +139,7 @@ struct open_job {
 static void open_work(struct job *j)
 {
     struct open_job *o = (struct open_job *)j;
-    model_open(&o->model, o->path, MODEL_HEADER_ONLY, &o->error);
+    model_open_as(&o->model, o->path, o->pre, MODEL_HEADER_ONLY, &o->error);
 }
 
 static struct opened_model *find_opened(const struct wizard *w, const char *path)
@@ -169,6 +170,7 @@ static void push_open(struct wizard *w, const char *path)
     struct open_job *o = xcalloc(1, sizeof *o);
     o->job = (struct job){.what = "opening the model", .work = open_work, .done = open_done};
     o->path = xstrdup(path);
+    o->pre = w->options.pre;
     jobs_push(w->jobs, &o->job);
 }
 

@@ -17,6 +17,7 @@
 
 struct wizard_options {
     const char *model;          /* checkpoint to begin with; NULL: to be chosen */
+    const char *pre;            /* the pre-tokenizer of folders where it is not recognized; NULL: none is named */
     const char *machine_file;   /* replay this machine; NULL: this computer */
     const char *out_folder;     /* where artefacts and runs go; NULL: the current folder */
     const char *attach;         /* run folder: only Run, Evaluate and Report are shown; NULL: the whole way */

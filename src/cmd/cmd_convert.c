@@ -5,11 +5,13 @@
 #include "base/mem.h"
 #include "cmd/args.h"
 #include "cmd/making.h"
+#include "cmd/open.h"
 
 static const struct option_spec options[] = {
     {"type", 0, "TYPE", "f16 (the default), bf16, f32 or q8_0"},
     {"resume", 0, NULL, "go on with what an interrupted attempt left behind"},
     SPLIT_OPTIONS,
+    PRE_OPTION,
     {0},
 };
 
@@ -32,6 +34,7 @@ static int run(const struct args *a, struct error *e)
         .level = type ? type : "f16",
         .resume = args_has(a, "resume"),
         .json = args_json(a),
+        .pre = args_get(a, "pre"),
     };
     int rc = check_type(m.level, e);
     if (!rc)

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "base/table.h"
+#include "cmd/open.h"
 #include "cmd/situation.h"
 
 /* ---------------------------------------------------------------------- JSON */
@@ -213,6 +214,7 @@ static int run(const struct args *a, struct error *e)
 
 static const struct option_spec options[] = {
     {"explain", 0, "LEVEL", "the arithmetic of one level, line by line"},
+    PRE_OPTION,
     {0},
 };
 

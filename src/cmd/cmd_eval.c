@@ -23,6 +23,7 @@ static const struct option_spec options[] = {
     {"activations", 0, "KIND", "f32 (default), or q8: round them to 8 bits, as llama.cpp does on a CPU"},
     {"max-loss", 0, "PERCENT", "the gate: perplexity may rise by so much (default 2%)"},
     {"stop-early", 0, NULL, "stop as soon as the interval decides the gate"},
+    PRE_OPTION,
     {0},
 };
 
@@ -205,9 +206,9 @@ static int run(const struct args *a, struct error *e)
     struct model *m = NULL, *base = NULL;
     int rc = read_options(a, &o, e);
     if (!rc)
-        rc = open_model(&m, args_operand(a, 0), 0, e);
+        rc = open_model(&m, args_operand(a, 0), args_get(a, "pre"), 0, e);
     if (!rc && args_has(a, "base"))
-        rc = open_model(&base, args_get(a, "base"), 0, e);
+        rc = open_model(&base, args_get(a, "base"), args_get(a, "pre"), 0, e);
     if (!rc)
         rc = evaluate(a, m, base, &o, e);
     model_close(base);

@@ -16,6 +16,7 @@ static const struct option_spec options[] = {
     {"margins", 0, NULL, "show by how much each step's token led: near 0, another program may choose otherwise"},
     {"activations", 0, "KIND", "f32 (default), or q8: round them to 8 bits, as llama.cpp does on a CPU"},
     {"past-end", 0, NULL, "go on where the model would stop"},
+    PRE_OPTION,
     {0},
 };
 
@@ -98,7 +99,7 @@ static int run(const struct args *a, struct error *e)
     struct generate_options o;
     struct model *m;
     int rc = read_options(a, &o, e);
-    if (rc || (rc = open_model(&m, args_operand(a, 0), 0, e)))
+    if (rc || (rc = open_model(&m, args_operand(a, 0), args_get(a, "pre"), 0, e)))
         return rc;
     rc = run_model(a, m, &o, e);
     model_close(m);

@@ -215,7 +215,7 @@ static int run(const struct args *a, struct error *e)
 {
     struct model *m;
     struct summary s;
-    int rc = open_header(&m, args_operand(a, 0), 0, e);
+    int rc = open_header(&m, args_operand(a, 0), args_get(a, "pre"), 0, e);
     if (rc)
         return rc;
     rc = summarize(&s, m, e);
@@ -235,6 +235,7 @@ const struct command cmd_inspect = {
     .summary = "what a checkpoint is: shapes, types, tokenizer, warnings",
     .options = (const struct option_spec[]){
         {"tensors", 0, NULL, "list every tensor (--json always does)"},
+        PRE_OPTION,
         {0},
     },
     .operands_min = 1,

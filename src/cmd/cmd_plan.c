@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "cmd/open.h"
 #include "cmd/situation.h"
 #include "plan/plan.h"
 
@@ -20,6 +21,7 @@ static const struct option_spec options[] = {
     {"prompts", 0, "FILE", "sample prompts, one a line"},
     {"activations", 0, "f32|q8", "q8: round activations to 8 bits, as runtimes on CPUs do"},
     {"no-eval", 0, NULL, "do not measure the result (not recommended)"},
+    PRE_OPTION,
     {0},
 };
 

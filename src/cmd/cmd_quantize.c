@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "cmd/args.h"
 #include "cmd/making.h"
+#include "cmd/open.h"
 
 static const struct option_spec options[] = {
     {"tensor-type", 0, "REGEX=TYPE", "this type for the tensors whose names match; repeatable, the first match wins"},
@@ -15,6 +16,7 @@ static const struct option_spec options[] = {
     {"strict", 0, NULL, "refuse a level where a row length forces other types on some tensors"},
     {"resume", 0, NULL, "go on with what an interrupted attempt left behind"},
     SPLIT_OPTIONS,
+    PRE_OPTION,
     {"imatrix", 0, "FILE", "importance matrix (not in this version)"},
     {"calibration", 0, "FILE", "calibration text (not in this version)"},
     {0},
@@ -79,6 +81,7 @@ static int run(const struct args *a, struct error *e)
         .dry_run = args_has(a, "dry-run"),
         .resume = args_has(a, "resume"),
         .json = args_json(a),
+        .pre = args_get(a, "pre"),
     };
     int rc = refuse_later_options(a, e);
     if (!rc)

@@ -108,7 +108,7 @@ static int run(const struct args *a, struct error *e)
     struct model *m;
     char *text;
     size_t length;
-    int rc = open_header(&m, args_operand(a, 0), MODEL_HEADER_ONLY, e);
+    int rc = open_header(&m, args_operand(a, 0), args_get(a, "pre"), MODEL_HEADER_ONLY, e);
     if (rc)
         return rc;
     if (!(rc = file_read(file ? file : "/dev/stdin", TEXT_LIMIT, &text, &length, e))) {

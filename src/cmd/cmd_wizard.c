@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "cmd/cmd.h"
+#include "cmd/open.h"
 #include "ui/ui.h"
 
 static int run(const struct args *a, struct error *e)
@@ -11,6 +12,7 @@ static int run(const struct args *a, struct error *e)
     const char *script = args_get(a, "script");
     const struct wizard_options options = {
         .model = args_operand(a, 0),
+        .pre = args_get(a, "pre"),
         .machine_file = args_get(a, "machine"),
         .out_folder = args_get(a, "out"),
         .wishes = &wishes,
@@ -31,6 +33,7 @@ static const struct option_spec options[] = {
     {"script", 0, "FILE",
      "keys and commands from a file instead of a terminal; quantwiz-hacking(7) lists them"},
     {"no-mouse", 0, NULL, "leave the mouse to the terminal"},
+    PRE_OPTION,
     {0},
 };
 

@@ -272,7 +272,7 @@ int making_run(const struct making *m, struct error *e)
 {
     struct model *model;
     struct recipe_options options = m->options;
-    int rc = open_model(&model, m->in, m->dry_run ? MODEL_HEADER_ONLY : 0, e);
+    int rc = open_model(&model, m->in, m->pre, m->dry_run ? MODEL_HEADER_ONLY : 0, e);
     if (rc)
         return rc;
     struct account a = {.making = m, .model = model, .watch = {.tick = on_tick}};

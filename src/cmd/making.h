@@ -7,7 +7,7 @@
 #include "run/layout.h"
 
 struct making {
-    const char *in, *out;
+    const char *in, *out, *pre;    /* pre: see model_open_as */
     const char *level;             /* NULL: every tensor and all metadata as they are */
     struct recipe_options options; /* `strict` also: refuse with the whole list of fallbacks */
     struct split split;

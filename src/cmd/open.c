@@ -4,6 +4,7 @@
 
 #include "base/watch.h"
 #include "hub/source.h"
+#include "text/pretokenizer.h"
 
 /* `stand_in` NULL: the weights are wanted too. */
 static int resolve(const char *given, char **path, bool *stand_in, struct error *e)
@@ -24,23 +25,31 @@ int fetch_model(char **path, const char *given, struct error *e)
     return resolve(given, path, NULL, e);
 }
 
-int open_model(struct model **out, const char *given, int flags, struct error *e)
+/* An unknown name is found before anything is fetched or read. */
+static int check_pre(const char *pre, struct error *e)
 {
-    char *path;
+    return !pre || pretokenizer_named(pre) ? 0 : pretokenizer_unknown("--pre", pre, ERROR_USAGE, e);
+}
+
+int open_model(struct model **out, const char *given, const char *pre, int flags, struct error *e)
+{
+    char *path = NULL;
     *out = NULL;
-    int rc = fetch_model(&path, given, e);
-    rc = rc ? rc : model_open(out, path, flags, e);
+    int rc = check_pre(pre, e);
+    rc = rc ? rc : fetch_model(&path, given, e);
+    rc = rc ? rc : model_open_as(out, path, pre, flags, e);
     free(path);
     return rc;
 }
 
-int open_header(struct model **out, const char *given, int flags, struct error *e)
+int open_header(struct model **out, const char *given, const char *pre, int flags, struct error *e)
 {
-    char *path;
+    char *path = NULL;
     bool stand_in = false;
     *out = NULL;
-    int rc = resolve(given, &path, &stand_in, e);
-    rc = rc ? rc : model_open(out, path, flags | (stand_in ? MODEL_HEADER_ONLY | MODEL_WITHOUT_DATA : 0), e);
+    int rc = check_pre(pre, e);
+    rc = rc ? rc : resolve(given, &path, &stand_in, e);
+    rc = rc ? rc : model_open_as(out, path, pre, flags | (stand_in ? MODEL_HEADER_ONLY | MODEL_WITHOUT_DATA : 0), e);
     free(path);
     return rc;
 }

@@ -6,9 +6,13 @@
 
 /* The path of what `given` stands for, fetched where it lies on the hub, with the progress on stderr; free() it. */
 int fetch_model(char **path, const char *given, struct error *e);
-/* model_open() on what `given` stands for. */
-int open_model(struct model **out, const char *given, int flags, struct error *e);
+/* model_open_as() on what `given` stands for; `pre`: what --pre says, or NULL. */
+int open_model(struct model **out, const char *given, const char *pre, int flags, struct error *e);
 /* For who needs no weights: of a model on the hub that is not in the cache only headers are fetched. */
-int open_header(struct model **out, const char *given, int flags, struct error *e);
+int open_header(struct model **out, const char *given, const char *pre, int flags, struct error *e);
+
+/* A row for the options of a command that opens models. */
+#define PRE_OPTION                                                                                           \
+    {"pre", 0, "NAME", "how words are cut, for a folder whose tokenizer.json cuts them in a way that is not known"}
 
 #endif

@@ -4,12 +4,12 @@
 
 int situation_init(struct situation *s, const struct args *a, bool weights, struct error *e)
 {
-    int (*open)(struct model **, const char *, int, struct error *) = weights ? open_model : open_header;
+    int (*open)(struct model **, const char *, const char *, int, struct error *) = weights ? open_model : open_header;
     const struct machine_options o = {.file = args_get(a, "machine"), .disk_path = args_get(a, "out")};
     *s = (struct situation){0};
     int rc = args_wishes(a, &s->wishes, e);
     rc = rc ? rc : rules_load(&s->rules, e);
-    rc = rc ? rc : open(&s->model, args_operand(a, 0), MODEL_HEADER_ONLY, e);
+    rc = rc ? rc : open(&s->model, args_operand(a, 0), args_get(a, "pre"), MODEL_HEADER_ONLY, e);
     rc = rc ? rc : machine_detect(&s->machine, &o, e);
     if (rc)
         return rc;

@@ -87,7 +87,7 @@ static bool has_tokenizer(const struct hf *h)
 /* Without a tokenizer the weights can be converted all the same: the model's warnings say so. */
 static int put_vocabulary(struct hf *h, struct error *e)
 {
-    return has_tokenizer(h) ? hf_vocab_write(h->writer, h->folder, vocabulary(h), h->class->gguf, NULL, e) : 0;
+    return has_tokenizer(h) ? hf_vocab_write(h->writer, h->folder, vocabulary(h), h->class->gguf, h->pre, e) : 0;
 }
 
 static int read_folder(struct hf *h, struct error *e)
@@ -102,10 +102,11 @@ static int read_folder(struct hf *h, struct error *e)
     return put_vocabulary(h, e);
 }
 
-int hf_open(struct hf **out, const char *folder, struct error *e)
+int hf_open(struct hf **out, const char *folder, const char *pre, struct error *e)
 {
     struct hf *h = xcalloc(1, sizeof *h);
     h->folder = arena_strdup(&h->arena, folder);
+    h->pre = pre;
     int rc = read_folder(h, e);
     if (rc)
         hf_close(h);

@@ -30,7 +30,7 @@ struct hf_tensor {                /* of the model, in GGUF's order */
 };
 
 struct hf {
-    const char *folder;
+    const char *folder, *pre;
     json_t *config;               /* config.json, see hf_config_read */
     char *config_path;
     const struct hf_class *class;
@@ -82,7 +82,8 @@ int hf_tensors_find(struct hf *h, struct error *e);
 void hf_tensor_computed(struct hf *h, const char *name, const float *x, int64_t n);
 
 /* hf.c */
-int hf_open(struct hf **out, const char *folder, struct error *e);
+/* `pre`: see model_open_as. */
+int hf_open(struct hf **out, const char *folder, const char *pre, struct error *e);
 void hf_close(struct hf *h);
 /* The number format that holds the most numbers: "BF16", "F8_E4M3", "MXFP4". */
 const char *hf_file_type(const struct hf *h);

@@ -258,7 +258,7 @@ static int read_names(struct model *m, struct error *e)
 static int open_folder(struct model *m, struct error *e)
 {
     uint64_t bytes;
-    if (hf_open(&m->folder, m->path, e))
+    if (hf_open(&m->folder, m->path, m->pre, e))
         return e->code;
     const void *header = hf_header(m->folder, &bytes);
     m->shards = xcalloc(1, sizeof *m->shards);
@@ -340,9 +340,15 @@ static int finish(struct model **out, struct model *m, int rc)
 
 int model_open(struct model **out, const char *path, int flags, struct error *e)
 {
+    return model_open_as(out, path, NULL, flags, e);
+}
+
+int model_open_as(struct model **out, const char *path, const char *pre, int flags, struct error *e)
+{
     char *expanded = path_expand(path);
     struct model *m = new_model(expanded);
     free(expanded);
+    m->pre = pre ? arena_strdup(&m->arena, pre) : NULL;
     int rc = file_is_folder(m->path) ? open_folder(m, e) : open_files(m, m->path, gguf_flags(flags), e);
     return finish(out, m, rc ? rc : understand(m, flags, e));
 }

@@ -67,6 +67,7 @@ struct model_file {
 
 struct model {
     char *path;                         /* as given */
+    const char *pre;                    /* as given to model_open_as */
     char *name;                         /* general.name, or the file's name */
     char *file_type;                    /* "F16", "Q4_K_M", …: from general.file_type, or by counting */
     const struct architecture *arch;    /* NULL: unknown; weights can be quantized, evaluation is off */
@@ -95,6 +96,8 @@ struct model {
  * long the files are. */
 enum { MODEL_HEADER_ONLY = 1, MODEL_WITHOUT_DATA = 2 };
 int model_open(struct model **out, const char *path, int flags, struct error *e);
+/* The same; `pre` names the pre-tokenizer of a folder whose own is not recognized (NULL: it must be). */
+int model_open_as(struct model **out, const char *path, const char *pre, int flags, struct error *e);
 /* One file's bytes in memory, which must outlive the model; `name` is what errors call them. */
 int model_parse(struct model **out, const void *bytes, uint64_t size, const char *name, int flags, struct error *e);
 void model_close(struct model *m);

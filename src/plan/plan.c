@@ -153,6 +153,7 @@ int plan_make(struct plan **out, const struct machine *m, const struct model *mo
     }
     p->source = arena_strdup(&p->arena, model->path);
     p->source_hash = arena_strdup(&p->arena, hash);
+    p->source_pre = model->pre ? arena_strdup(&p->arena, model->pre) : NULL;
     p->level = arena_strdup(&p->arena, s->rows[row].level->name);
     wishes_copy(&p->wishes, w);
     name_outputs(p, model, out_folder);

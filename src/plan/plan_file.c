@@ -34,6 +34,7 @@ static bool is_activations(const char *text)
 static const struct schema_field source_fields[] = {
     {"path", SCHEMA_TEXT, true, .help = "the checkpoint"},
     {"fingerprint", SCHEMA_TEXT, false, .help = "SHA-256 of its header and sizes; a run refuses another checkpoint"},
+    {"pre", SCHEMA_TEXT, false, .help = "the pre-tokenizer of a folder, where it is not recognized (--pre)"},
     {0},
 };
 static const struct schema_field override_fields[] = {
@@ -220,6 +221,7 @@ static int read_plan(struct plan *p, const struct yaml *y, struct error *e)
         return rc;
     p->source = path_of(p, source, "path");
     p->source_hash = text_of(source, "fingerprint");
+    p->source_pre = text_of(source, "pre");
     p->out = path_of(p, output, "artefact");
     p->run_folder = path_of(p, output, "run");
     read_document(p, y, yaml_get(y, "machine"));
@@ -355,6 +357,8 @@ static char *text_for(const struct plan *p, const char *folder)
     put_path(&w, "path", p->source);
     if (p->source_hash)
         yaml_put_text(&w.y, "fingerprint", p->source_hash);
+    if (p->source_pre)
+        yaml_put_text(&w.y, "pre", p->source_pre);
     yaml_end(&w.y);
     put_quantization(&w, p);
     yaml_begin(&w.y, "output");

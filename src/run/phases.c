@@ -132,7 +132,7 @@ int phase_check(struct worker *w, struct error *e)
     worker_phase(w, "check", 0);
     int rc = check_supported(w->plan, e);
     if (!rc)
-        rc = model_open(&w->source, w->plan->source, 0, e);
+        rc = model_open_as(&w->source, w->plan->source, w->plan->source_pre, 0, e);
     if (!rc)
         rc = check_unchanged(w, e);
     if (!rc)

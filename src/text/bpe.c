@@ -142,13 +142,8 @@ static int open_named(struct bpe *b, struct gguf *g, const char *path, const cha
 {
     const char *name = pre ? pre : gguf_text(g, "tokenizer.ggml.pre");
     const struct pretokenizer_traits *traits = pretokenizer_named(name ? name : "default");
-    if (!traits) {
-        char *known = pretokenizer_names();
-        error_set(e, pre ? ERROR_USAGE : ERROR_FAILED, "%s: unknown pre-tokenizer '%s'; name one that cuts words alike "
-                  "with --pre; known are %s", pre ? "--pre" : path, name, known);
-        free(known);
-        return pre ? ERROR_USAGE : ERROR_FAILED;
-    }
+    if (!traits)
+        return pretokenizer_unknown(pre ? "--pre" : path, name, pre ? ERROR_USAGE : ERROR_FAILED, e);
     b->whole_words = traits->whole_words;
     b->adds_bos = traits->adds_bos;
     b->no_bos = traits->no_bos;

@@ -151,6 +151,15 @@ char *pretokenizer_names(void)
     return str_take(&s);
 }
 
+int pretokenizer_unknown(const char *where, const char *name, int code, struct error *e)
+{
+    char *known = pretokenizer_names();
+    error_set(e, code, "%s: unknown pre-tokenizer '%s'; name one that cuts words alike with --pre; known are %s", where,
+              name, known);
+    free(known);
+    return code;
+}
+
 /* -------------------------------------------------------------- stand-ins
  *
  * PCRE2 knows the Unicode of its day, and no surrogates. So that words do not depend on its version, these code points

@@ -20,6 +20,8 @@ struct pretokenizer_traits {
 
 /* NULL for an unknown name. */
 const struct pretokenizer_traits *pretokenizer_named(const char *name);
+/* The error of an unknown name, which lists the known ones; `where` it stands. Returns `code`. */
+int pretokenizer_unknown(const char *where, const char *name, int code, struct error *e);
 /* All names, separated by blanks; free() it. */
 char *pretokenizer_names(void);
 
