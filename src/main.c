@@ -18,6 +18,7 @@
 const struct command *const commands[] = {
     &cmd_machine,
     &cmd_models,
+    &cmd_offers,
     &cmd_fetch,
     &cmd_inspect,
     &cmd_estimate,

@@ -39,7 +39,7 @@ static int refuse_choice(const struct reference *ref, const struct offers *o, st
         error_set(e, ERROR_USAGE, "hf:%s has no one model '%s': name a file or a level of these: %s", ref->repository,
                   ref->file, list);
     else
-        error_set(e, ERROR_USAGE, "hf:%s holds %d ready-made models (%s): name one, as in hf:%s:%s; `quantwiz models"
+        error_set(e, ERROR_USAGE, "hf:%s holds %d ready-made models (%s): name one, as in hf:%s:%s; `quantwiz offers"
                   " hf:%s` lists them with their sizes", ref->repository, o->count, list, ref->repository, first,
                   ref->repository);
     free(list);

@@ -300,3 +300,24 @@ EOF
     fetched=$(find "$XDG_CACHE_HOME/quantwiz/headers" -name tiny-F16.gguf)
     [ "$(stat -Lc %s "$fetched")" -eq "$(stat -Lc %s "$DEMO")" ]
 }
+
+@test "ready-made models are listed against the machine's memory" {
+    for level in Q8_0 Q4_K_M Q2_K; do
+        "$QUANTWIZ" quantize "$DEMO" srv/org/tiny/tiny-$level.gguf $level >/dev/null
+    done
+    start_hub
+    machine=$top_srcdir/tests/machines/edge-pi5.yaml
+    run "$QUANTWIZ" offers hf:org/tiny --machine "$machine"
+    [ "$status" -eq 0 ]
+    [[ ${lines[2]} == "  Q2_K "*"2.2 MiB"*"fits"*"tiny-Q2_K.gguf" ]]
+    [[ ${lines[5]} == "* F16 "*"8.9 MiB"*"fits"*"tiny-F16.gguf" ]]
+    [[ $output == *"nothing has to be quantized"* ]]
+    run "$QUANTWIZ" offers hf:org/tiny --machine "$machine" --budget 20MiB --fit cpu --json
+    [ "$status" -eq 0 ]
+    [ "$(grep -c '"verdict": "too big"' <<<"$output")" -ge 1 ]
+    [ "$(grep -c '"recommended": true' <<<"$output")" -eq 1 ]
+    [[ $output == *"may be the better answer: making it would begin with fetching 8.9 MiB"* ]]
+    [ ! -e cache/models--org--tiny/blobs ]
+    run "$QUANTWIZ" offers "$DEMO"
+    [ "$status" -eq 2 ]
+}
