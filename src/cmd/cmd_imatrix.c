@@ -17,6 +17,7 @@ static const struct option_spec options[] = {
     {"ctx", 'c', "N", "tokens in a chunk (default 512)"},
     {"chunks", 0, "N", "chunks at most, spread over the text (default: all of it)"},
     {"merge", 0, "FILE", "add what this file of importance holds; may be repeated"},
+    PRE_OPTION,
     {0},
 };
 
@@ -123,7 +124,7 @@ static int run(const struct args *a, struct error *e)
 {
     struct model *model = NULL;
     struct imatrix m = {0};
-    int rc = open_model(&model, args_operand(a, 0), 0, e);
+    int rc = open_model(&model, args_operand(a, 0), args_get(a, "pre"), 0, e);
     if (!rc && args_has(a, "file"))
         rc = collect(&m, a, model, e);
     rc = rc ? rc : merge(&m, a, e);
