@@ -18,7 +18,6 @@ static const struct option_spec options[] = {
     {"chunks", 0, "N", "chunks at most, spread over the text (default: all of it)"},
     {"merge", 0, "FILE", "add what this file of importance holds; may be repeated"},
     PRE_OPTION,
-    PRE_OPTION,
     {0},
 };
 
