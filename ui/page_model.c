@@ -157,7 +157,7 @@ static void add_facts(struct text *t, int width, const struct model *m)
     detail(t, width, "parameters",
            xasprintf("%s in %d tensors, %s on disk%s", format_count(count, (double)m->parameters),
                      m->tensor_count, format_bytes(size, (double)m->file_bytes),
-                     m->shard_count > 1 ? ", in shards" : ""));
+                     m->weight_files > 1 ? ", in shards" : ""));
     detail(t, width, "shape",
            xasprintf("%d layers of width %d, vocabulary %d", hp->layers, hp->embd, hp->vocab));
     detail(t, width, "attention", attention(hp));

@@ -82,7 +82,7 @@ static void print_json(const struct model *m, const struct summary *s)
     json_object_set_new(o, "complete", json_boolean(m->complete));
     json_object_set_new(o, "parameters", json_integer((json_int_t)m->parameters));
     json_object_set_new(o, "file_bytes", json_integer((json_int_t)m->file_bytes));
-    json_object_set_new(o, "shards", json_integer(m->shard_count));
+    json_object_set_new(o, "shards", json_integer(m->weight_files));
     json_object_set_new(o, "context_length", count_json(hp->context));
     json_object_set_new(o, "layers", count_json(hp->layers));
     json_object_set_new(o, "embedding_length", count_json(hp->embd));
@@ -125,8 +125,8 @@ static void print_size(struct table *t, const struct model *m)
     char count[FORMAT_SIZE], bytes[FORMAT_SIZE];
     row(t, "parameters", "%s (%llu)", format_count(count, m->parameters), (unsigned long long)m->parameters);
     format_bytes(bytes, m->file_bytes);
-    if (m->shard_count > 1)
-        row(t, "size", "%s in %d files", bytes, m->shard_count);
+    if (m->weight_files > 1)
+        row(t, "size", "%s in %d files", bytes, m->weight_files);
     else
         row(t, "size", "%s", bytes);
 }

@@ -293,6 +293,7 @@ static void list_files(struct model *m)
     for (int i = 0; h && i < h->read_count; i++)
         add_file(m, &h->read[i], h->read[i].size);
     m->file_bytes = 0;
+    m->weight_files = h ? h->file_count : m->shard_count;
     for (int i = 0; h && i < h->file_count; i++)
         add_file(m, &h->files[i].map, h->files[i].data_offset);
     for (int i = 0; i < m->file_count; i++)

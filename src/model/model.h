@@ -81,7 +81,7 @@ struct model {
     int shard_count;
     struct hf *folder;                  /* a checkpoint folder's own; NULL for GGUF files */
     struct model_file *files;
-    int file_count;
+    int file_count, weight_files;       /* weight_files of them hold tensors */
     bool quantized;                     /* some tensor's type is a quantized one */
     bool complete;                      /* false: header only, tensor data missing (estimates work, runs do not) */
     char **warnings;

@@ -233,7 +233,13 @@ static const char *main_reason(const struct estimate *row)
     return "the largest that fits";
 }
 
-static void headline(struct estimates *s, const struct facts *f)
+/* A folder must become a GGUF file, whatever its level. */
+static const char *verb(const struct estimate *row, const struct model *m)
+{
+    return !row->is_source ? "make" : m->folder ? "convert to" : "keep";
+}
+
+static void headline(struct estimates *s, const struct facts *f, const struct model *m)
 {
     bool split = strcmp(f->word[FACT_FIT], "split") == 0, cpu = strcmp(f->word[FACT_FIT], "cpu") == 0;
     const struct estimate *row = s->recommended < 0 ? NULL : &s->rows[s->recommended];
@@ -242,7 +248,7 @@ static void headline(struct estimates *s, const struct facts *f)
         all_forbidden = all_forbidden && s->rows[i].forbidden;
     if (row)
         s->headline =
-            print(s, "%s %s: %s", row->is_source ? "keep" : "make", row->level->name, main_reason(row));
+            print(s, "%s %s: %s", verb(row, m), row->level->name, main_reason(row));
     else if (all_forbidden)
         s->headline = print(s, "no level can be used: %s", "see the reasons of the rows");
     else
@@ -297,6 +303,6 @@ void recommend(struct estimates *s, const struct machine *m, const struct model 
     for (int i = 0; i < s->count; i++)
         overrule(s, &s->rows[i]);
     choose(s);
-    headline(s, &f);
+    headline(s, &f, model);
     warn(s, &f, model, r, s->recommended);
 }

@@ -1,0 +1,96 @@
+# Checkpoint folders as sources: what is made of one equals what is made of the GGUF file of the same weights.
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    "$top_builddir/tests/cli/make_folder" "$DEMO" model
+}
+
+value() { # of a key in the JSON on stdin
+    sed -n "s/^  \"$1\": \(.*[^,]\),\{0,1\}$/\1/p"
+}
+
+@test "inspect, estimate and plan take a folder" {
+    run "$QUANTWIZ" inspect model
+    [ "$status" -eq 0 ]
+    [[ $output == *"architecture   llama (Llama)"*"file type      F16"*"tokenizer      gpt2, gpt-2"* ]]
+    [ "$("$QUANTWIZ" inspect model --json | value parameters)" = "$("$QUANTWIZ" inspect "$DEMO" --json | value parameters)" ]
+    run "$QUANTWIZ" estimate model
+    [ "$status" -eq 0 ]
+    [[ $output == *"convert to F16"* ]]
+    "$QUANTWIZ" plan model --level Q4_K_M -o plan.yaml
+    grep -q 'path: model$' plan.yaml
+}
+
+@test "a folder becomes the file that it came from" {
+    "$QUANTWIZ" convert model out.gguf f16
+    "$top_builddir/tests/cli/same_tensors" "$DEMO" out.gguf
+    for type in bf16 f32 q8_0; do
+        "$QUANTWIZ" convert model folder.gguf $type
+        "$QUANTWIZ" convert "$DEMO" file.gguf $type
+        "$top_builddir/tests/cli/same_tensors" file.gguf folder.gguf
+        rm folder.gguf file.gguf
+    done
+}
+
+@test "quantized at once, or converted first: the same bytes" {
+    "$QUANTWIZ" convert model f16.gguf
+    for level in Q4_K_M Q6_K Q5_0; do
+        "$QUANTWIZ" quantize model once.gguf $level
+        "$QUANTWIZ" quantize f16.gguf twice.gguf $level
+        cmp once.gguf twice.gguf
+        rm once.gguf twice.gguf
+    done
+}
+
+@test "a folder is evaluated as the file is" {
+    head -c 20000 "$top_srcdir/demo/eval.txt" >text
+    "$QUANTWIZ" eval model -f text -c 128 --chunks 4 --json >folder.json
+    "$QUANTWIZ" eval "$DEMO" -f text -c 128 --chunks 4 --json >file.json
+    [ -n "$(value ppl <folder.json)" ]
+    [ "$(grep '"ppl"' folder.json)" = "$(grep '"ppl"' file.json)" ]
+}
+
+@test "shards, in any number, are one model" {
+    "$QUANTWIZ" quantize model one.gguf Q4_0
+    "$top_builddir/tests/cli/make_folder" "$DEMO" shards 3
+    [ "$("$QUANTWIZ" inspect shards --json | value shards)" = 3 ]
+    "$QUANTWIZ" quantize shards three.gguf Q4_0
+    "$top_builddir/tests/cli/same_tensors" one.gguf three.gguf
+    rm shards/model-00002-of-00003.safetensors
+    run "$QUANTWIZ" quantize shards none.gguf Q4_0
+    [ "$status" -eq 1 ]
+    [[ $output == *"1 of 3 files are missing: model-00002-of-00003.safetensors"* ]]
+    [ ! -e none.gguf ]
+}
+
+@test "a whole run, from a folder to the report" {
+    "$QUANTWIZ" plan model --level Q5_K_M --chunks 2 -o plan.yaml
+    "$QUANTWIZ" run plan.yaml
+    [ -e model-Q5_K_M.gguf ]
+    grep -q 'model as Q5_K_M' model-Q5_K_M.quantwiz/report.md
+}
+
+@test "a plan does not carry on with another checkpoint" {
+    "$QUANTWIZ" plan model --level Q5_K_M --chunks 2 -o plan.yaml
+    sed -i 's/"max_position_embeddings": 1024/"max_position_embeddings": 2048/' model/config.json
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -ne 0 ]
+    [[ $output == *"is not the checkpoint that plan.yaml was made for"* ]]
+}
+
+@test "numbers that are none are found, by file and tensor" {
+    offset=$(($(od -An -tu8 -N8 model/model.safetensors) + 8))
+    printf '\377\377' | dd of=model/model.safetensors bs=1 seek=$((offset + 1000)) conv=notrunc 2>dd.log
+    run "$QUANTWIZ" quantize model out.gguf Q4_0
+    [ "$status" -eq 1 ]
+    [[ $output == *"model/model.safetensors: the tensor model."*" holds NaN at row "* ]]
+    [ ! -e out.gguf ]
+}
+
+@test "the output is never one of the folder's files" {
+    before=$(sha256sum model/*)
+    run "$QUANTWIZ" quantize model model/model.safetensors Q4_0
+    [ "$status" -eq 2 ]
+    [[ $output == *"is the input"* ]]
+    [ "$(sha256sum model/*)" = "$before" ]
+}
