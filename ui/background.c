@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "hub/source.h"
 #include "run/run.h"
 #include "ui/wizard.h"
 
@@ -139,7 +140,10 @@ struct open_job {
 static void open_work(struct job *j)
 {
     struct open_job *o = (struct open_job *)j;
-    model_open_as(&o->model, o->path, o->pre, MODEL_HEADER_ONLY, &o->error);
+    char *path;
+    if (!source_resolve(o->path, &path, NULL, &o->error))
+        model_open_as(&o->model, path, o->pre, MODEL_HEADER_ONLY, &o->error);
+    free(path);
 }
 
 static struct opened_model *find_opened(const struct wizard *w, const char *path)
@@ -159,8 +163,9 @@ static void open_done(struct job *j, void *owner)
     w->models_changed++;
     record->model = o->model;
     record->error = o->error;
-    if (!w->model && o->model && w->options.model && strcmp(o->path, w->options.model) == 0)
+    if (record->wanted && o->model)
         wizard_choose_model(w, o->model);
+    record->wanted = false;
     free(o->path);
     free(o);
 }
@@ -192,6 +197,24 @@ struct opened_model *wizard_open(struct wizard *w, const char *path)
     w->models_changed++;
     push_open(w, path);
     return record;
+}
+
+void wizard_open_chosen(struct wizard *w, const char *path, const char *name)
+{
+    struct opened_model *record = wizard_open(w, path);
+    record->given = record->wanted = true;
+    if (name && !record->name)
+        record->name = xstrdup(name);
+    if (record->model)
+        wizard_choose_model(w, record->model);
+}
+
+void wizard_open_named(struct wizard *w, const char *given)
+{
+    if (reference_is(given))
+        hub_view_ask(w, given);
+    else
+        wizard_open_chosen(w, given, NULL);
 }
 
 struct runs_job {

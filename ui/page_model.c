@@ -1,4 +1,5 @@
 /* Checkpoints on this machine, a path to type, and the details of the one under the cursor. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "hub/source.h"
 #include "ui/frame.h"
 #include "ui/key.h"
 #include "ui/list.h"
@@ -14,6 +16,7 @@
 struct row {
     const char *path, *name, *place;
     uint64_t bytes;
+    const struct hub_row *offer; /* on the hub; NULL: a file or folder here */
 };
 struct model_page {
     struct row *rows;
@@ -38,9 +41,47 @@ static bool is_named(const struct model_page *p, int named, const char *path)
     return false;
 }
 
-/* What was named by hand comes first, then what was found. Asking whether two names are one file reaches
+/* The recommended one, else the first. */
+static int first_offer(const struct model_page *p)
+{
+    int first = -1;
+    for (int i = 0; i < p->count; i++) {
+        const struct hub_row *h = p->rows[i].offer;
+        if (h && h->judged && h->judged->recommended)
+            return i;
+        first = h && first < 0 ? i : first;
+    }
+    return first;
+}
+
+static int row_of(const struct model_page *p, const char *path)
+{
+    for (int i = 0; i < p->count; i++)
+        if (strcmp(p->rows[i].path, path) == 0)
+            return i;
+    return -1;
+}
+
+/* What has just come, by itself or as the answer of the hub, is what one wants to see. */
+static void place_cursor(struct model_page *p, struct hub_view *v)
+{
+    int row = v->fetched ? row_of(p, v->fetched) : v->fresh ? first_offer(p) : -1;
+    if (row >= 0)
+        p->list.cursor = row;
+    v->fresh = false;
+    free(v->fetched);
+    v->fetched = NULL;
+}
+
+static void add_named(struct model_page *p, const struct opened_model *o)
+{
+    array_push(p->rows, p->count, p->capacity) =
+        (struct row){o->path, o->name ? o->name : path_name(o->path), "named", o->model ? o->model->file_bytes : 0, NULL};
+}
+
+/* What was named by hand comes first, then what the hub offers, then what was found. Asking whether two names are one file reaches
  * the disk, so this is done only when something changed. */
-static void build_rows(struct model_page *p, const struct wizard *w)
+static void build_rows(struct model_page *p, struct wizard *w)
 {
     if (p->built == w->models_changed + 1)
         return;
@@ -48,22 +89,33 @@ static void build_rows(struct model_page *p, const struct wizard *w)
     p->count = 0;
     for (int i = 0; i < w->opened_count; i++)
         if (w->opened[i]->given)
-            array_push(p->rows, p->count, p->capacity) =
-                (struct row){w->opened[i]->path, path_name(w->opened[i]->path), "named",
-                             w->opened[i]->model ? w->opened[i]->model->file_bytes : 0};
+            add_named(p, w->opened[i]);
     int named = p->count;
+    for (int i = 0; i < w->hub.count; i++) {
+        const struct hub_row *h = &w->hub.rows[i];
+        array_push(p->rows, p->count, p->capacity) =
+            (struct row){h->given, h->name, h->present ? "fetched" : "hub", h->bytes, h};
+    }
     for (int i = 0; i < w->found.count; i++) {
         const struct found_model *f = &w->found.items[i];
         if (!is_named(p, named, f->path))
-            array_push(p->rows, p->count, p->capacity) = (struct row){f->path, f->name, f->place, f->bytes};
+            array_push(p->rows, p->count, p->capacity) = (struct row){f->path, f->name, f->place, f->bytes, NULL};
     }
     list_resize(&p->list, p->count);
+    place_cursor(p, &w->hub);
 }
 
-static struct opened_model *under_cursor(struct wizard *w)
+static const struct row *row_under_cursor(struct wizard *w)
 {
     struct model_page *p = state(w);
-    return list_row(&p->list) >= 0 ? wizard_open(w, p->rows[p->list.cursor].path) : NULL;
+    return list_row(&p->list) >= 0 ? &p->rows[p->list.cursor] : NULL;
+}
+
+/* NULL: there is none, or it lies on the hub. */
+static struct opened_model *under_cursor(struct wizard *w)
+{
+    const struct row *r = row_under_cursor(w);
+    return r && !r->offer ? wizard_open(w, r->path) : NULL;
 }
 
 /* ------------------------------------------------------------------ drawing */
@@ -84,7 +136,12 @@ static void fill_cell(void *user, int row, int column, struct list_cell *c)
     const struct row *r = &state(w)->rows[row];
     const struct model *m = wizard_opened(w, r->path);
     char size[FORMAT_SIZE];
-    if (column == COLUMN_MARK && w->model && strcmp(w->model->path, r->path) == 0)
+    if (column == COLUMN_MARK && r->offer)
+        snprintf(c->text, sizeof c->text, "%s",
+                 r->offer->judged && r->offer->judged->recommended ? theme_glyph(GLYPH_STAR) : "");
+    else if (column == COLUMN_TYPE && r->offer)
+        snprintf(c->text, sizeof c->text, "%s", r->offer->level);
+    else if (column == COLUMN_MARK && w->model && strcmp(w->model->path, r->path) == 0)
         snprintf(c->text, sizeof c->text, "%s", theme_glyph(GLYPH_DONE));
     else if (column == COLUMN_NAME)
         snprintf(c->text, sizeof c->text, "%s", r->name);
@@ -180,16 +237,56 @@ static void add_warnings(struct text *t, int width, const struct model *m)
         text_addf(t, width, STYLE_WARN, "! %s", m->warnings[i]);
 }
 
+static const char *verdict_words(const struct ready_made *m)
+{
+    static const char *const words[] = {
+        [VERDICT_FITS] = "fits", [VERDICT_SPLIT] = "fits on GPU and CPU together", [VERDICT_TOO_BIG] = "too big for here",
+        [VERDICT_UNKNOWN] = "whether it fits is not known"};
+    return words[m->verdict];
+}
+
+static void add_progress(struct text *t, int width, const struct hub_progress *p)
+{
+    char eta[8] = "";
+    if (!isnan(p->share))
+        snprintf(eta, sizeof eta, "%.0f %%", 100 * p->share);
+    text_addf(t, width, STYLE_ACCENT, "fetching\t%s  %s", eta, p->text);
+}
+
+static void add_offer(struct text *t, int width, const struct wizard *w, const struct hub_row *h)
+{
+    char size[FORMAT_SIZE], total[FORMAT_SIZE];
+    struct hub_progress progress;
+    detail(t, width, "on the hub", xasprintf("%s", h->given));
+    detail(t, width, "size", xstrdup(h->bytes ? format_bytes(size, (double)h->bytes) : "unknown"));
+    if (h->judged && h->judged->total_bytes)
+        detail(t, width, "in memory",
+               xasprintf("%s: %s", format_bytes(total, (double)h->judged->total_bytes), verdict_words(h->judged)));
+    else if (!h->judged)
+        detail(t, width, "what it is", xstrdup("the checkpoint itself, from which every level can be made"));
+    if (hub_view_progress(w, &progress) && strcmp(progress.given, h->given) == 0)
+        add_progress(t, width, &progress);
+    else
+        text_add(t, width, STYLE_NORMAL, h->present ? "Enter opens it: it is in the cache." : "Enter fetches it.", NULL);
+    if (w->hub.advice && w->hub.listing->offers.count)
+        text_addf(t, width, STYLE_DIM, "%s", w->hub.advice);
+    if (w->hub.listing->model_error.code)
+        text_addf(t, width, STYLE_WARN, "! %s", w->hub.listing->model_error.text);
+}
+
 static void draw_details(struct wizard *w, struct rect in)
 {
     struct model_page *p = state(w);
+    const struct row *r = row_under_cursor(w);
     const struct opened_model *o = under_cursor(w);
     text_clear(&p->details);
-    if (!o)
+    if (r && r->offer)
+        add_offer(&p->details, in.w, w, r->offer);
+    else if (!o)
         text_add(&p->details, in.w, STYLE_DIM,
                  w->searching ? ""
                               : "Nothing was found here, nor in the caches of Hugging Face, llama.cpp, "
-                                "Ollama and LM Studio. Press o and type the path of a GGUF file.",
+                                "Ollama and LM Studio. Press o and type the path of a GGUF file, or hf:ORG/NAME.",
                  NULL);
     else if (o->pending)
         text_add(&p->details, in.w, STYLE_DIM, "opening it", NULL);
@@ -200,6 +297,11 @@ static void draw_details(struct wizard *w, struct rect in)
         add_warnings(&p->details, in.w, o->model);
     }
     text_paint(&p->details, in);
+}
+
+static const char *detail_title(const struct row *r, const struct opened_model *o)
+{
+    return r && r->offer ? r->offer->name : o && o->model ? o->model->name : "details";
 }
 
 static void draw(struct wizard *w, struct rect page)
@@ -218,7 +320,7 @@ static void draw(struct wizard *w, struct rect page)
     const struct opened_model *o = under_cursor(w);
     frame_paint(
         (struct pane[]){{in[MODEL_LIST], "Model", *list_filter_note(&p->list, filter) ? filter : note},
-                        {in[MODEL_DETAILS], o && o->model ? o->model->name : "details", NULL}},
+                        {in[MODEL_DETAILS], detail_title(row_under_cursor(w), o), NULL}},
         MODEL_PANES);
     list_paint(&p->list, in[MODEL_LIST]);
     draw_details(w, rect_padded(in[MODEL_DETAILS]));
@@ -226,10 +328,20 @@ static void draw(struct wizard *w, struct rect page)
 
 /* --------------------------------------------------------------------- keys */
 
+static int fetch(struct wizard *w, const struct hub_row *h)
+{
+    if (!hub_view_fetch(w, h))
+        wizard_say(w, "one download at a time: x stops the one that is going on");
+    return PAGE_HANDLED;
+}
+
 /* Opening takes a moment: the choice waits for it. */
 static int key_choose(struct wizard *w)
 {
+    const struct row *r = row_under_cursor(w);
     struct opened_model *o = under_cursor(w);
+    if (r && r->offer)
+        return fetch(w, r->offer);
     if (!o)
         return PAGE_HANDLED;
     if (o->pending)
@@ -243,11 +355,24 @@ static int key_choose(struct wizard *w)
     return PAGE_HANDLED;
 }
 
+/* A name of the hub's or of a store's. */
+static int answer_name(struct wizard *w, const char *typed, struct error *e)
+{
+    struct reference ref = {0};
+    int rc = reference_is(typed) ? reference_parse(&ref, typed, e) : 0;
+    reference_done(&ref);
+    if (!rc)
+        wizard_open_named(w, typed);
+    return rc;
+}
+
 static int answer_path(struct wizard *w, int choice, const char *typed, struct error *e)
 {
     struct model_page *p = state(w);
-    char *path = path_expand(typed);
     (void)choice;
+    if (source_is_named(typed))
+        return answer_name(w, typed, e);
+    char *path = path_expand(typed);
     if (!file_exists(path)) {
         error_set(e, ERROR_USAGE, "there is no file or folder %s", path);
         free(path);
@@ -257,9 +382,7 @@ static int answer_path(struct wizard *w, int choice, const char *typed, struct e
     w->models_changed++;
     build_rows(p, w);
     p->list.filter[0] = 0;
-    for (int i = 0; i < p->count; i++)
-        if (strcmp(p->rows[i].path, path) == 0)
-            p->list.cursor = i;
+    p->list.cursor = row_of(p, path);
     free(path);
     return 0;
 }
@@ -268,9 +391,21 @@ static int key_path(struct wizard *w)
 {
     struct dialog *d = dialog_input(
         w, "Open a checkpoint",
-        "Path of a GGUF file (the first of its shards) or of a checkpoint folder:", "", answer_path);
+        "Path of a GGUF file (the first of its shards) or of a checkpoint folder; or hf:ORG/NAME on the Hugging Face hub,"
+        " ollama:NAME:", "", answer_path);
     d->field.complete = field_complete_path;
     return PAGE_HANDLED;
+}
+
+static int key_stop(struct wizard *w)
+{
+    hub_view_stop(w);
+    return PAGE_HANDLED;
+}
+
+static bool fetching(const struct wizard *w)
+{
+    return w->hub.fetching != NULL;
 }
 
 static int key_again(struct wizard *w)
@@ -313,7 +448,9 @@ static const struct page_key keys[] = {
     {K_ENTER, 0, "Choose", "takes the checkpoint under the cursor and goes on", key_choose},
     {K_UP, K_DOWN, "Move", "moves the cursor; the pane below shows what the file says of itself", NULL},
     {'/', 0, "Filter", "narrows the list while you type; Enter keeps the filter, Esc drops it", NULL},
-    {'o', K_F(2), "Open path", "opens a file that is not listed; Tab completes its name", key_path},
+    {'o', K_F(2), "Open path", "opens a file that is not listed (Tab completes its name), or lists what hf:ORG/NAME offers",
+     key_path},
+    {'x', K_F(9), "Stop", "stops the download; what came is kept, and the next one goes on there", key_stop, fetching},
     {'r', 0, "Again", "searches again", key_again},
     {0},
 };
@@ -323,7 +460,8 @@ static const char *const terms[] = {"weights", "tokens", "context", "chat templa
 const struct page page_model = {
     .name = "Model",
     .about = "The checkpoint to quantize. Listed is what lies in the current folder and in the caches of "
-             "Hugging Face, llama.cpp, Ollama and LM Studio. Best is an F16, BF16 or F32 file: quantizing "
+             "Hugging Face, llama.cpp, Ollama and LM Studio; o and hf:ORG/NAME list what a repository "
+             "on the hub offers, the star marks what suits this machine, and Enter fetches it. Best is an F16, BF16 or F32 file: quantizing "
              "what was quantized before adds one loss to another.",
     .terms = terms,
     .keys = keys,

@@ -235,7 +235,7 @@ static int step_wait(struct script *s, struct ui *u, char *argument, struct erro
             return wrong(s, e, "the run is not over; gave up on", argument);
         struct pollfd p = {.fd = jobs_fd(u->w->jobs), .events = POLLIN};
         poll(&p, 1, 20);
-        jobs_collect(u->w->jobs);
+        wizard_collect(u->w);
         ui_tick(u);
     }
     return 0;
@@ -323,11 +323,11 @@ int script_next(struct script *s, struct ui *u, struct ui_event *out, struct err
     s->out = out;
     *out = (struct ui_event){.kind = UI_TICK};
     while (out->kind == UI_TICK) {
-        jobs_drain(u->w->jobs);
+        wizard_drain(u->w);
         if (next_key(s, out))
             return 0;
         ui_tick(u);
-        jobs_drain(u->w->jobs);
+        wizard_drain(u->w);
         ui_draw(u);
         char *line = next_line(s);
         if (!line)

@@ -201,7 +201,8 @@ static void draw_message(const struct ui *u)
     const struct wizard *w = u->w;
     struct rect page = u->layout.page;
     struct rect line = {page.y + page.h - 1, page.x + 2, 1, page.w - 4};
-    const char *busy = jobs_busy(w->jobs);
+    const char *busy = jobs_busy(w->jobs), *waiting = jobs_busy(w->hub.jobs);
+    busy = busy ? busy : waiting;
     if (*w->message)
         paint_field(line, 0, 0, paint_width(w->message) + 2 < line.w ? paint_width(w->message) + 2 : line.w,
                     ALIGN_MIDDLE, STYLE_WARN, w->message);
@@ -385,7 +386,7 @@ static int loop(struct ui *u, struct script *s, struct error *e)
             return e->code;
         if (event.kind == UI_END)
             break;
-        jobs_collect(u->w->jobs);
+        wizard_collect(u->w);
         ui_tick(u);
         dispatch(u, &event);
         ui_draw(u);

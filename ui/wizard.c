@@ -34,7 +34,7 @@ static int start_whole(struct wizard *w, struct error *e)
     wizard_find_runs(w);
     wizard_detect(w);
     if (w->options.model)
-        wizard_open(w, w->options.model)->given = true;
+        wizard_open_named(w, w->options.model);
     wizard_search(w);
     return 0;
 }
@@ -43,12 +43,14 @@ int wizard_start(struct wizard *w, const struct wizard_options *o, struct error 
 {
     *w = (struct wizard){.options = *o, .asked_page = -1};
     w->jobs = jobs_start(w);
+    hub_view_start(w);
     start_pages(w);
     return o->attach ? start_attached(w, e) : start_whole(w, e);
 }
 
 void wizard_done(struct wizard *w)
 {
+    hub_view_done(w);
     if (w->jobs)
         jobs_stop(w->jobs);
     for (int i = 0; i < PAGE_COUNT; i++) {
@@ -67,6 +69,7 @@ void wizard_done(struct wizard *w)
     for (int i = 0; i < w->opened_count; i++) {
         model_close(w->opened[i]->model);
         free(w->opened[i]->path);
+        free(w->opened[i]->name);
         free(w->opened[i]);
     }
     free(w->opened);
@@ -77,6 +80,21 @@ void wizard_done(struct wizard *w)
     for (char **run = w->runs; run && *run; run++)
         free(*run);
     free(w->runs);
+}
+
+void wizard_collect(struct wizard *w)
+{
+    jobs_collect(w->jobs);
+    jobs_collect(w->hub.jobs);
+}
+
+/* What one queue found may be work for the other. */
+void wizard_drain(struct wizard *w)
+{
+    do {
+        jobs_drain(w->hub.jobs);
+        jobs_drain(w->jobs);
+    } while (jobs_busy(w->hub.jobs));
 }
 
 void *wizard_state(const struct wizard *w, const struct page *p)
@@ -126,6 +144,7 @@ void wizard_changed(struct wizard *w)
     w->estimates_made++;
     if (w->machine && w->model)
         estimates_make(&w->estimates, w->machine, w->model, &w->wishes, w->rules, &w->estimates_error);
+    hub_view_judge(w);
 }
 
 void wizard_choose_model(struct wizard *w, struct model *m)

@@ -12,6 +12,7 @@
 #include "plan/wishes.h"
 #include "run/run_state.h"
 #include "ui/dialog.h"
+#include "ui/hub.h"
 #include "ui/jobs.h"
 #include "ui/page.h"
 
@@ -26,9 +27,10 @@ struct wizard_options {
 
 /* A checkpoint that was looked at: kept open (it is only mapped), so going back to it is free. */
 struct opened_model {
-    char *path;
+    char *path, *name;          /* name: for people; NULL: the file's */
     struct model *model;        /* NULL while it is being opened, or where that failed */
     bool pending, given;        /* given: named by hand */
+    bool wanted;                /* to be chosen when it is open */
     struct error error;
 };
 
@@ -42,7 +44,8 @@ struct wizard {
 
     struct found_models found;
     bool searching;
-    unsigned models_changed;    /* counts changes of `found` and `opened` */
+    unsigned models_changed;    /* counts changes of `found`, `opened` and `hub` */
+    struct hub_view hub;
     struct opened_model **opened;
     int opened_count, opened_capacity;
     struct model *model;        /* the chosen one, of `opened`; NULL: none yet */
@@ -76,6 +79,9 @@ void wizard_say(struct wizard *w, const char *fmt, ...) __attribute__((format(pr
 /* Another page, after the present answer: for dialogs. */
 void wizard_ask_page(struct wizard *w, enum page_number page);
 
+/* Takes in what the jobs have found; the second blocks until nothing is left of them. */
+void wizard_collect(struct wizard *w);
+void wizard_drain(struct wizard *w);
 /* Detects the machine (again), then measures its memory bandwidth unless that was done since the last
  * boot. */
 void wizard_detect(struct wizard *w);
@@ -84,6 +90,10 @@ void wizard_search(struct wizard *w);
 void wizard_find_runs(struct wizard *w);
 /* The record of a path, opening it in the background when it is new. */
 struct opened_model *wizard_open(struct wizard *w, const char *path);
+/* The same for a model that was named by hand, and is to be chosen as soon as it is open; `name` NULL: the file's. */
+void wizard_open_chosen(struct wizard *w, const char *path, const char *name);
+/* A path, or a name that source_resolve() knows. */
+void wizard_open_named(struct wizard *w, const char *given);
 /* The model at that path if it has been opened already. */
 const struct model *wizard_opened(const struct wizard *w, const char *path);
 void wizard_choose_model(struct wizard *w, struct model *m);

@@ -3,7 +3,9 @@
 setup() {
     command -v python3 >/dev/null || skip "no python3"
     cd "$BATS_TEST_TMPDIR"
-    export HF_HUB_CACHE=$PWD/cache XDG_CACHE_HOME=$PWD/own HF_HUB_DOWNLOAD_TIMEOUT=1
+    . "$top_srcdir/tests/cli/hub_lib.sh"
+    own_caches "$PWD"
+    export HF_HUB_DOWNLOAD_TIMEOUT=1
     mkdir -p srv/org/tiny srv/org/many-GGUF
     head -c 300000 "$DEMO" >srv/org/tiny/other.bin
     echo '{"architectures": ["LlamaForCausalLM"]}' >srv/org/tiny/config.json
@@ -15,21 +17,7 @@ setup() {
 }
 
 teardown() {
-    [ -z "${hub_input:-}" ] || exec {hub_input}>&- # the server ends with its input
-}
-
-start_hub() { # start_hub OPTION...
-    teardown
-    rm -f address pipe
-    mkfifo pipe
-    python3 "$top_srcdir/tests/cli/hub_server.py" srv "$@" <pipe >address 2>server.err 3>&- &
-    exec {hub_input}>pipe
-    for _ in $(seq 100); do
-        [ -s address ] && break
-        sleep 0.05
-    done
-    HF_ENDPOINT=$(cat address)
-    export HF_ENDPOINT
+    stop_hub
 }
 
 requests() { # how many lines of the log match
@@ -41,7 +29,7 @@ blob() { # the blob that a file's bytes belong in
 }
 
 @test "a file is fetched into the cache that transformers uses, once" {
-    start_hub
+    start_hub srv
     run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 0 ]
     [ "$output" = "$PWD/cache/models--org--tiny/snapshots/$(cat cache/models--org--tiny/refs/main)/tiny-F16.gguf" ]
@@ -55,7 +43,7 @@ blob() { # the blob that a file's bytes belong in
 }
 
 @test "several ready-made models: one has to be named, by file or level" {
-    start_hub
+    start_hub srv
     run "$QUANTWIZ" fetch hf:org/many-GGUF
     [ "$status" -eq 2 ]
     [[ $output == *"holds 2 ready-made models (Q4_K_M, F16)"* ]]
@@ -71,7 +59,7 @@ blob() { # the blob that a file's bytes belong in
 }
 
 @test "dropped connections are gone on with where they ended" {
-    start_hub --drop 3000000
+    start_hub srv --drop 3000000
     run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 0 ]
     [ "$(requests '^cdn GET .* bytes=3000000-')" -eq 1 ]
@@ -80,21 +68,21 @@ blob() { # the blob that a file's bytes belong in
 }
 
 @test "a server without ranges starts again, and is given up where that never ends" {
-    start_hub --drop 3000000 --drops 2 --no-ranges
+    start_hub srv --drop 3000000 --drops 2 --no-ranges
     run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 0 ]
     cmp "$(blob srv/org/tiny/tiny-F16.gguf)" "$DEMO"
 }
 
 @test "a stalled connection is ended and gone on with" {
-    start_hub --stall 1
+    start_hub srv --stall 1
     run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 0 ]
     cmp "$(blob srv/org/tiny/tiny-F16.gguf)" "$DEMO"
 }
 
 @test "a killed download goes on where it was" {
-    start_hub --slow 3000000
+    start_hub srv --slow 3000000
     "$QUANTWIZ" fetch hf:org/tiny >/dev/null 2>&1 3>&- &
     begun=$(blob srv/org/tiny/tiny-F16.gguf).incomplete
     for _ in $(seq 100); do
@@ -104,14 +92,14 @@ blob() { # the blob that a file's bytes belong in
     kill -9 $!
     size=$(stat -c %s "$begun")
     [ "$size" -gt 0 ]
-    start_hub
+    start_hub srv
     "$QUANTWIZ" fetch hf:org/tiny
     [ "$(requests "^cdn GET .* bytes=$size-")" -eq 1 ]
     cmp "$(blob srv/org/tiny/tiny-F16.gguf)" "$DEMO"
 }
 
 @test "Ctrl-C ends with 130 and keeps the beginning" {
-    start_hub --slow 3000000
+    start_hub srv --slow 3000000
     "$QUANTWIZ" fetch hf:org/tiny >out.txt 2>&1 3>&- &
     begun=$(blob srv/org/tiny/tiny-F16.gguf).incomplete
     for _ in $(seq 100); do
@@ -127,7 +115,7 @@ blob() { # the blob that a file's bytes belong in
 }
 
 @test "a damaged beginning is found out, and fetched again" {
-    start_hub
+    start_hub srv
     begun=$(blob srv/org/tiny/tiny-F16.gguf).incomplete
     mkdir -p "$(dirname "$begun")"
     head -c 1000000 /dev/zero >"$begun"
@@ -136,7 +124,7 @@ blob() { # the blob that a file's bytes belong in
 }
 
 @test "wrong bytes never get a name" {
-    start_hub --corrupt 9
+    start_hub srv --corrupt 9
     run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 1 ]
     [[ $output == *"tiny-F16.gguf"*"checksum differs"* ]]
@@ -144,23 +132,23 @@ blob() { # the blob that a file's bytes belong in
 }
 
 @test "a busy hub is asked again after the time that it names" {
-    start_hub --busy 2 --retry-after 1
+    start_hub srv --busy 2 --retry-after 1
     start=$SECONDS
     "$QUANTWIZ" fetch hf:org/tiny
     [ $((SECONDS - start)) -ge 2 ]
-    start_hub --busy 1 --retry-after 4000
+    start_hub srv --busy 1 --retry-after 4000
     run "$QUANTWIZ" fetch hf:org/tiny@refs/pr/1
     [ "$status" -eq 1 ]
     [[ $output == *"too many requests"*"status 429"* ]]
 }
 
 @test "a hub that is out of order for a moment is asked again" {
-    start_hub --broken 1
+    start_hub srv --broken 1
     "$QUANTWIZ" fetch hf:org/tiny
 }
 
 @test "the token goes to the hub and to no other host" {
-    start_hub --private org/tiny --token hf_secret
+    start_hub srv --private org/tiny --token hf_secret
     run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 1 ]
     [[ $output == *"no repository org/tiny"*"or it is private"*"HF_TOKEN"* ]]
@@ -171,14 +159,14 @@ blob() { # the blob that a file's bytes belong in
 }
 
 @test "the token of hf auth login is used" {
-    start_hub --private org/tiny --token hf_from_file
+    start_hub srv --private org/tiny --token hf_from_file
     mkdir -p home
     echo hf_from_file >home/token
     HF_HOME=$PWD/home "$QUANTWIZ" fetch hf:org/tiny
 }
 
 @test "gated, missing and misspelt things are told apart" {
-    start_hub --gated org/tiny --token right
+    start_hub srv --gated org/tiny --token right
     run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 1 ]
     [[ $output == *"is gated: accept its conditions on its page $HF_ENDPOINT/org/tiny"* ]]
@@ -201,7 +189,7 @@ blob() { # the blob that a file's bytes belong in
 @test "other revisions, by branch and by commit" {
     mkdir "srv/org/tiny@refs_pr_1"
     cp "$DEMO" "srv/org/tiny@refs_pr_1/new-F16.gguf"
-    start_hub
+    start_hub srv
     "$QUANTWIZ" fetch hf:org/tiny@refs/pr/1
     commit=$(cat cache/models--org--tiny/refs/refs/pr/1)
     [ -e "cache/models--org--tiny/snapshots/$commit/new-F16.gguf" ]
@@ -210,7 +198,7 @@ blob() { # the blob that a file's bytes belong in
 }
 
 @test "offline, the cache answers alone" {
-    start_hub
+    start_hub srv
     "$QUANTWIZ" fetch hf:org/many-GGUF:F16
     before=$(requests .)
     export HF_HUB_OFFLINE=1
@@ -223,7 +211,7 @@ blob() { # the blob that a file's bytes belong in
 }
 
 @test "where the hub cannot be reached, the cache answers" {
-    start_hub
+    start_hub srv
     "$QUANTWIZ" fetch hf:org/tiny
     HF_ENDPOINT=http://host.invalid "$QUANTWIZ" fetch hf:org/tiny
     HF_ENDPOINT=http://host.invalid run "$QUANTWIZ" fetch hf:org/many-GGUF
@@ -232,7 +220,7 @@ blob() { # the blob that a file's bytes belong in
 }
 
 @test "a mirror that lists names alone is asked for each file" {
-    start_hub --no-blobs
+    start_hub srv --no-blobs
     "$QUANTWIZ" fetch hf:org/tiny
     [ "$(requests '^hub HEAD')" -eq 1 ]
     [ "$(requests '^cdn HEAD')" -eq 0 ]
@@ -240,7 +228,7 @@ blob() { # the blob that a file's bytes belong in
 }
 
 @test "a repository that was renamed is found" {
-    start_hub --renamed org/old=org/tiny --private org/tiny --token t
+    start_hub srv --renamed org/old=org/tiny --private org/tiny --token t
     HF_TOKEN=t "$QUANTWIZ" fetch hf:org/old
 }
 
@@ -250,7 +238,7 @@ blob() { # the blob that a file's bytes belong in
 {"sha": "$commit", "siblings": [{"rfilename": "../../../../escape.gguf", "size": 5, "blobId": "abc"},
  {"rfilename": "a.gguf", "size": 5, "blobId": "../../../escape"}]}
 EOF
-    start_hub --listing listing.json
+    start_hub srv --listing listing.json
     run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 1 ]
     [ -z "$(find . -name '*escape*')" ]
@@ -269,14 +257,14 @@ EOF
 
 @test "PyTorch files alone are refused with a reason" {
     rm srv/org/tiny/*.gguf
-    start_hub
+    start_hub srv
     run "$QUANTWIZ" fetch hf:org/tiny
     [ "$status" -eq 1 ]
     [[ $output == *"PyTorch files only"* ]]
 }
 
 @test "two at once fetch a file once" {
-    start_hub --slow 6000000
+    start_hub srv --slow 6000000
     "$QUANTWIZ" fetch hf:org/tiny >one.txt 2>&1 3>&- &
     "$QUANTWIZ" fetch hf:org/tiny >two.txt 2>&1
     wait $!
@@ -286,7 +274,7 @@ EOF
 }
 
 @test "what a model is, is known from its headers" {
-    start_hub
+    start_hub srv
     run "$QUANTWIZ" inspect hf:org/tiny
     [ "$status" -eq 0 ]
     [[ $output == *"quantwiz demo"*"8.9 MiB"* ]]
@@ -305,7 +293,7 @@ EOF
     for level in Q8_0 Q4_K_M Q2_K; do
         "$QUANTWIZ" quantize "$DEMO" srv/org/tiny/tiny-$level.gguf $level >/dev/null
     done
-    start_hub
+    start_hub srv
     machine=$top_srcdir/tests/machines/edge-pi5.yaml
     run "$QUANTWIZ" offers hf:org/tiny --machine "$machine"
     [ "$status" -eq 0 ]
