@@ -5,6 +5,7 @@
  *
  *     x = d × code,  code -127..127 (-128 is left unused, so that negation never overflows) */
 #include "quant/fit.h"
+#include "quant/lanes.h"
 
 struct block_q8_0 {
     uint16_t d;
@@ -22,15 +23,24 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
     }
 }
 
+/* The largest magnitude. A maximum is the same in any order, so this may go across lanes. */
+static float reach(const float x[QUANT_BLOCK])
+{
+    lanes most = lanes_set(0);
+    for (int j = 0; j < QUANT_BLOCK; j += LANES)
+        most = lanes_max(lanes_abs(lanes_load(x + j)), most);
+    float result = most[0];
+    for (int i = 1; i < LANES; i++)
+        result = most[i] > result ? most[i] : result;
+    return result;
+}
+
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
     struct block_q8_0 *b = blocks;
     (void)weight; /* at 8 bits a search gains nothing: the largest value decides */
     for (; n > 0; n -= QUANT_BLOCK, x += QUANT_BLOCK, b++) {
-        float most = 0;
-        for (int j = 0; j < QUANT_BLOCK; j++)
-            most = fabsf(x[j]) > most ? fabsf(x[j]) : most;
-        b->d = half_scale(most / 127);
+        b->d = half_scale(reach(x) / 127);
         float inverse = fit_inverse(half_to_float(b->d));
         for (int j = 0; j < QUANT_BLOCK; j++)
             b->qs[j] = fit_code(x[j] * inverse, -127, 127);

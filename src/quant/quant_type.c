@@ -17,6 +17,19 @@ const struct quant_type *const *quant_table(enum cpu_isa isa)
     return tables[isa];
 }
 
+static quant_loss_kernel *const losses[CPU_ISA_COUNT] = {
+    [CPU_GENERIC] = quant_loss_generic,
+#ifdef __x86_64__
+    [CPU_AVX2] = quant_loss_avx2,
+    [CPU_AVX512] = quant_loss_avx512,
+#endif
+};
+
+void quant_loss(const float *x, const float *y, int64_t n, double *power, double *error)
+{
+    losses[cpu_isa()](x, y, n, power, error);
+}
+
 const struct quant_type *quant_type_at(int i)
 {
     return tables[cpu_isa()][i];

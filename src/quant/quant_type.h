@@ -45,4 +45,7 @@ static inline double quant_bits(const struct quant_type *t)
     return 8.0 * t->block_bytes / t->block;
 }
 
+/* What an encoding lost: adds Σ x² to *power and Σ (x - y)² to *error. */
+void quant_loss(const float *x, const float *y, int64_t n, double *power, double *error);
+
 #endif

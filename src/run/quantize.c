@@ -89,30 +89,6 @@ static void begin_pass(struct quantizer *q, const char *stage, double from, doub
 
 /* -------------------------------------------------------------- slice by slice */
 
-/* Σ x² and Σ (x - y)². Sixteen sums side by side, each over 16 of a block's 256 terms, so that the compiler can use
- * vectors and the result is the same with any of them. */
-static void add_squares(const float *x, const float *y, int64_t n, double *power, double *error)
-{
-    for (int64_t i = 0; i < n;) {
-        float p[16] = {0}, d[16] = {0};
-        int64_t end = i + 256 < n ? i + 256 : n;
-        for (; i + 16 <= end; i += 16)
-            for (int k = 0; k < 16; k++) {
-                float lost = x[i + k] - y[i + k];
-                p[k] += x[i + k] * x[i + k];
-                d[k] += lost * lost;
-            }
-        for (; i < end; i++) {
-            p[0] += x[i] * x[i];
-            d[0] += (x[i] - y[i]) * (x[i] - y[i]);
-        }
-        for (int k = 0; k < 16; k++) {
-            *power += p[k];
-            *error += d[k];
-        }
-    }
-}
-
 static int too_large_error(const struct quantizer *q, const struct tensor_plan *p, struct error *e)
 {
     return error_set(e, ERROR_FAILED, "%s: the tensor %s holds numbers too large for %s: give it another type"
@@ -126,7 +102,7 @@ static int encode_slice(struct quantizer *q, const struct tensor_plan *p, const 
 {
     p->type->encode(b->x, NULL, b->blocks, s->count);
     p->type->decode(b->blocks, b->y, s->count);
-    add_squares(b->x, b->y, s->count, &r->power, &r->error);
+    quant_loss(b->x, b->y, s->count, &r->power, &r->error);
     if (isfinite(r->error))
         return 0;
     q->hopeless = true;

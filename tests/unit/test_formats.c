@@ -339,6 +339,27 @@ static void every_input_gives_finite_values(void **state)
     free(e);
 }
 
+static void losses_are_added_up(void **state)
+{
+    (void)state;
+    struct example *e = make_example(0);
+    static const int lengths[] = {0, 1, 15, 16, 17, 255, 256, 257, 1000, MOST};
+    for (size_t i = 0; i < ARRAY_LENGTH(lengths); i++) {
+        double power = 1, error = 2, square = 0, difference = 0, power2 = 1, error2 = 2;
+        for (int k = 0; k < lengths[i]; k++) {
+            double lost = (double)e->x[k] - e->importance[k];
+            square += (double)e->x[k] * e->x[k];
+            difference += lost * lost;
+        }
+        quant_loss(e->x, e->importance, lengths[i], &power, &error);
+        quant_loss_generic(e->x, e->importance, lengths[i], &power2, &error2);
+        assert_true(fabs(power - 1 - square) <= 1e-6 * square);
+        assert_true(fabs(error - 2 - difference) <= 1e-6 * difference);
+        assert_true(power == power2 && error == error2);
+    }
+    free(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +371,7 @@ int main(void)
         cmocka_unit_test(an_outlier_is_not_clipped),
         cmocka_unit_test(importance_counts),
         cmocka_unit_test(every_input_gives_finite_values),
+        cmocka_unit_test(losses_are_added_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
