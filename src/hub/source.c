@@ -10,11 +10,26 @@
 #include "hub/offers.h"
 #include "model/discover.h"
 
-static const char ollama_scheme[] = "ollama:";
+/* Stores of other programs on this machine: models by the names that `quantwiz models` shows. */
+static const struct store {
+    const char *scheme, *place, *title;
+    const char *usual_tag;      /* added where a name has none; NULL: names have no tags */
+} stores[] = {
+    {"ollama:", "ollama", "Ollama", "latest"},
+    {"lmstudio:", "lmstudio", "LM Studio", NULL},
+};
+
+static const struct store *find_store(const char *given)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(stores); i++)
+        if (str_starts(given, stores[i].scheme))
+            return &stores[i];
+    return NULL;
+}
 
 bool source_is_named(const char *given)
 {
-    return reference_is(given) || str_starts(given, ollama_scheme);
+    return reference_is(given) || find_store(given);
 }
 
 /* ----------------------------------------------------------------------- the hub */
@@ -158,13 +173,14 @@ static int resolve_reference(const char *given, char **path, bool *stand_in, str
 
 /* ------------------------------------------------------------------------- stores */
 
-static int resolve_in_ollama(const char *given, char **path, struct error *e)
+static int resolve_in_store(const struct store *s, const char *given, char **path, struct error *e)
 {
-    const char *name = given + strlen(ollama_scheme);
-    char *full = strchr(path_name(name), ':') ? xstrdup(name) : xasprintf("%s:latest", name);
-    *path = discover_named("ollama", full);
-    int rc = *path ? 0 : error_set(e, ERROR_FAILED, "Ollama's store has no model %s: `quantwiz models` lists what it has,"
-                                   " `ollama pull %s` fetches it; OLLAMA_MODELS names a store elsewhere", full, name);
+    const char *name = given + strlen(s->scheme);
+    bool tagged = !s->usual_tag || strchr(path_name(name), ':');
+    char *full = tagged ? xstrdup(name) : xasprintf("%s:%s", name, s->usual_tag);
+    *path = discover_named(s->place, full);
+    int rc = *path ? 0 : error_set(e, ERROR_FAILED, "%s's store has no model '%s': `quantwiz models` lists what is there",
+                                   s->title, full);
     free(full);
     return rc;
 }
@@ -174,8 +190,9 @@ static int resolve(const char *given, char **path, bool *stand_in, struct watch 
     *path = NULL;
     if (reference_is(given))
         return resolve_reference(given, path, stand_in, w, e);
-    if (str_starts(given, ollama_scheme))
-        return resolve_in_ollama(given, path, e);
+    const struct store *store = find_store(given);
+    if (store)
+        return resolve_in_store(store, given, path, e);
     *path = path_expand(given);
     return 0;
 }

@@ -1,4 +1,5 @@
-/* Where a model comes from, whatever a person calls it: a path, "hf:ORG/NAME" on the hub, "ollama:NAME" in a store. */
+/* Where a model comes from, whatever a person calls it: a path, "hf:ORG/NAME" on the hub, "ollama:NAME[:TAG]" and
+ * "lmstudio:PUBLISHER/REPOSITORY/FILE" in the stores of other programs. */
 #ifndef HUB_SOURCE_H
 #define HUB_SOURCE_H
 

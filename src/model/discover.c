@@ -326,6 +326,7 @@ static const struct place {
     const char *below;
 } places[] = {
     {"huggingface", look_in_hub, "HF_HUB_CACHE", ""},
+    {"huggingface", look_in_hub, "HUGGINGFACE_HUB_CACHE", ""},
     {"huggingface", look_in_hub, "HF_HOME", "/hub"},
     {"huggingface", look_in_hub, "XDG_CACHE_HOME", "/huggingface/hub"},
     {"huggingface", look_in_hub, "HOME", "/.cache/huggingface/hub"},

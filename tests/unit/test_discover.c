@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "hub/source.h"
 #include "model/discover.h"
 
 static char top[] = "/tmp/test_discover.XXXXXX";
@@ -15,7 +16,8 @@ static char top[] = "/tmp/test_discover.XXXXXX";
 static int make_folder(void **state)
 {
     (void)state;
-    static const char *const unset[] = {"HF_HOME", "HF_HUB_CACHE", "LLAMA_CACHE", "OLLAMA_MODELS", "XDG_CACHE_HOME"};
+    static const char *const unset[] = {"HF_HOME", "HF_HUB_CACHE", "LLAMA_CACHE", "OLLAMA_MODELS", "XDG_CACHE_HOME",
+                                        "HUGGINGFACE_HUB_CACHE"};
     if (!mkdtemp(top) || chdir(top))
         return -1;
     for (size_t i = 0; i < ARRAY_LENGTH(unset); i++)
@@ -215,6 +217,15 @@ static void variables_name_the_stores(void **state)
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define LAYER(type, digest) "{\"mediaType\":\"application/vnd.ollama.image." type "\",\"digest\":\"" digest "\",\"size\":9}"
 
+static void assert_resolved(const char *given, const char *expected)
+{
+    char *path;
+    struct error e = {0};
+    assert_ok(source_resolve(given, &path, NULL, &e), &e);
+    assert_true(file_same(path, expected));
+    free(path);
+}
+
 static void ollama_store(void **state)
 {
     (void)state;
@@ -239,6 +250,13 @@ static void ollama_store(void **state)
     assert_found(&f, "someone/tiny:latest", "ollama", 77);
     assert_found(&f, "hf.co/org/repo:Q4_K_M", "ollama", 77);
     found_models_done(&f);
+    assert_resolved("ollama:llama3.2:1b", "ollama/blobs/sha256-" DIGEST);
+    assert_resolved("ollama:someone/tiny", "ollama/blobs/sha256-" DIGEST);
+    char *path;
+    struct error e = {0};
+    assert_int_equal(source_resolve("ollama:llama3.2", &path, NULL, &e), ERROR_FAILED);
+    assert_says(&e, "has no model 'llama3.2:latest'");
+    assert_null(path);
     unsetenv("OLLAMA_MODELS");
 }
 
@@ -249,6 +267,7 @@ static void lm_studio_store(void **state)
     put(".lmstudio/models/publisher/repo/model.gguf", 9);
     empty_folder(&f);
     assert_found(&f, "publisher/repo/model.gguf", "lmstudio", 9);
+    assert_resolved("lmstudio:publisher/repo/model.gguf", ".lmstudio/models/publisher/repo/model.gguf");
     found_models_done(&f);
 }
 
