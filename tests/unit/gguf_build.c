@@ -1,9 +1,11 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <unistd.h>
 
 #include "tests/unit/gguf_build.h"
+#include "tests/unit/noise.h"
 
 const struct gguf_shape gguf_llama2_7b = {
     .layers = 32, .embd = 4096, .heads = 32, .kv_heads = 32, .ffn = 11008, .vocab = 32000, .context = 4096};
@@ -97,6 +99,35 @@ void gguf_build_file(struct gguf_writer *w, const char *path, int flags)
         (!(flags & GGUF_BUILD_CUT) && ftruncate(fd, gguf_writer_size(w)) != 0) || close(fd) != 0)
         fail_msg("cannot write %s", path);
     gguf_writer_free(w);
+}
+
+static void fill_tensor(int fd, const struct gguf_tensor *t, struct noise *noise)
+{
+    int64_t n = t->shape[0] * t->shape[1] * t->shape[2] * t->shape[3];
+    float *x = xaligned(n * sizeof *x);
+    unsigned char *blocks = xaligned(t->bytes);
+    bool bias = strstr(t->name, ".bias"), near_one = t->dims == 1 && !bias && !strstr(t->name, "_shexp");
+    noise_fill(noise, x, n, near_one ? 0.2 : bias ? 0.5 : 1.5 / sqrt((double)t->shape[0]));
+    for (int64_t i = 0; near_one && i < n; i++)
+        x[i] = fabsf(x[i] + 1) + 0.1f;
+    t->type->encode(x, NULL, blocks, n);
+    assert_int_equal(pwrite(fd, blocks, t->bytes, (off_t)t->offset), t->bytes);
+    free(x);
+    free(blocks);
+}
+
+void gguf_build_fill(const char *path)
+{
+    struct gguf g;
+    struct error e;
+    struct noise noise = {.state = 11};
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_ok(gguf_open(&g, path, &e), &e);
+    for (uint64_t i = 0; i < g.tensor_count; i++)
+        fill_tensor(fd, &g.tensors[i], &noise);
+    gguf_close(&g);
+    close(fd);
 }
 
 void gguf_build_keep(const char *name, const void *bytes, size_t size)

@@ -31,6 +31,10 @@ enum { GGUF_BUILD_CUT = 1 };
 /* Fails the test where the file cannot be written. Frees `w`. */
 void gguf_build_file(struct gguf_writer *w, const char *path, int flags);
 
+/* Puts numbers into all tensors of such a file: norms, sinks and rotary factors near 1, the others such that rows keep a
+ * size near 1. The same file gets the same numbers. */
+void gguf_build_fill(const char *path);
+
 /* With GENERATE in the environment: keeps these bytes as tests/fuzz/corpus/gguf/NAME, an input of the fuzzer, unless
  * they are many. Blanks in `name` become dashes. */
 void gguf_build_keep(const char *name, const void *bytes, size_t size);

@@ -1,4 +1,4 @@
-/* The decoder on small made-up models, against a plain forward pass in double precision that is written here;
+/* The decoder on small made-up models, against a plain forward pass in double precision;
  * chunks against appended tokens; what it refuses; the demo model against transformers. */
 #include "tests/unit/unit.h"
 
@@ -11,6 +11,9 @@
 #include "quant/half.h"
 #include "tests/unit/gguf_build.h"
 #include "tests/unit/noise.h"
+#include "tests/unit/plain_decoder.h"
+
+static const struct plain_block llama;
 
 static char folder[] = "/tmp/test_decoder.XXXXXX";
 static char path[64];
@@ -36,36 +39,6 @@ static int remove_folder(void **state)
 /* Adds what a test wants beyond the plain llama: metadata or tensors. */
 typedef void adder(struct gguf_writer *w, const struct gguf_shape *s);
 
-/* Values of every tensor: norms and rotary factors near 1, weights such that rows keep a size near 1. */
-static void fill_tensor(int fd, const struct gguf_tensor *t, struct noise *noise)
-{
-    int64_t n = t->shape[0] * t->shape[1] * t->shape[2] * t->shape[3];
-    float *x = xaligned(n * sizeof *x);
-    unsigned char *blocks = xaligned(t->bytes);
-    bool near_one = t->dims == 1 && !strstr(t->name, ".bias");
-    noise_fill(noise, x, n, near_one ? 0.2 : t->dims == 1 ? 0.5 : 1.5 / sqrt((double)t->shape[0]));
-    for (int64_t i = 0; near_one && i < n; i++)
-        x[i] = fabsf(x[i] + 1) + 0.1f;
-    t->type->encode(x, NULL, blocks, n);
-    assert_int_equal(pwrite(fd, blocks, t->bytes, (off_t)t->offset), t->bytes);
-    free(x);
-    free(blocks);
-}
-
-static void fill_tensors(void)
-{
-    struct gguf g;
-    struct error e;
-    struct noise noise = {.state = 11};
-    int fd = open(path, O_WRONLY);
-    assert_true(fd >= 0);
-    assert_ok(gguf_open(&g, path, &e), &e);
-    for (uint64_t i = 0; i < g.tensor_count; i++)
-        fill_tensor(fd, &g.tensors[i], &noise);
-    gguf_close(&g);
-    close(fd);
-}
-
 static struct model *make_model(const struct gguf_shape *s, enum quant_id type, adder *add)
 {
     struct gguf_writer *w = gguf_build_llama(s, quant_type(type));
@@ -74,7 +47,7 @@ static struct model *make_model(const struct gguf_shape *s, enum quant_id type, 
     if (add)
         add(w, s);
     gguf_build_file(w, path, 0);
-    fill_tensors();
+    gguf_build_fill(path);
     assert_ok(model_open(&m, path, 0, &e), &e);
     return m;
 }
@@ -132,164 +105,6 @@ static void add_scales(struct gguf_writer *w, const struct gguf_shape *s)
     gguf_writer_f32(w, "llama.attn_logit_softcapping", 4);
     gguf_writer_f32(w, "llama.final_logit_softcapping", 2);
     gguf_writer_u32(w, "llama.rope.dimension_count", 8);
-}
-
-/* ------------------------------------------------------------- the plain forward pass */
-
-/* All of a tensor in double precision; free() it. NULL where the model has none of this name. */
-static double *values(const struct model *m, int layer, const char *name)
-{
-    char whole[64];
-    snprintf(whole, sizeof whole, "blk.%d.%s", layer, name);
-    const struct tensor *t = model_tensor(m, layer < 0 ? name : whole);
-    if (!t)
-        return NULL;
-    int64_t n = tensor_elements(t);
-    float *x = xaligned(n * sizeof *x);
-    double *y = xmalloc(n * sizeof *y);
-    t->type->decode(t->data, x, n);
-    for (int64_t i = 0; i < n; i++)
-        y[i] = x[i];
-    free(x);
-    return y;
-}
-
-/* y[n] = w[n][k] · x[k] + bias, of the tensor NAME.weight and maybe NAME.bias */
-static void times(const struct model *m, int layer, const char *name, const double *x, int k, double *y,
-                  int n)
-{
-    char weight[48], bias[48];
-    snprintf(weight, sizeof weight, "%s.weight", name);
-    snprintf(bias, sizeof bias, "%s.bias", name);
-    double *w = values(m, layer, weight), *b = values(m, layer, bias);
-    assert_non_null(w);
-    for (int i = 0; i < n; i++) {
-        y[i] = b ? b[i] : 0;
-        for (int j = 0; j < k; j++)
-            y[i] += w[(int64_t)i * k + j] * x[j];
-    }
-    free(w);
-    free(b);
-}
-
-/* Each `length` of x[n] divided by its root mean square, times the weight; nothing without a weight. */
-static void norm(const struct model *m, int layer, const char *name, const double *x, double *y, int n,
-                 int length)
-{
-    double *w = values(m, layer, name);
-    for (int at = 0; w && at < n; at += length) {
-        double squares = 0;
-        for (int i = 0; i < length; i++)
-            squares += x[at + i] * x[at + i];
-        double scale = 1 / sqrt(squares / length + m->hp.norm_eps);
-        for (int i = 0; i < length; i++)
-            y[at + i] = x[at + i] * scale * w[i];
-    }
-    free(w);
-}
-
-static void turn(const struct model *m, double *x, int heads, int length, int position)
-{
-    const struct hparams *hp = &m->hp;
-    double *factors = values(m, -1, "rope_freqs.weight");
-    double divide = strcmp(hp->rope_scaling, "linear") ? 1 : hp->rope_factor;
-    for (int h = 0; h < heads; h++)
-        for (int i = 0; i < hp->rope_dims / 2; i++) {
-            double angle =
-                position * pow(hp->rope_base, -2.0 * i / hp->rope_dims) / divide / (factors ? factors[i] : 1);
-            double *p = x + h * length + 2 * i, a = p[0], b = p[1];
-            p[0] = a * cos(angle) - b * sin(angle);
-            p[1] = a * sin(angle) + b * cos(angle);
-        }
-    free(factors);
-}
-
-enum { WIDE = 1024, LONG = 80 };
-
-/* Keys and values of every position so far, per layer. */
-struct past {
-    double k[4][LONG][WIDE], v[4][LONG][WIDE];
-};
-
-static double capped(double x, double cap)
-{
-    return cap > 0 ? cap * tanh(x / cap) : x;
-}
-
-static void plain_attention(const struct model *m, int layer, struct past *past, int position, double *x)
-{
-    const struct hparams *hp = &m->hp;
-    const struct layer_shape *s = &hp->layer[layer];
-    int d = s->key_length, group = s->heads / s->kv_heads;
-    double n[WIDE], q[WIDE], mixed[WIDE] = {0}, out[WIDE];
-    double scale = hp->attention_scale ? hp->attention_scale : 1 / sqrt(d);
-    double *k = past->k[layer][position], *v = past->v[layer][position];
-    norm(m, layer, "attn_norm.weight", x, n, hp->embd, hp->embd);
-    times(m, layer, "attn_q", n, hp->embd, q, s->heads * d);
-    times(m, layer, "attn_k", n, hp->embd, k, s->kv_heads * d);
-    times(m, layer, "attn_v", n, hp->embd, v, s->kv_heads * s->value_length);
-    norm(m, layer, "attn_q_norm.weight", q, q, s->heads * d, d);
-    norm(m, layer, "attn_k_norm.weight", k, k, s->kv_heads * d, d);
-    turn(m, q, s->heads, d, position);
-    turn(m, k, s->kv_heads, d, position);
-    for (int h = 0; h < s->heads; h++) {
-        double weight[LONG], whole = 0;
-        for (int p = 0; p <= position; p++) {
-            double score = 0;
-            for (int i = 0; i < d; i++)
-                score += q[h * d + i] * past->k[layer][p][h / group * d + i];
-            whole += weight[p] = exp(capped(score * scale, hp->attn_softcap));
-        }
-        for (int p = 0; p <= position; p++)
-            for (int i = 0; i < s->value_length; i++)
-                mixed[h * s->value_length + i] +=
-                    weight[p] / whole * past->v[layer][p][h / group * s->value_length + i];
-    }
-    times(m, layer, "attn_output", mixed, s->heads * s->value_length, out, hp->embd);
-    norm(m, layer, "post_attention_norm.weight", out, out, hp->embd, hp->embd);
-    for (int i = 0; i < hp->embd; i++)
-        x[i] += out[i] * (hp->residual_scale ? hp->residual_scale : 1);
-}
-
-static void plain_feed_forward(const struct model *m, int layer, double *x)
-{
-    const struct hparams *hp = &m->hp;
-    int ffn = hp->layer[layer].ffn;
-    double n[WIDE], gate[WIDE], up[WIDE], out[WIDE];
-    norm(m, layer, "ffn_norm.weight", x, n, hp->embd, hp->embd);
-    times(m, layer, "ffn_gate", n, hp->embd, gate, ffn);
-    times(m, layer, "ffn_up", n, hp->embd, up, ffn);
-    for (int i = 0; i < ffn; i++)
-        gate[i] *= up[i] / (1 + exp(-gate[i]));
-    times(m, layer, "ffn_down", gate, ffn, out, hp->embd);
-    norm(m, layer, "post_ffw_norm.weight", out, out, hp->embd, hp->embd);
-    for (int i = 0; i < hp->embd; i++)
-        x[i] += out[i] * (hp->residual_scale ? hp->residual_scale : 1);
-}
-
-/* logits[count][vocab] of one sequence */
-static double *plain_forward(const struct model *m, const int32_t *tokens, int count)
-{
-    const struct hparams *hp = &m->hp;
-    struct past *past = xcalloc(1, sizeof *past);
-    double *embd = values(m, -1, "token_embd.weight");
-    double *logits = xmalloc((int64_t)count * hp->vocab * sizeof *logits);
-    for (int t = 0; t < count; t++) {
-        double x[WIDE], *out = logits + (int64_t)t * hp->vocab;
-        for (int i = 0; i < hp->embd; i++)
-            x[i] = embd[(int64_t)tokens[t] * hp->embd + i] * (hp->embedding_scale ? hp->embedding_scale : 1);
-        for (int layer = 0; layer < hp->layers; layer++) {
-            plain_attention(m, layer, past, t, x);
-            plain_feed_forward(m, layer, x);
-        }
-        norm(m, -1, "output_norm.weight", x, x, hp->embd, hp->embd);
-        times(m, -1, model_tensor(m, "output.weight") ? "output" : "token_embd", x, hp->embd, out, hp->vocab);
-        for (int i = 0; i < hp->vocab; i++)
-            out[i] = capped(out[i] * (hp->logit_scale ? hp->logit_scale : 1), hp->final_softcap);
-    }
-    free(past);
-    free(embd);
-    return logits;
 }
 
 /* ----------------------------------------------------------------------- tests */
@@ -366,7 +181,7 @@ static void check_model(const struct gguf_shape *s, enum quant_id type, adder *a
     double *want[SEQUENCES];
     make_tokens(tokens, SEQUENCES * LENGTH, m->hp.vocab);
     for (int i = 0; i < SEQUENCES; i++)
-        want[i] = plain_forward(m, tokens + i * LENGTH, LENGTH);
+        want[i] = plain_forward(m, &llama, tokens + i * LENGTH, LENGTH);
     check_chunks(m, tokens, want);
     check_append(m, tokens, want[0]);
     for (int i = 0; i < SEQUENCES; i++)
@@ -472,7 +287,7 @@ static void chunks_beside_append(void **state)
     int32_t tokens[SEQUENCES * LENGTH];
     float logits[101], again[101];
     make_tokens(tokens, SEQUENCES * LENGTH, m->hp.vocab);
-    double *want = plain_forward(m, tokens, LENGTH);
+    double *want = plain_forward(m, &llama, tokens, LENGTH);
     for (int sequences = 0; sequences <= SEQUENCES; sequences += SEQUENCES) {
         struct decoder *d = open_decoder(m, LENGTH, sequences);
         uint64_t bytes = decoder_bytes(d);
@@ -503,7 +318,7 @@ static void rounded_activations(void **state)
     float logits[LENGTH * 64];
     double most = 0;
     make_tokens(tokens, LENGTH, m->hp.vocab);
-    double *want = plain_forward(m, tokens, LENGTH);
+    double *want = plain_forward(m, &llama, tokens, LENGTH);
     assert_ok(decoder_open(&d, m, &o, &e), &e);
     assert_ok(decoder_chunks(d, tokens, 1, LENGTH, NULL, &e), &e);
     decoder_logits(d, 0, LENGTH, logits);
