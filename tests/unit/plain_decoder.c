@@ -88,13 +88,14 @@ static void turn(const struct model *m, const struct plain_block *b, int layer, 
     int pairs = hp->rope_dims / 2;
     if (b->skip_period && (layer + 1) % b->skip_period == 0)
         return;
-    double *factors = values(m, -1, "rope_freqs.weight"), base = local ? b->local_base : hp->rope_base;
+    double *factors = values(m, -1, b->factors ? b->factors : "rope_freqs.weight"), magnitude = hp->rope_attn_factor;
+    double base = local ? b->local_base : hp->rope_base;
     double divide = !local && strcmp(hp->rope_scaling, "linear") == 0 ? hp->rope_factor : 1;
     for (int h = 0; h < heads; h++)
         for (int i = 0; i < pairs; i++) {
             double angle = position * pow(base, -2.0 * i / hp->rope_dims) / divide / (factors ? factors[i] : 1);
             double *p = x + h * length + (b->halves ? i : 2 * i), *q = p + (b->halves ? pairs : 1);
-            double first = *p, second = *q;
+            double first = *p * magnitude, second = *q * magnitude;
             *p = first * cos(angle) - second * sin(angle);
             *q = first * sin(angle) + second * cos(angle);
         }

@@ -13,6 +13,7 @@ struct plain_block {
     bool halves;           /* rotary pairs are (i, i + d/2) */
     int skip_period;       /* layer n - 1, 2n - 1, ... rotates nothing */
     int window, window_period; /* but for layers n - 1, 2n - 1, ..., positions see so many, themselves among them */
+    const char *factors;   /* name of the tensor that divides angles; NULL: rope_freqs.weight, where there is one */
     double local_base;     /* rotary base of layers with a window, which then are not scaled */
     bool whole_norms;      /* queries and keys are normalized over all heads at once */
     const char *ffn_norm;  /* name of the norm before the feed-forward part; NULL: ffn_norm.weight */

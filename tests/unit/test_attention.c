@@ -11,6 +11,7 @@ struct sample {
     struct layer_shape shape;
     int sequences, length, past;
     double softcap;
+    bool sinks;
     float *q, *k, *v, *out;
 };
 
@@ -21,6 +22,8 @@ static float *noise_floats(int64_t count, uint64_t seed)
     noise_fill(&n, x, count, 1);
     return x;
 }
+
+static const float sinks[6] = {0.5f, -1, 2, 0, 1, -3};
 
 static void run(struct sample *s, int threads)
 {
@@ -35,6 +38,7 @@ static void run(struct sample *s, int threads)
                                   .shape = l,
                                   .scale = 0.3,
                                   .softcap = s->softcap,
+                                  .sinks = s->sinks ? sinks : NULL,
                                   .sequences = s->sequences,
                                   .length = s->length,
                                   .past = s->past,
@@ -63,7 +67,7 @@ static double expected(const struct sample *s, int sequence, int query, int head
         first = l->window && position + 1 > l->window ? position + 1 - l->window : 0;
     int kv_head = head / (l->heads / l->kv_heads);
     const float *q = s->q + (((int64_t)sequence * s->length + query) * l->heads + head) * l->key_length;
-    double weights = 0, sum = 0;
+    double weights = s->sinks ? exp(sinks[head]) : 0, sum = 0;
     for (int p = first; p <= position; p++) {
         int64_t key = ((int64_t)sequence * (s->past + s->length) + p) * l->kv_heads + kv_head;
         double score = 0;
@@ -118,6 +122,16 @@ static void equals_definition(void **state)
          .sequences = 1,
          .length = 40,
          .softcap = 2},
+        {.shape = {.heads = 6, .kv_heads = 2, .key_length = 8, .value_length = 8, .window = 20},
+         .sequences = 2,
+         .length = 130,
+         .sinks = true},
+        {.shape = {.heads = 6, .kv_heads = 3, .key_length = 8, .value_length = 8},
+         .sequences = 1,
+         .length = 1,
+         .past = 30,
+         .softcap = 2,
+         .sinks = true},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(samples); i++) {
         run(&samples[i], 2);
@@ -221,11 +235,41 @@ static double yarn(const struct hparams *hp, int pair)
     return plain(hp, pair) * (1 - slow[pair]) + plain(hp, pair) / 4 * slow[pair];
 }
 
+/* The same from 2.0160 to 5.0263, where 32 turns and one turn are exactly. */
+static double exact_yarn(const struct hparams *hp, int pair)
+{
+    static const double slow[8] = {0, 0, 0, 0.3268776544, 0.6590704638, 0.9912632733, 1, 1};
+    return plain(hp, pair) * (1 - slow[pair]) + plain(hp, pair) / 4 * slow[pair];
+}
+
+/* From 16 turns (pair 2.62, so 2) to 2 (pair 4.43, so 5); the magnitude is that of the file on top. */
+static double narrow_yarn(const struct hparams *hp, int pair)
+{
+    static const double slow[8] = {0, 0, 0, 1. / 3, 2. / 3, 1, 1, 1};
+    return plain(hp, pair) * (1 - slow[pair]) + plain(hp, pair) / 4 * slow[pair];
+}
+
 static void rotary_yarn(void **state)
 {
     (void)state;
-    struct hparams hp = rotary("yarn", 4);
+    struct hparams hp = rotary("yarn", 4), exact = hp, narrow = hp;
+    exact.rope_ramp_exact = true;
+    narrow.rope_fast = 16;
+    narrow.rope_slow = 2;
+    narrow.rope_attn_factor = 1.5;
     check_angles(&adjacent, &hp, NULL, yarn, 1 + 0.1 * log(4));
+    check_angles(&halves, &exact, NULL, exact_yarn, 1 + 0.1 * log(4));
+    check_angles(&adjacent, &narrow, NULL, narrow_yarn, 1.5 * (1 + 0.1 * log(4)));
+}
+
+/* The magnitude is the file's alone, and so are the factors. */
+static void rotary_longrope(void **state)
+{
+    (void)state;
+    struct hparams hp = rotary("longrope", 32);
+    static const float factors[8] = {1, 1, 1.5f, 2, 4, 8, 8, 8};
+    hp.rope_attn_factor = 1.19;
+    check_angles(&halves, &hp, factors, plain, 1.19);
 }
 
 int main(void)
@@ -233,7 +277,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_definition),     cmocka_unit_test(long_past),
         cmocka_unit_test(any_number_of_threads), cmocka_unit_test(rotary_pairs),
-        cmocka_unit_test(rotary_yarn),
+        cmocka_unit_test(rotary_yarn),           cmocka_unit_test(rotary_longrope),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

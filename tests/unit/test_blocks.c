@@ -41,6 +41,7 @@ enum {
 enum {
     NO_PRE_NORMS = 1, POST_NORMS = 2, NORMED_HEADS = 4, NORMED_ROWS = 8, QKV_BIASES = 16, ALL_BIASES = 32, SINKS = 64,
     MIXTURE = 128, OWN_WIDTH = 256, SHARED = 512, SHARED_GATE = 1024, FUSED = 2048, NORM_RENAMED = 4096,
+    FACTORS = 8192,
 };
 
 static void linear_by_8(struct gguf_writer *w)
@@ -83,6 +84,16 @@ static void short_window(struct gguf_writer *w)
     gguf_writer_u32(w, "gpt-oss.attention.sliding_window", WINDOW);
 }
 
+static void longrope(struct gguf_writer *w, int original)
+{
+    gguf_writer_text(w, "phi3.rope.scaling.type", "longrope");
+    gguf_writer_f32(w, "phi3.rope.scaling.attn_factor", 1.2f);
+    gguf_writer_u32(w, "phi3.rope.scaling.original_context_length", original);
+}
+
+static void within_original(struct gguf_writer *w) { longrope(w, 64); }
+static void beyond_original(struct gguf_writer *w) { longrope(w, 16); }
+
 static const struct sample {
     const char *arch;
     int tensors;
@@ -100,6 +111,8 @@ static const struct sample {
      {.halves = true, .gate = PLAIN_GELU, .embedding_scale = 6.928203230275509, .window = WINDOW, .window_period = 6,
       .local_base = 10000}},
     {"phi3", FUSED, NULL, {.halves = true}},
+    {"phi3", FUSED | FACTORS, within_original, {.halves = true, .factors = "rope_factors_short.weight"}},
+    {"phi3", FUSED | FACTORS, beyond_original, {.halves = true, .factors = "rope_factors_long.weight"}},
     {"smollm3", 0, NULL, {.skip_period = 4}},
     {"olmo2", NO_PRE_NORMS | POST_NORMS | NORMED_ROWS, NULL, {.halves = true, .whole_norms = true}},
     {"olmo2", NO_PRE_NORMS | POST_NORMS | NORMED_ROWS, plain_window,
@@ -232,6 +245,10 @@ static struct gguf_writer *describe(const struct sample *s)
     put(w, -1, "token_embd.weight", EMBD, VOCAB, 0);
     for (int i = 0; i < LAYERS; i++)
         put_layer(w, i, s->tensors);
+    if (s->tensors & FACTORS) {
+        put(w, -1, "rope_factors_long.weight", HEAD / 2, 0, 0);
+        put(w, -1, "rope_factors_short.weight", HEAD / 2, 0, 0);
+    }
     put(w, -1, "output_norm.weight", EMBD, 0, 0);
     put(w, -1, "output.weight", EMBD, VOCAB, 0);
     return w;
@@ -312,6 +329,25 @@ static void every_block_as_defined(void **state)
         struct model *m = make_model(&samples[i]);
         check_chunks(m, &samples[i], tokens);
         check_append(m, &samples[i], tokens);
+        model_close(m);
+    }
+}
+
+/* Gemma's largest models share out the embedding's width, not a head's; llama.cpp knows them by their layers. */
+static void scores_of_wide_models(void **state)
+{
+    (void)state;
+    static const struct { const char *arch; int layers; double scale; } wanted[] = {
+        {"gemma2", 46, 0.25}, {"gemma2", 42, 0}, {"gemma3", 62, 0.25}, {"gemma3", 46, 0}, {"llama", 46, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++) {
+        struct gguf_shape shape = {.arch = wanted[i].arch, .layers = wanted[i].layers, .embd = 64, .heads = 4,
+                                   .kv_heads = 2, .ffn = FFN, .vocab = VOCAB, .context = 64, .head_length = HEAD};
+        struct model *m;
+        struct error e;
+        gguf_build_file(gguf_build_metadata(&shape), path, 0);
+        assert_ok(model_open(&m, path, 0, &e), &e);
+        assert_true(m->hp.attention_scale == wanted[i].scale);
         model_close(m);
     }
 }
@@ -484,6 +520,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_block_as_defined),
+        cmocka_unit_test(scores_of_wide_models),
         cmocka_unit_test(every_row_has_a_sample),
         cmocka_unit_test(experts_get_their_rows),
         cmocka_unit_test(any_number_of_threads),
