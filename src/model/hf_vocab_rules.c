@@ -1,6 +1,7 @@
 /* What tokenizer.json says beyond GGUF, for the text room: keys under HF_VOCAB_PRIVATE,
  *
- *     normalizer        texts, three a step: "nfc" "" ""; "prepend" TEXT ""; "replace" TEXT BY
+ *     normalizer        texts, three a step: "nfc" "" ""; "prepend" TEXT ""; "replace" TEXT BY; "strip" SIDE ""; ...
+ *     charsmap          bytes: SentencePiece's table for the step "charsmap"
  *     split             texts, a regular expression (Oniguruma's) a step
  *     metaspace         "first", "always" or "never"; metaspace_splits: bool
  *     whole_words       bool: model.ignore_merges
@@ -40,7 +41,10 @@ static void read_normalizer(struct hf_rules *r, const json_t *step)
             add_normalizer(r, forms[i].what, "", "");
             return;
         }
-    if (is(type, "Prepend") && hf_json_text(step, "prepend"))
+    bool left = hf_json_true(step, "strip_left"), right = hf_json_true(step, "strip_right");
+    if (is(type, "Strip") && (left || right))
+        add_normalizer(r, "strip", left && right ? "both" : left ? "left" : "right", "");
+    else if (is(type, "Prepend") && hf_json_text(step, "prepend"))
         add_normalizer(r, "prepend", hf_json_text(step, "prepend"), "");
     else if (is(type, "Replace") && text && *text && by)
         add_normalizer(r, "replace", text, by);
@@ -66,7 +70,7 @@ static void read_pre_tokenizer(struct hf_rules *r, const json_t *step)
     if (is(type, "Metaspace"))
         read_metaspace(r, step);
     else if (is(type, "WhitespaceSplit"))
-        add_normalizer(r, "squeeze_all", "", "");
+        add_normalizer(r, "words", "", "");
     else if (!is(hf_json_text(json_object_get(step, "pattern"), "String"), " ")) /* Gemma: no blanks are left by then */
         r->strange = true;
 }
@@ -151,6 +155,8 @@ void hf_rules_write(const struct hf_vocab *v, struct gguf_writer *w)
 {
     const struct hf_rules *r = &v->rules;
     gguf_writer_texts(w, HF_VOCAB_PRIVATE "normalizer", r->normalizers, r->normalizer_count);
+    if (v->charsmap)
+        gguf_writer_array(w, HF_VOCAB_PRIVATE "charsmap", GGUF_U8, v->charsmap, v->charsmap_bytes);
     if (r->split_count)
         gguf_writer_texts(w, HF_VOCAB_PRIVATE "split", r->splits, r->split_count);
     if (r->metaspace)

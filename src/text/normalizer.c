@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "model/hf_vocab.h"
+#include "text/charsmap.h"
 #include "text/utf8.h"
 #include "text/vocab.h"
 
@@ -15,11 +16,13 @@ struct step {
     const char *a, *b; /* its two texts */
     size_t a_length, b_length;
     utf8proc_option_t form;
+    const struct charsmap *map;
 };
 
 struct normalizer {
     struct step *steps;
     int count, capacity;
+    struct charsmap map; /* SentencePiece's; empty: none */
     struct arena arena;
 };
 
@@ -94,6 +97,87 @@ static void replace(const struct step *s, const char *text, size_t length, struc
     str_add_bytes(out, text, end - text);
 }
 
+/* As the library applies SentencePiece's table: what the first bytes of a short cluster of characters become is taken
+ * for the whole cluster, else each character goes by itself. */
+static void map_cluster(const struct step *s, const char *text, size_t length, struct str *out)
+{
+    enum { SHORT = 6 };
+    size_t used;
+    const char *by = length < SHORT ? charsmap_shortest(s->map, text, length, &used) : NULL;
+    if (by) {
+        str_add(out, by);
+        return;
+    }
+    for (size_t at = 0, from = 0; at < length; from = at) {
+        utf8_next(text, length, &at);
+        by = charsmap_shortest(s->map, text + from, at - from, &used);
+        if (by)
+            str_add(out, by);
+        else
+            str_add_bytes(out, text + from, at - from);
+    }
+}
+
+static void map_characters(const struct step *s, const char *text, size_t length, struct str *out)
+{
+    utf8proc_int32_t state = 0, before = -1;
+    size_t start = 0;
+    for (size_t at = 0, from = 0; at < length; from = at) {
+        utf8proc_int32_t c = (utf8proc_int32_t)utf8_next(text, length, &at);
+        if (before >= 0 && utf8proc_grapheme_break_stateful(before, c, &state)) {
+            map_cluster(s, text + start, from - start, out);
+            start = from;
+        }
+        before = c;
+    }
+    if (length > start)
+        map_cluster(s, text + start, length - start, out);
+}
+
+/* Two blanks or more become the text. */
+static void squeeze(const struct step *s, const char *text, size_t length, struct str *out)
+{
+    for (size_t at = 0, n; at < length; at += n) {
+        for (n = 0; at + n < length && text[at + n] == ' ';)
+            n++;
+        if (n > 1)
+            str_add_bytes(out, s->a, s->a_length);
+        else
+            str_add_bytes(out, text + at, n = 1);
+    }
+}
+
+/* The words with one blank between, whatever white space was there. */
+static void join_words(const struct step *s, const char *text, size_t length, struct str *out)
+{
+    bool started = false, wanted = false;
+    (void)s;
+    for (size_t at = 0, from = 0; at < length; from = at) {
+        if (utf8_is_space(utf8_next(text, length, &at))) {
+            wanted = started;
+            continue;
+        }
+        str_add(out, wanted ? " " : "");
+        str_add_bytes(out, text + from, at - from);
+        started = true;
+        wanted = false;
+    }
+}
+
+/* White space at the ends goes: `a` names them, "left", "right" or "both". */
+static void strip(const struct step *s, const char *text, size_t length, struct str *out)
+{
+    size_t from = 0, to = length, at, next;
+    for (at = 0; *s->a != 'r' && at < length && utf8_is_space(utf8_next(text, length, &at));)
+        from = at;
+    for (at = from, to = from; at < length; at = next) {
+        next = at;
+        if (!utf8_is_space(utf8_next(text, length, &next)) || *s->a == 'l')
+            to = next;
+    }
+    str_add_bytes(out, text + from, to - from);
+}
+
 static const struct {
     const char *name;
     void (*apply)(const struct step *s, const char *text, size_t length, struct str *out);
@@ -105,6 +189,10 @@ static const struct {
     {"nfkd", to_form, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT},
     {"prepend", prepend, 0},
     {"replace", replace, 0},
+    {"charsmap", map_characters, 0},
+    {"squeeze", squeeze, 0},
+    {"words", join_words, 0},
+    {"strip", strip, 0},
 };
 
 /* ------------------------------------------------------------------ opening */
@@ -129,9 +217,17 @@ static int add_step(struct normalizer *n, const unsigned char **at, const char *
     if (k == ARRAY_LENGTH(known) || (known[k].apply == replace && s.a_length == 0))
         return error_set(e, ERROR_FAILED, "%s: unknown step '%s' in %snormalizer", path, name, HF_VOCAB_PRIVATE);
     s.apply = known[k].apply;
+    s.map = &n->map;
     s.form = known[k].form;
     array_push(n->steps, n->count, n->capacity) = s;
     return 0;
+}
+
+static void read_map(struct charsmap *m, const struct gguf *g)
+{
+    const struct gguf_value *v = gguf_find(g, HF_VOCAB_PRIVATE "charsmap");
+    if (v && v->kind == GGUF_ARRAY && v->item_kind == GGUF_U8)
+        charsmap_init(m, v->data, v->count);
 }
 
 int normalizer_open(struct normalizer **out, const struct gguf *g, const char *path, struct error *e)
@@ -144,6 +240,7 @@ int normalizer_open(struct normalizer **out, const struct gguf *g, const char *p
         return gguf_find(g, key) ? ERROR_FAILED : 0;
     struct normalizer *n = xcalloc(1, sizeof *n);
     const unsigned char *at = texts->data;
+    read_map(&n->map, g);
     for (uint64_t i = 0; !rc && i + 3 <= texts->count; i += 3)
         rc = add_step(n, &at, path, e);
     if (rc || n->count == 0) {

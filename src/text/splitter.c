@@ -16,6 +16,7 @@ struct splitter {
     struct normalizer *normalizer; /* NULL: none */
     struct added raw, normalized;  /* tokens that are looked for before and after normalizing */
     enum { BLANKS_STAY, BLANKS_FIRST, BLANKS_ALWAYS, BLANKS_NEVER } blanks; /* where U+2581 is put before a text */
+    bool splits; /* words end before U+2581 */
     struct arena arena;
 };
 
@@ -83,16 +84,20 @@ static void read_blanks(struct splitter *p, const struct gguf *g)
 int splitter_open(struct splitter **out, const struct gguf *g, struct vocab *v, const char *path, struct error *e)
 {
     struct splitter *p;
+    int64_t splits;
     int rc;
     *out = NULL;
     if (!gguf_find(g, HF_VOCAB_PRIVATE "added"))
         return 0;
     p = xcalloc(1, sizeof *p);
     read_blanks(p, g);
+    if (gguf_integer(g, HF_VOCAB_PRIVATE "metaspace_splits", &splits))
+        p->splits = splits != 0;
     if ((rc = normalizer_open(&p->normalizer, g, path, e)) || (rc = read_added(p, g, v, path, e))) {
         splitter_free(p);
         return rc;
     }
+    v->prepared = true;
     *out = p;
     return 0;
 }
@@ -129,6 +134,18 @@ static void put_blanks(const struct cutting *c, const char *text, size_t length,
         str_add_bytes(out, text[i] == ' ' ? BLANK : text + i, text[i] == ' ' ? strlen(BLANK) : 1);
 }
 
+/* Each word with the U+2581 before it, where the rules say so; else the whole. */
+static void give_words(const struct cutting *c, const char *text, size_t length)
+{
+    size_t start = 0;
+    for (size_t at = 1; c->p->splits && at + strlen(BLANK) <= length; at++)
+        if (memcmp(text + at, BLANK, strlen(BLANK)) == 0) {
+            c->part(c->user, text + start, at - start, -1);
+            start = at;
+        }
+    c->part(c->user, text + start, length - start, -1);
+}
+
 static void take_normalized(void *user, const char *text, size_t length, const struct added_token *token)
 {
     struct cutting *c = user;
@@ -137,7 +154,7 @@ static void take_normalized(void *user, const char *text, size_t length, const s
     } else if (c->p->blanks != BLANKS_STAY) {
         struct str s = {0};
         put_blanks(c, text, length, &s);
-        c->part(c->user, s.data, s.length, -1);
+        give_words(c, s.data, s.length);
         str_done(&s);
     } else {
         c->part(c->user, text, length, -1);

@@ -16,7 +16,7 @@ struct text_model {
                    struct tokens *out);
 };
 
-extern const struct text_model text_model_bpe, text_model_spm;
+extern const struct text_model text_model_bpe, text_model_spm, text_model_unigram;
 
 void tokens_add(struct tokens *t, int32_t id);
 

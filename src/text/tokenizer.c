@@ -8,7 +8,7 @@
 #include "text/text_model.h"
 #include "text/vocab.h"
 
-static const struct text_model *const text_models[] = {&text_model_bpe, &text_model_spm};
+static const struct text_model *const text_models[] = {&text_model_bpe, &text_model_spm, &text_model_unigram};
 
 struct tokenizer {
     const struct text_model *kind;
@@ -30,7 +30,7 @@ static const struct text_model *choose_kind(struct gguf *g, const char *path, st
             return text_models[i];
     if (name)
         error_set(e, ERROR_FAILED, "%s: its tokenizer is of the kind '%s' (tokenizer.ggml.model), which is not "
-                  "known here; known are gpt2 (byte-level BPE) and llama (SentencePiece BPE)", path, name);
+                  "known here; known are gpt2 (byte-level BPE), llama (SentencePiece BPE) and t5 (SentencePiece unigram)", path, name);
     else
         error_set(e, ERROR_FAILED, "%s: the metadata has no tokenizer.ggml.model, so its text cannot be split "
                   "into tokens (was the file made without a vocabulary?)", path);

@@ -34,6 +34,7 @@ struct vocab {
     struct strmap ids;     /* by text */
     int32_t bos, eos, unknown; /* -1: none */
     bool adds_bos, adds_eos, adds_space; /* adds_space: SentencePiece puts a blank before the text */
+    bool prepared;         /* texts come normalized, with SentencePiece's blanks where they belong */
     struct arena arena;
 };
 
