@@ -14,6 +14,7 @@ import traceback
 import numpy as np
 
 import llama
+import vocabularies
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 DIR = pathlib.Path(os.environ["CLIENTS_DIR"])
@@ -311,6 +312,103 @@ def check_tokens_equal_llama():
             assert a == b, "%s: %r: %s, llama.cpp %s" % (model.name, text[:60], a[:20], b[:20])
         client.close()
     return "%d texts, two vocabularies" % (len(HARD) + 1)
+
+
+def folders():
+    """Names and folders of all the tokenizers that can be had, published ones and such as are trained here."""
+    try:
+        import sentencepiece
+        import tokenizers
+    except ImportError:
+        raise Skip("tokenizers and sentencepiece could not be installed")
+    top = WORK / "vocabularies"
+    top.mkdir(exist_ok=True)
+    for name in vocabularies.FAMILIES:
+        vocabularies.train_family(name, TEXT, top / name)
+        yield name, top / name
+    for package in sorted((DIR / "tokenizers").glob("*/package")):
+        vocabularies.from_npm(package, top / package.parent.name)
+        yield package.parent.name + " (npm)", top / package.parent.name
+    for path in sorted((DIR / "mistral_common/data").glob("tekken_240911.json")):
+        vocabularies.from_tekken(path, top / "mistral-tekken")
+        yield "Mistral's tekken", top / "mistral-tekken"
+    for path in sorted((DIR / "mistral_common/data").glob("*.model.v[13]")):
+        for legacy, keep in ((True, True), (False, True), (True, False)):
+            name = "mistral%s%s%s" % (path.suffix, "" if legacy else "-first", "" if keep else "-json")
+            vocabularies.from_sentencepiece(path, top / name, legacy, keep)
+            yield name, top / name
+    model = vocabularies.train_sentencepiece(top / "bpe.model", TEXT, "bpe", byte_fallback=True, split_digits=True,
+                                             normalization_rule_name="identity", remove_extra_whitespaces=False)
+    vocabularies.from_sentencepiece(model, top / "llama-2")
+    yield "llama-2", top / "llama-2"
+    vocabularies.from_sentencepiece(model, top / "phi-3", more=vocabularies.PHI3)
+    yield "phi-3", top / "phi-3"
+    model = vocabularies.train_sentencepiece(top / "gemma.model", TEXT, "bpe", byte_fallback=True, split_digits=True,
+                                             normalization_rule_name="identity", remove_extra_whitespaces=False,
+                                             add_dummy_prefix=False, allow_whitespace_only_pieces=True)
+    vocabularies.from_sentencepiece(model, top / "gemma-2", prefix=False, gemma=True)
+    yield "gemma-2", top / "gemma-2"
+    model = vocabularies.train_sentencepiece(top / "unigram.model", TEXT, "unigram", normalization_rule_name="nmt_nfkc")
+    for name in ("t5", "xlm-roberta"):
+        vocabularies.from_unigram(model, top / name, name == "t5")
+        yield name, top / name
+    vocabularies.model_alone(model, top / "unigram")
+    yield "unigram", top / "unigram"
+
+
+def batch(model, texts, *options):
+    """The tokens of many texts at once."""
+    sample = WORK / "batch.jsonl"
+    sample.write_text("".join(json.dumps(t) + "\n" for t in texts))
+    run = subprocess.run([os.environ["QUANTWIZ"], "tokenize", model, "--batch", "--special", "-f", sample, *options],
+                         capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return [json.loads(line)["tokens"] for line in run.stdout.splitlines()]
+
+
+def check_tokens_equal_tokenizers():
+    """A folder's: hard texts, the demo's, and 10,000 random ones, added tokens among them."""
+    shown = []
+    for name, folder in folders():
+        if not (folder / "tokenizer.json").exists():
+            continue
+        from tokenizers import Tokenizer
+        client = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        described = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+        added = [t["content"] for t in described["added_tokens"]][-300:]
+        texts = vocabularies.HARD + list(vocabularies.random_texts(10000, added)) + TEXT.split("\n\n")
+        for text, ours in zip(texts, batch(folder, texts), strict=True):
+            theirs = client.encode(text).ids
+            assert ours == theirs or tie(described, ours, theirs), "%s: %a: %s, tokenizers %s" % (
+                name, text[:80], ours[:20], theirs[:20])
+        shown.append(name)
+    return "%d texts each: %s" % (len(texts), ", ".join(shown))
+
+
+def tie(described, a, b):
+    """Two ways to put a text together from a unigram's tokens whose scores sum up alike."""
+    if described["model"]["type"] != "Unigram":
+        return False
+    score = lambda ids: sum(described["model"]["vocab"][i][1] for i in ids)
+    return abs(score(a) - score(b)) < 1e-6
+
+
+def check_converted_tokens_equal_llama():
+    """A folder as a GGUF file: llama.cpp opens it, and quantwiz cuts its texts as llama.cpp does."""
+    need_llama()
+    shown = []
+    for name, folder in folders():
+        path = WORK / "vocabulary.gguf"
+        path.unlink(missing_ok=True)
+        quantwiz("convert", folder, path)
+        client = llama.Model(path, 64)
+        texts = [t for t in vocabularies.HARD + list(vocabularies.random_texts(1000)) if t and "\0" not in t] + [TEXT]
+        for text, ours in zip(texts, batch(path, texts), strict=True):
+            theirs = client.tokens(text, special=True)
+            assert ours == theirs, "%s: %a: %s, llama.cpp %s" % (name, text[:80], ours[:20], theirs[:20])
+        client.close()
+        shown.append(name)
+    return "%d texts each: %s" % (len(texts), ", ".join(shown))
 
 
 def check_greedy_answers_equal_llama():

@@ -2,9 +2,7 @@
 families (pre-tokenizer, normalizer, post-processor as in their tokenizer.json). Each folder is a whole checkpoint of a
 model with one tiny layer, so that it can be converted."""
 import base64
-import itertools
 import json
-import pathlib
 import random
 import shutil
 
@@ -27,6 +25,11 @@ HARD = [" ", "\n\n\n", "a" * 300, "   leading", "trailing   ", "tab\tand\r\nline
 POOLS = [(0x20, 0x7F), (0x30, 0x3A), (0x09, 0x0E), (0xA0, 0x250), (0x300, 0x370), (0x370, 0x600), (0x900, 0xE00),
          (0x1100, 0x1200), (0x2000, 0x2100), (0x3000, 0x3100), (0x4E00, 0x5000), (0xAC00, 0xAC80), (0x1F300, 0x1F700),
          (0, 0x20), (0, 0x30000), (0x10000, 0x110000)]
+
+
+# Phi-3's, and one that is not special.
+PHI3 = [("<|endoftext|>", {})] + [(t, dict(rstrip=True)) for t in ("<|assistant|>", "<|end|>", "<|user|>")]
+PHI3.append(("<tag>", dict(special=False)))
 
 
 def random_texts(count, tokens=(), seed=1):
@@ -110,15 +113,16 @@ def from_tekken(path, folder):
                     config=dict(bos_token="<s>", eos_token="</s>", add_bos_token=True))
 
 
-def from_sentencepiece(path, folder, legacy=True, keep_model=True, prefix=True, gemma=False, rstrip=(), more=()):
-    """tokenizer.model as transformers turns it into tokenizer.json (convert_slow_tokenizer.py)."""
+def from_sentencepiece(path, folder, legacy=True, keep_model=True, prefix=True, gemma=False, more=()):
+    """tokenizer.model as transformers turns it into tokenizer.json (convert_slow_tokenizer.py). `more`: tokens that are
+    added, as pairs of a text and flags."""
     import sentencepiece
     sp = sentencepiece.SentencePieceProcessor(model_file=str(path))
     vocab = {sp.id_to_piece(i): i for i in range(sp.get_piece_size())}
     merges = merges_of({t: -sp.get_score(i) for t, i in vocab.items() if not sp.is_control(i) and not sp.is_byte(i)
                         and not sp.is_unknown(i)})
     specials = [added(sp.id_to_piece(i), i) for i in range(sp.get_piece_size()) if sp.is_control(i) or sp.is_unknown(i)]
-    specials += [added(t, len(vocab) + k, t not in more, rstrip=t in rstrip) for k, t in enumerate(tuple(rstrip) + more)]
+    specials += [added(text, len(vocab) + k, **flags) for k, (text, flags) in enumerate(more)]
     steps = [dict(type="Prepend", prepend="\u2581")] if prefix else []
     steps.append(dict(type="Replace", pattern=dict(String=" "), content="\u2581"))
     normalizer = steps[-1] if gemma else dict(type="Sequence", normalizers=steps) if legacy else None
@@ -216,6 +220,29 @@ def train_family(name, text, folder):
     write_tokenizer(fresh(folder), dict(BPE, vocab=model["vocab"], merges=model["merges"], ignore_merges=whole), pre,
                     normalizer, tokens, dict(bos_token="<|endoftext|>", eos_token="<|im_end|>", pad_token="<pad >",
                                              add_bos_token=name == "llama-3"))
+
+
+def from_unigram(path, folder, words):
+    """tokenizer.model as the tokenizer.json of T5 (`words`), or of XLM-RoBERTa and its kin."""
+    from sentencepiece import sentencepiece_model_pb2
+    m = sentencepiece_model_pb2.ModelProto()
+    m.ParseFromString(path.read_bytes())
+    table = dict(type="Precompiled", precompiled_charsmap=base64.b64encode(m.normalizer_spec.precompiled_charsmap).decode())
+    meta = dict(type="Metaspace", replacement="\u2581", prepend_scheme="always", split=True)
+    squeeze = [dict(type="Strip", strip_left=False, strip_right=True),
+               dict(type="Replace", pattern=dict(Regex=" {2,}"), content="\u2581")]
+    write_tokenizer(fresh(folder), dict(type="Unigram", unk_id=m.trainer_spec.unk_id, byte_fallback=False,
+                                        vocab=[[p.piece, p.score] for p in m.pieces]),
+                    dict(type="Sequence", pretokenizers=[dict(type="WhitespaceSplit"), meta]) if words else meta,
+                    table if words else dict(type="Sequence", normalizers=[table] + squeeze),
+                    [added(p.piece, i) for i, p in enumerate(m.pieces) if p.type in (2, 3)], dict(unk_token="<unk>"))
+
+
+def model_alone(path, folder):
+    """A folder with tokenizer.model and no tokenizer.json."""
+    import sentencepiece
+    shutil.copy(path, fresh(folder) / "tokenizer.model")
+    checkpoint(folder, sentencepiece.SentencePieceProcessor(model_file=str(path)).get_piece_size())
 
 
 def train_sentencepiece(path, text, kind, **options):
