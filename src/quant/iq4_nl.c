@@ -27,9 +27,16 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
 
 static const struct fit_codes codes = {.low = -127, .step = 1.5f, .down = 8, .up = 8, .uneven = true};
 
-static void pack(const float *x, float scale, struct block_iq4_nl *b)
+static void grid(const void *block, float *unit, float *minimum)
 {
-    b->d = half_scale(scale);
+    const struct block_iq4_nl *b = block;
+    *unit = half_to_float(b->d);
+    *minimum = 0;
+}
+
+static void recode(const float *x, void *block)
+{
+    struct block_iq4_nl *b = block;
     float inverse = fit_inverse(half_to_float(b->d));
     for (int j = 0; j < 16; j++)
         b->qs[j] = iq4_code(x[j] * inverse) | iq4_code(x[j + 16] * inverse) << 4;
@@ -43,8 +50,10 @@ static void encode(const float *x, const float *weight, void *blocks, int64_t n)
     for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
         tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK));
         fit_scale(&t, &codes, scale);
-        for (int k = 0; k < t.count; k++)
-            pack(x + i + k * QUANT_BLOCK, scale[k], b++);
+        for (int k = 0; k < t.count; k++, b++) {
+            b->d = half_scale(scale[k]);
+            recode(x + i + k * QUANT_BLOCK, b);
+        }
     }
 }
 
@@ -56,4 +65,10 @@ const struct quant_type KERNEL(iq4_nl) = {
     .quantized = true,
     .decode = decode,
     .encode = encode,
+    .sub = QUANT_BLOCK,
+    .low = -127,
+    .high = 113,
+    .uneven = true,
+    .grid = grid,
+    .recode = recode,
 };

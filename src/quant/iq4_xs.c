@@ -17,14 +17,18 @@ struct block_iq4_xs {
 };
 static_assert(sizeof(struct block_iq4_xs) == 136, "IQ4_XS is 136 bytes");
 
+static int scale_at(const struct block_iq4_xs *b, int s)
+{
+    return ((b->scales_l[s / 2] >> s % 2 * 4 & 15) | (b->scales_h >> s * 2 & 3) << 4) - 32;
+}
+
 static void decode(const void *blocks, float *restrict x, int64_t n)
 {
     const struct block_iq4_xs *b = blocks;
     for (; n > 0; n -= QUANT_SUPER, b++) {
         float d = half_to_float(b->d);
         for (int s = 0; s < 8; s++, x += 32) {
-            int scale = (b->scales_l[s / 2] >> s % 2 * 4 & 15) | (b->scales_h >> s * 2 & 3) << 4;
-            float unit = d * (scale - 32);
+            float unit = d * scale_at(b, s);
             for (int j = 0; j < 16; j++) {
                 x[j] = unit * iq4_levels[b->qs[s * 16 + j] & 15];
                 x[j + 16] = unit * iq4_levels[b->qs[s * 16 + j] >> 4];
@@ -35,19 +39,39 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
 
 static const struct fit_codes codes = {.low = -127, .step = 1.5f, .down = 8, .up = 8, .uneven = true};
 
+static void grid(const void *block, float *unit, float *minimum)
+{
+    const struct block_iq4_xs *b = block;
+    float d = half_to_float(b->d);
+    for (int i = 0; i < 8; i++) {
+        unit[i] = d * scale_at(b, i);
+        minimum[i] = 0;
+    }
+}
+
+static void recode(const float *x, void *block)
+{
+    struct block_iq4_xs *b = block;
+    float unit[8], minimum[8];
+    grid(block, unit, minimum);
+    for (int i = 0; i < 8; i++, x += 32) {
+        float inverse = fit_inverse(unit[i]);
+        for (int j = 0; j < 16; j++)
+            b->qs[i * 16 + j] = iq4_code(x[j] * inverse) | iq4_code(x[j + 16] * inverse) << 4;
+    }
+}
+
 static void put(const float *x, const struct super_scale *s, int k, struct block_iq4_xs *b)
 {
     b->d = s->d[k];
     b->scales_h = 0;
     memset(b->scales_l, 0, sizeof b->scales_l);
-    for (int i = 0; i < 8; i++, x += 32) {
+    for (int i = 0; i < 8; i++) {
         unsigned scale = s->scale[k * 8 + i] + 32;
         b->scales_l[i / 2] |= (scale & 15) << i % 2 * 4;
         b->scales_h |= scale >> 4 << i * 2;
-        float inverse = fit_inverse(s->unit[k * 8 + i]);
-        for (int j = 0; j < 16; j++)
-            b->qs[i * 16 + j] = iq4_code(x[j] * inverse) | iq4_code(x[j + 16] * inverse) << 4;
     }
+    recode(x, b);
 }
 
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
@@ -71,4 +95,10 @@ const struct quant_type KERNEL(iq4_xs) = {
     .quantized = true,
     .decode = decode,
     .encode = encode,
+    .sub = 32,
+    .low = -127,
+    .high = 113,
+    .uneven = true,
+    .grid = grid,
+    .recode = recode,
 };

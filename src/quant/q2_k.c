@@ -39,20 +39,36 @@ static void pack(struct block_q2_k *b, const uint8_t code[QUANT_SUPER])
     }
 }
 
+static void grid(const void *block, float *unit, float *minimum)
+{
+    const struct block_q2_k *b = block;
+    float d = half_to_float(b->d), dmin = half_to_float(b->dmin);
+    for (int i = 0; i < 16; i++) {
+        unit[i] = d * (b->scales[i] & 15);
+        minimum[i] = -(dmin * (b->scales[i] >> 4));
+    }
+}
+
+static void recode(const float *x, void *block)
+{
+    float unit[16], minimum[16];
+    uint8_t code[QUANT_SUPER];
+    grid(block, unit, minimum);
+    for (int i = 0; i < 16; i++) {
+        float inverse = fit_inverse(unit[i]);
+        for (int j = i * 16; j < (i + 1) * 16; j++)
+            code[j] = fit_code((x[j] - minimum[i]) * inverse, 0, 3);
+    }
+    pack(block, code);
+}
+
 static void put(const float *x, const struct super_line *s, int k, struct block_q2_k *b)
 {
-    uint8_t code[QUANT_SUPER];
-    int first = k * 16;
     b->d = s->d[k];
     b->dmin = s->dmin[k];
     for (int i = 0; i < 16; i++)
-        b->scales[i] = s->scale[first + i] | s->min[first + i] << 4;
-    for (int i = 0; i < 16; i++) {
-        float inverse = fit_inverse(s->unit[first + i]), minimum = s->minimum[first + i];
-        for (int j = i * 16; j < (i + 1) * 16; j++)
-            code[j] = fit_code((x[j] - minimum) * inverse, 0, 3);
-    }
-    pack(b, code);
+        b->scales[i] = s->scale[k * 16 + i] | s->min[k * 16 + i] << 4;
+    recode(x, b);
 }
 
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
@@ -76,4 +92,9 @@ const struct quant_type KERNEL(q2_k) = {
     .quantized = true,
     .decode = decode,
     .encode = encode,
+    .sub = 16,
+    .low = 0,
+    .high = 3,
+    .grid = grid,
+    .recode = recode,
 };

@@ -41,13 +41,18 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
     }
 }
 
-static void pack(struct block_q3_k *b, const uint8_t scale[16], const uint8_t code[QUANT_SUPER])
+static void pack_scales(struct block_q3_k *b, const int8_t scale[16])
 {
     memset(b->scales, 0, sizeof b->scales);
     for (int s = 0; s < 16; s++) {
-        b->scales[s % 8] |= (scale[s] & 15) << s / 8 * 4;
-        b->scales[8 + s % 4] |= scale[s] >> 4 << s / 4 * 2;
+        unsigned stored = scale[s] + 32;
+        b->scales[s % 8] |= (stored & 15) << s / 8 * 4;
+        b->scales[8 + s % 4] |= stored >> 4 << s / 4 * 2;
     }
+}
+
+static void pack(struct block_q3_k *b, const uint8_t code[QUANT_SUPER])
+{
     for (int i = 0; i < 64; i++) {
         const uint8_t *c = code + i / 32 * 128 + i % 32;
         b->qs[i] = (c[0] & 3) | (c[32] & 3) << 2 | (c[64] & 3) << 4 | (c[96] & 3) << 6;
@@ -60,19 +65,36 @@ static void pack(struct block_q3_k *b, const uint8_t scale[16], const uint8_t co
     }
 }
 
+static void grid(const void *block, float *unit, float *minimum)
+{
+    const struct block_q3_k *b = block;
+    float d = half_to_float(b->d);
+    for (int i = 0; i < 16; i++) {
+        unit[i] = d * scale_at(b, i);
+        minimum[i] = 0;
+    }
+}
+
+static void recode(const float *x, void *block)
+{
+    float unit[16], minimum[16];
+    uint8_t code[QUANT_SUPER];
+    grid(block, unit, minimum);
+    for (int i = 0; i < 16; i++) {
+        float inverse = fit_inverse(unit[i]);
+        for (int j = i * 16; j < (i + 1) * 16; j++)
+            code[j] = fit_code(x[j] * inverse, -4, 3) + 4;
+    }
+    pack(block, code);
+}
+
 static const struct fit_codes codes = {.low = -4, .high = 3, .step = 0.25f, .down = 4, .up = 6};
 
 static void put(const float *x, const struct super_scale *s, int k, struct block_q3_k *b)
 {
-    uint8_t scale[16], code[QUANT_SUPER];
     b->d = s->d[k];
-    for (int i = 0; i < 16; i++) {
-        float inverse = fit_inverse(s->unit[k * 16 + i]);
-        scale[i] = s->scale[k * 16 + i] + 32;
-        for (int j = i * 16; j < (i + 1) * 16; j++)
-            code[j] = fit_code(x[j] * inverse, -4, 3) + 4;
-    }
-    pack(b, scale, code);
+    pack_scales(b, s->scale + k * 16);
+    recode(x, b);
 }
 
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
@@ -96,4 +118,9 @@ const struct quant_type KERNEL(q3_k) = {
     .quantized = true,
     .decode = decode,
     .encode = encode,
+    .sub = 16,
+    .low = -4,
+    .high = 3,
+    .grid = grid,
+    .recode = recode,
 };

@@ -32,9 +32,16 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
 
 static const struct fit_codes codes = {.low = -8, .high = 7, .step = 0.25f, .down = 2, .up = 8};
 
-static void pack(const float *x, float scale, struct block_q4_0 *b)
+static void grid(const void *block, float *unit, float *minimum)
 {
-    b->d = half_scale(scale);
+    const struct block_q4_0 *b = block;
+    *unit = half_to_float(b->d);
+    *minimum = 0;
+}
+
+static void recode(const float *x, void *block)
+{
+    struct block_q4_0 *b = block;
     float inverse = fit_inverse(half_to_float(b->d));
     for (int j = 0; j < 16; j++)
         b->qs[j] = (fit_code(x[j] * inverse, -8, 7) + 8) | (fit_code(x[j + 16] * inverse, -8, 7) + 8) << 4;
@@ -48,8 +55,10 @@ static void encode(const float *x, const float *weight, void *blocks, int64_t n)
     for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
         tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK));
         fit_scale(&t, &codes, scale);
-        for (int k = 0; k < t.count; k++)
-            pack(x + i + k * QUANT_BLOCK, scale[k], b++);
+        for (int k = 0; k < t.count; k++, b++) {
+            b->d = half_scale(scale[k]);
+            recode(x + i + k * QUANT_BLOCK, b);
+        }
     }
 }
 
@@ -61,4 +70,9 @@ const struct quant_type KERNEL(q4_0) = {
     .quantized = true,
     .decode = decode,
     .encode = encode,
+    .sub = QUANT_BLOCK,
+    .low = -8,
+    .high = 7,
+    .grid = grid,
+    .recode = recode,
 };

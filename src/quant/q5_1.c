@@ -27,10 +27,16 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
     }
 }
 
-static void pack(const float *x, float scale, float minimum, struct block_q5_1 *b)
+static void grid(const void *block, float *unit, float *minimum)
 {
-    b->d = half_scale(scale);
-    b->m = half_scale(minimum);
+    const struct block_q5_1 *b = block;
+    *unit = half_to_float(b->d);
+    *minimum = half_to_float(b->m);
+}
+
+static void recode(const float *x, void *block)
+{
+    struct block_q5_1 *b = block;
     float inverse = fit_inverse(half_to_float(b->d)), m = half_to_float(b->m);
     uint32_t high = 0;
     for (int j = 0; j < 16; j++) {
@@ -50,8 +56,11 @@ static void encode(const float *x, const float *weight, void *blocks, int64_t n)
     for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
         tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK));
         fit_half_line(&t, 31, scale, minimum);
-        for (int k = 0; k < t.count; k++)
-            pack(x + i + k * QUANT_BLOCK, scale[k], minimum[k], b++);
+        for (int k = 0; k < t.count; k++, b++) {
+            b->d = half_scale(scale[k]);
+            b->m = half_scale(minimum[k]);
+            recode(x + i + k * QUANT_BLOCK, b);
+        }
     }
 }
 
@@ -63,4 +72,9 @@ const struct quant_type KERNEL(q5_1) = {
     .quantized = true,
     .decode = decode,
     .encode = encode,
+    .sub = QUANT_BLOCK,
+    .low = 0,
+    .high = 31,
+    .grid = grid,
+    .recode = recode,
 };

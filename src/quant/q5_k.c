@@ -45,19 +45,35 @@ static void pack(struct block_q5_k *b, const uint8_t code[QUANT_SUPER])
     }
 }
 
+static void grid(const void *block, float *unit, float *minimum)
+{
+    const struct block_q5_k *b = block;
+    float d = half_to_float(b->d), dmin = half_to_float(b->dmin);
+    for (int i = 0; i < 8; i++) {
+        unit[i] = d * k_scale(b->scales, i);
+        minimum[i] = -(dmin * k_min(b->scales, i));
+    }
+}
+
+static void recode(const float *x, void *block)
+{
+    float unit[8], minimum[8];
+    uint8_t code[QUANT_SUPER];
+    grid(block, unit, minimum);
+    for (int i = 0; i < 8; i++) {
+        float inverse = fit_inverse(unit[i]);
+        for (int j = i * 32; j < (i + 1) * 32; j++)
+            code[j] = fit_code((x[j] - minimum[i]) * inverse, 0, 31);
+    }
+    pack(block, code);
+}
+
 static void put(const float *x, const struct super_line *s, int k, struct block_q5_k *b)
 {
-    uint8_t code[QUANT_SUPER];
-    int first = k * 8;
     b->d = s->d[k];
     b->dmin = s->dmin[k];
-    k_scales_pack(b->scales, s->scale + first, s->min + first);
-    for (int i = 0; i < 8; i++) {
-        float inverse = fit_inverse(s->unit[first + i]), minimum = s->minimum[first + i];
-        for (int j = i * 32; j < (i + 1) * 32; j++)
-            code[j] = fit_code((x[j] - minimum) * inverse, 0, 31);
-    }
-    pack(b, code);
+    k_scales_pack(b->scales, s->scale + k * 8, s->min + k * 8);
+    recode(x, b);
 }
 
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
@@ -81,4 +97,9 @@ const struct quant_type KERNEL(q5_k) = {
     .quantized = true,
     .decode = decode,
     .encode = encode,
+    .sub = 32,
+    .low = 0,
+    .high = 31,
+    .grid = grid,
+    .recode = recode,
 };

@@ -48,17 +48,34 @@ static void pack(struct block_q6_k *b, const uint8_t code[QUANT_SUPER])
 static const struct fit_codes codes = {.low = -32, .high = 31, .step = 0.5f, .up = 3};
 enum { REACH = 8 };
 
-static void put(const float *x, const struct super_scale *s, int k, struct block_q6_k *b)
+static void grid(const void *block, float *unit, float *minimum)
 {
-    uint8_t code[QUANT_SUPER];
-    b->d = s->d[k];
+    const struct block_q6_k *b = block;
+    float d = half_to_float(b->d);
     for (int i = 0; i < 16; i++) {
-        float inverse = fit_inverse(s->unit[k * 16 + i]);
-        b->scales[i] = s->scale[k * 16 + i];
+        unit[i] = d * b->scales[i];
+        minimum[i] = 0;
+    }
+}
+
+static void recode(const float *x, void *block)
+{
+    float unit[16], minimum[16];
+    uint8_t code[QUANT_SUPER];
+    grid(block, unit, minimum);
+    for (int i = 0; i < 16; i++) {
+        float inverse = fit_inverse(unit[i]);
         for (int j = i * 16; j < (i + 1) * 16; j++)
             code[j] = fit_code(x[j] * inverse, -32, 31) + 32;
     }
-    pack(b, code);
+    pack(block, code);
+}
+
+static void put(const float *x, const struct super_scale *s, int k, struct block_q6_k *b)
+{
+    b->d = s->d[k];
+    memcpy(b->scales, s->scale + k * 16, sizeof b->scales);
+    recode(x, b);
 }
 
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
@@ -82,4 +99,9 @@ const struct quant_type KERNEL(q6_k) = {
     .quantized = true,
     .decode = decode,
     .encode = encode,
+    .sub = 16,
+    .low = -32,
+    .high = 31,
+    .grid = grid,
+    .recode = recode,
 };

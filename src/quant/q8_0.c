@@ -35,15 +35,28 @@ static float reach(const float x[QUANT_BLOCK])
     return result;
 }
 
+static void grid(const void *block, float *unit, float *minimum)
+{
+    const struct block_q8_0 *b = block;
+    *unit = half_to_float(b->d);
+    *minimum = 0;
+}
+
+static void recode(const float *x, void *block)
+{
+    struct block_q8_0 *b = block;
+    float inverse = fit_inverse(half_to_float(b->d));
+    for (int j = 0; j < QUANT_BLOCK; j++)
+        b->qs[j] = fit_code(x[j] * inverse, -127, 127);
+}
+
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
     struct block_q8_0 *b = blocks;
     (void)weight; /* at 8 bits a search gains nothing: the largest value decides */
     for (; n > 0; n -= QUANT_BLOCK, x += QUANT_BLOCK, b++) {
         b->d = half_scale(reach(x) / 127);
-        float inverse = fit_inverse(half_to_float(b->d));
-        for (int j = 0; j < QUANT_BLOCK; j++)
-            b->qs[j] = fit_code(x[j] * inverse, -127, 127);
+        recode(x, b);
     }
 }
 
@@ -55,4 +68,9 @@ const struct quant_type KERNEL(q8_0) = {
     .quantized = true,
     .decode = decode,
     .encode = encode,
+    .sub = QUANT_BLOCK,
+    .low = -127,
+    .high = 127,
+    .grid = grid,
+    .recode = recode,
 };

@@ -27,6 +27,17 @@ struct quant_type {
     void (*decode)(const void *blocks, float *x, int64_t n);
     /* `weight`: importance of each of the n elements, or NULL for the type's own default. */
     void (*encode)(const float *x, const float *weight, void *blocks, int64_t n);
+
+    /* What choosing codes one at a time asks for (calib/feedback.h). Each run of `sub` elements has a scale of
+     * its own, and an element takes a value unit × code + minimum, with a whole code within low..high, or,
+     * where `uneven`, one of the levels of iq4.h. `sub` 0: not known for this type. */
+    int sub;
+    float low, high;
+    bool uneven;
+    /* Of one block, its scales as they stand: unit[block / sub], minimum[block / sub]. */
+    void (*grid)(const void *block, float *unit, float *minimum);
+    /* Stores the codes nearest to x[block]; the scales stay. */
+    void (*recode)(const float *x, void *block);
 };
 
 /* NULL for an unknown id or name (names compare without case). */

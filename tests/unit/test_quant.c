@@ -3,7 +3,9 @@
 #include <math.h>
 
 #include "quant/half.h"
+#include "quant/iq4.h"
 #include "quant/quant_table.h"
+#include "noise.h"
 
 /* Sizes as ggml's type traits give them (ggml_blck_size, ggml_type_size). */
 static void the_table_knows_every_type(void **state)
@@ -87,12 +89,69 @@ static void mxfp4_stays_near(void **state)
         assert_true(y[i] == 0);
 }
 
+/* The nearest level of the grid, worked out in the plain way. */
+static float nearest_on_grid(const struct quant_type *t, float x, float unit, float minimum)
+{
+    float best = INFINITY;
+    for (int code = (int)t->low; code <= (int)t->high; code++) {
+        bool level = !t->uneven;
+        for (int i = 0; i < 16; i++)
+            level |= iq4_levels[i] == code;
+        float value = unit * (float)code + minimum;
+        if (level && fabsf(value - x) < fabsf(best - x))
+            best = value;
+    }
+    return best;
+}
+
+/* What is decoded lies on the grid that the block reports, storing it again changes nothing, and other numbers go to
+ * the nearest level with the scales untouched. */
+static void grids_say_what_blocks_hold(void **state)
+{
+    (void)state;
+    enum { N = 1024 };
+    float x[N], y[N], unit[16], minimum[16];
+    unsigned char blocks[N * 4], copy[N * 4];
+    int checked = 0;
+    struct noise noise = {7};
+    for (int i = 0; i < N; i++)
+        x[i] = (float)noise_normal(&noise);
+    for (int i = 0; quant_type_at(i); i++) {
+        const struct quant_type *t = quant_type_at(i);
+        if (!t->sub)
+            continue;
+        t->encode(x, NULL, blocks, N);
+        t->decode(blocks, y, N);
+        memcpy(copy, blocks, sizeof copy);
+        for (int b = 0; b < N / t->block; b++) {
+            unsigned char *block = copy + b * t->block_bytes;
+            float *from = y + b * t->block, far[256], near[256];
+            t->recode(from, block);
+            assert_memory_equal(block, blocks + b * t->block_bytes, t->block_bytes);
+            t->grid(block, unit, minimum);
+            for (int k = 0; k < t->block; k++) {
+                float u = unit[k / t->sub], m = minimum[k / t->sub];
+                assert_float_equal(nearest_on_grid(t, from[k], u, m), from[k], fabsf(u) * 1e-4);
+                far[k] = from[k] + 0.3f * u * (k % 2 ? 1 : -1) + 40 * u * (k % 7 == 0);
+            }
+            t->recode(far, block);
+            t->decode(block, near, t->block);
+            for (int k = 0; k < t->block; k++)
+                assert_float_equal(nearest_on_grid(t, far[k], unit[k / t->sub], minimum[k / t->sub]), near[k],
+                                   fabsf(unit[k / t->sub]) * 1e-3);
+        }
+        checked++;
+    }
+    assert_int_equal(checked, 12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_knows_every_type),
         cmocka_unit_test(mxfp4_by_hand),
         cmocka_unit_test(mxfp4_stays_near),
+        cmocka_unit_test(grids_say_what_blocks_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
