@@ -192,6 +192,7 @@ struct opened_model *wizard_open(struct wizard *w, const char *path)
         return record;
     record = xcalloc(1, sizeof *record);
     record->path = xstrdup(path);
+    record->name = model_path_name(path);
     record->pending = true;
     array_push(w->opened, w->opened_count, w->opened_capacity) = record;
     w->models_changed++;
@@ -203,8 +204,10 @@ void wizard_open_chosen(struct wizard *w, const char *path, const char *name)
 {
     struct opened_model *record = wizard_open(w, path);
     record->given = record->wanted = true;
-    if (name && !record->name)
+    if (name) {
+        free(record->name);
         record->name = xstrdup(name);
+    }
     if (record->model)
         wizard_choose_model(w, record->model);
 }

@@ -76,7 +76,7 @@ static void place_cursor(struct model_page *p, struct hub_view *v)
 static void add_named(struct model_page *p, const struct opened_model *o)
 {
     array_push(p->rows, p->count, p->capacity) =
-        (struct row){o->path, o->name ? o->name : path_name(o->path), "named", o->model ? o->model->file_bytes : 0, NULL};
+        (struct row){o->path, o->name, "named", o->model ? o->model->file_bytes : 0, NULL};
 }
 
 /* What was named by hand comes first, then what the hub offers, then what was found. Asking whether two names are one file reaches

@@ -27,7 +27,7 @@ struct wizard_options {
 
 /* A checkpoint that was looked at: kept open (it is only mapped), so going back to it is free. */
 struct opened_model {
-    char *path, *name;          /* name: for people; NULL: the file's */
+    char *path, *name;          /* name: for people */
     struct model *model;        /* NULL while it is being opened, or where that failed */
     bool pending, given;        /* given: named by hand */
     bool wanted;                /* to be chosen when it is open */

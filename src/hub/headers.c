@@ -10,8 +10,8 @@
 #include "hub/download.h"
 #include "model/gguf.h"
 
-/* Fetched at once, and more where a header is longer: vocabularies take 1 to 16 MiB. */
-static const uint64_t first_bytes = 4 << 20, most_bytes = HTTP_BODY_MAX;
+/* Fetched at first; more where a header is longer: GGUF's, with its vocabulary, has 1 to 16 MiB. */
+static const uint64_t first_bytes = 512 << 10, most_bytes = HTTP_BODY_MAX;
 
 /* ----------------------------------------------------------------- kinds of files */
 
@@ -159,7 +159,7 @@ int headers_fetch(struct hub *h, struct repository *r, const struct reference *r
 {
     char *own = path_xdg("XDG_CACHE_HOME", ".cache");
     int rc = 0;
-    *folder = xasprintf("%s/headers/%s/%s", own, r->cache.name, r->commit);
+    *folder = xasprintf("%s/headers/%s/snapshots/%s", own, r->cache.name, r->commit);
     for (int i = 0; !rc && i < count; i++)
         rc = put_file(h, r, ref, names[i], *folder, e);
     if (rc) {

@@ -86,27 +86,9 @@ static int write_key(struct hf *h, const struct hf_key *k, struct error *e)
     return 0;
 }
 
-/* "models--org--name/snapshots/COMMIT" in the libraries' cache; else the folder's own name. */
-static char *model_name(const struct hf *h)
-{
-    char *full = path_absolute(h->folder), *name = xstrdup(path_name(full)), *above = path_folder(full);
-    if (strcmp(path_name(above), "snapshots") == 0) {
-        char *repository = path_folder(above);
-        const char *last = strrchr(path_name(repository), '-');
-        if (str_starts(path_name(repository), "models--") && last) {
-            free(name);
-            name = xstrdup(last + 1);
-        }
-        free(repository);
-    }
-    free(above);
-    free(full);
-    return name;
-}
-
 int hf_keys_write(struct hf *h, struct error *e)
 {
-    char *name = model_name(h);
+    char *name = model_path_name(h->folder);
     text_make_printable(name);
     gguf_writer_text(h->writer, "general.architecture", h->class->gguf);
     gguf_writer_text(h->writer, "general.type", "model");

@@ -238,6 +238,23 @@ static char *printable(struct model *m, const char *text)
     return copy;
 }
 
+char *model_path_name(const char *path)
+{
+    static const char prefix[] = "models--";
+    char *full = path_absolute(path), *snapshots = path_folder(full), *repository = path_folder(snapshots);
+    const char *name = path_name(full);
+    if (strcmp(path_name(snapshots), "snapshots") == 0 && str_starts(path_name(repository), prefix)) {
+        name = path_name(repository) + strlen(prefix);
+        for (const char *dashes; (dashes = strstr(name, "--"));)
+            name = dashes + 2;
+    }
+    char *copy = xstrdup(name);
+    free(full);
+    free(snapshots);
+    free(repository);
+    return copy;
+}
+
 static int read_names(struct model *m, struct error *e)
 {
     struct gguf *g = &m->shards[0];

@@ -102,6 +102,10 @@ int model_open_as(struct model **out, const char *path, const char *pre, int fla
 int model_parse(struct model **out, const void *bytes, uint64_t size, const char *name, int flags, struct error *e);
 void model_close(struct model *m);
 
+/* What people call the model at a path: the file's or the folder's name; of a folder in the Hugging Face cache
+ * ("models--org--name/snapshots/COMMIT") the repository's. free() it. */
+char *model_path_name(const char *path);
+
 const struct tensor *model_tensor(const struct model *m, const char *name);
 /* The weight with this role in this layer (-1: outside of blocks), or NULL. */
 const struct tensor *model_role(const struct model *m, enum tensor_role role, int layer);

@@ -75,7 +75,7 @@ static char *machine_brief(const struct machine *m)
 /* "dir/Model-7B-F16.gguf" -> "Model-7B": without the suffix, the shard's number and the source's own level. */
 static char *stem_of(const struct model *model)
 {
-    char *stem = xstrdup(path_name(model->path));
+    char *stem = model_path_name(model->path);
     if (str_ends(stem, ".gguf"))
         stem[strlen(stem) - strlen(".gguf")] = 0;
     size_t n = strlen(stem);

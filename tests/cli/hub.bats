@@ -255,6 +255,16 @@ EOF
     [ "$status" -eq 1 ]
 }
 
+@test "a disk that is too small is seen before anything is fetched" {
+    printf '{"sha": "0123456789012345678901234567890123456789", "siblings": [{"rfilename": "a.gguf",
+        "size": 1152921504606846976, "lfs": {"sha256": "%064d"}}]}' 1 >listing.json
+    start_hub srv --listing listing.json
+    run "$QUANTWIZ" fetch hf:org/tiny
+    [ "$status" -eq 1 ]
+    [[ $output == *"it needs 1024 PiB more"*"move the cache (HF_HUB_CACHE)"* ]]
+    [ "$(requests '^hub GET .*resolve')" -eq 0 ]
+}
+
 @test "PyTorch files alone are refused with a reason" {
     rm srv/org/tiny/*.gguf
     start_hub srv

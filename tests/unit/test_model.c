@@ -566,9 +566,30 @@ static void folders_without_a_model_are_refused(void **state)
     assert_null(m);
 }
 
+static void names_by_path(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *name;
+    } cases[] = {
+        {"a/b/model-Q4_0.gguf", "model-Q4_0.gguf"},
+        {"/m/folder/", "folder"},
+        {"/c/models--org--Some-7B-it/snapshots/0123", "Some-7B-it"},
+        {"/c/models--gpt2/snapshots/0123", "gpt2"},
+        {"/c/models--org--name/snapshots/0123/model.gguf", "model.gguf"},
+        {"/c/datasets--org--name/snapshots/0123", "0123"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        char *name = model_path_name(cases[i].path);
+        assert_string_equal(name, cases[i].name);
+        free(name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_by_path),
         cmocka_unit_test(demo_model),
         cmocka_unit_test(look_ups),
         cmocka_unit_test(sparse_llama2),
