@@ -1,0 +1,37 @@
+/* Quantizing with error feedback: columns are rounded in order, and what a column's rounding spoils in the outputs
+ * is made good, as far as may be, by the columns that follow (E. Frantar et al., GPTQ, arXiv 2210.17323), on the
+ * grids of block formats: a block's scales are searched on its weights as the columns before have left them.
+ *
+ * With uᵀ u = H⁻¹ (hessian.h), column j's error e costs (e / u[j][j])² after the best change of the later columns,
+ * which is -e / u[j][j] · u[j][k] for column k. */
+#ifndef CALIB_FEEDBACK_H
+#define CALIB_FEEDBACK_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "calib/hessian.h"
+#include "quant/quant_type.h"
+
+struct feedback_result {
+    double loss;      /* mean square of what it changes an output by; NaN where `plain` */
+    double damp;      /* what the factorization took */
+    bool plain;       /* it never succeeded: rounded to nearest */
+};
+
+/* A factored Hessian, for any number of tensors that share their inputs. */
+struct feedback {
+    const struct hessian *hessian;
+    float *u;         /* [columns][columns]; NULL: plain */
+    float *weight;    /* [columns]: 1 / u[j][j]², what an error of a column costs */
+    double damp;
+};
+void feedback_init(struct feedback *f, const struct hessian *h, double damp);
+void feedback_done(struct feedback *f);
+
+/* Rows [rows][columns] to blocks of a type with a grid (quant_type.h); `w` is overwritten with what they decode to.
+ * The same for any number of threads. */
+void feedback_encode(const struct feedback *f, const struct quant_type *type, float *w, int64_t rows, void *blocks,
+                     struct feedback_result *r);
+
+#endif

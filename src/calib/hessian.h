@@ -1,0 +1,26 @@
+/* Second moments of the inputs of a weight, H = Σ x xᵀ: what a change of its columns does to its outputs. A change
+ * D[columns] of a row changes the outputs by D H Dᵀ (the sum of squares over the inputs). */
+#ifndef CALIB_HESSIAN_H
+#define CALIB_HESSIAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct hessian {
+    int64_t columns;
+    double rows;       /* inputs that were summed */
+    float *sum;        /* [columns][columns]; the upper triangle alone */
+};
+
+void hessian_init(struct hessian *h, int64_t columns);
+void hessian_done(struct hessian *h);
+/* x[rows][columns] */
+void hessian_add(struct hessian *h, const float *x, int64_t rows);
+
+/* Columns that no input ever reached. */
+int64_t hessian_dead(const struct hessian *h);
+/* u[columns][columns], upper triangular (zeros below), with uᵀ u = (H + damp · mean(diagonal H) · 1)⁻¹. Where that
+ * cannot be factored, `*damp` is raised tenfold until it can; false when even 1 does not help. */
+bool hessian_factor(const struct hessian *h, double *damp, float *u);
+
+#endif
