@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "model/hf.h"
+#include "model/model_priv.h"
 
 struct rope {
     struct hf *h;
@@ -192,6 +193,9 @@ static int read_rope(struct rope *r, struct error *e)
         hf_number(h, h->config, "original_max_position_embeddings", &original, e) ||
         hf_number(h, r->scaling, "original_max_position_embeddings", &original, e))
         return e->code;
+    if (r->dims > HEAD_LENGTH_MAX || !(partial > 0 && partial <= 1))
+        return hf_config_error(h, e, "heads of %lld numbers, of which a part of %g is rotated, cannot be", (long long)r->dims,
+                               partial);
     r->dims = (int64_t)((double)r->dims * partial);
     r->original_context = original > 0 && original < INT32_MAX ? (int64_t)original : r->context;
     return 0;

@@ -633,6 +633,8 @@ static void values_that_cannot_be(void **state)
         {"\"rope_scaling\":{\"rope_type\":\"longrope\",\"long_factor\":[1.0]}", "long_factor of the rotary scaling has 1"},
         {"\"num_hidden_layers\":0", "0 layers"},
         {"\"num_attention_heads\":0", "num_attention_heads is 0"},
+        {"\"head_dim\":100000", "heads of 100000 numbers"},
+        {"\"partial_rotary_factor\":2.0", "of which a part of 2 is rotated"},
         {"\"num_attention_heads\":3", "has 8 rows, which do not divide into 3 heads"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
