@@ -191,6 +191,53 @@ class Hub:
         self.server.wait()
 
 
+def smollm2_folder(source):
+    """SmolLM2 as a checkpoint folder: its weights by the script that lies beside the project, its vocabulary as
+    transformers reads it out of the GGUF file; but how words are cut, which transformers takes for GPT-2's, as the
+    original has it."""
+    script = TOP.parent / "shared/peers/gguf_to_hf.py"
+    if not script.exists():
+        raise Skip("%s is not there" % script)
+    folder = WORK / "smollm2-folder"
+    if not (folder / "tokenizer.json").exists():
+        from transformers import AutoTokenizer
+        subprocess.run([sys.executable, script, source, folder, "float16"], check=True, capture_output=True)
+        AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(folder)
+        tokenizer = json.loads((folder / "tokenizer.json").read_text())
+        tokenizer["pre_tokenizer"] = dict(type="Sequence", pretokenizers=[
+            dict(type="Digits", individual_digits=True),
+            dict(type="ByteLevel", add_prefix_space=False, trim_offsets=True, use_regex=True)])
+        (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    return folder
+
+
+def differing_tensors(a, b):
+    from gguf import GGUFReader
+    a, b = ({t.name: t for t in GGUFReader(path).tensors} for path in (a, b))
+    return sorted(name for name in a.keys() | b.keys()
+                  if name not in a or name not in b or a[name].tensor_type != b[name].tensor_type
+                  or not np.array_equal(a[name].shape, b[name].shape)
+                  or a[name].data.tobytes() != b[name].data.tobytes())
+
+
+def check_a_folder_becomes_the_gguf_it_came_from():
+    """Weights, tokens and perplexity; and quantized at once it is what it is when converted first."""
+    source = smollm2()
+    folder, converted, once = smollm2_folder(source), WORK / "folder-f16.gguf", WORK / "folder-once.gguf"
+    quantwiz("convert", folder, converted, "f16")
+    assert not differing_tensors(source, converted), differing_tensors(source, converted)
+    for text in [TEXT] + HARD:
+        sample = WORK / "sample.txt"
+        sample.write_bytes(text if isinstance(text, bytes) else text.encode())
+        a, b, c = (quantwiz("tokenize", model, "-f", sample)["tokens"] for model in (source, folder, converted))
+        assert a == b == c, "%r: %s, %s, %s" % (text[:60], a[:20], b[:20], c[:20])
+    a, b, c = (quantwiz("eval", model, "-f", EVAL, "--chunks", 4)["ppl"] for model in (source, folder, converted))
+    assert a == b == c, "perplexity %s, of the folder %s, of its file %s" % (a, b, c)
+    quantwiz("quantize", folder, once, "Q4_K_M")
+    assert not differing_tensors(once, made("Q4_K_M", converted))
+    return "%d texts, perplexity %.4f" % (len(HARD) + 1, a)
+
+
 def need_huggingface_hub():
     try:
         import huggingface_hub
