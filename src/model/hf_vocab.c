@@ -10,7 +10,8 @@
 
 enum {
     FILE_MOST = 512 << 20, /* the largest known tokenizer.json has 33 MB */
-    TOKENS_MOST = 1 << 24, /* where the embedding's size is not known: what a lying number can cost */
+    TOKENS_MOST = 1 << 24,
+    TOKENS_UNKNOWN = 1 << 20, /* where no embedding says how many: what a lying number can cost */
 };
 
 /* ------------------------------------------------------------------- files */
@@ -225,7 +226,7 @@ int hf_vocab_write(struct gguf_writer *w, const char *folder, int64_t vocab_size
     struct hf_vocab v = {
         .folder = folder,
         .architecture = architecture ? architecture : "",
-        .limit = vocab_size > 0 ? vocab_size : TOKENS_MOST,
+        .limit = vocab_size > 0 ? vocab_size : TOKENS_UNKNOWN,
         .limit_known = vocab_size > 0,
         .adds_bos = -1,
         .adds_eos = -1,

@@ -146,6 +146,16 @@ static void write_template(struct gguf_writer *w, const char *name, const char *
     free(key);
 }
 
+/* A name becomes part of a key, which GGUF wants short and printable. */
+static bool is_key(const char *name)
+{
+    enum { NAME_MOST = 64 };
+    size_t length = 0;
+    while (name && name[length] > ' ' && name[length] < 0x7F)
+        length++;
+    return length > 0 && length <= NAME_MOST && !name[length];
+}
+
 /* Several templates: [{"name", "template"}]; "default" is the one of a plain chat. */
 static void write_named(struct gguf_writer *w, const json_t *list)
 {
@@ -155,9 +165,9 @@ static void write_named(struct gguf_writer *w, const json_t *list)
         const json_t *item = json_array_get(list, i);
         const char *name = hf_json_text(item, "name"), *text = hf_json_text(item, "template");
         bool plain = name && strcmp(name, "default") == 0;
-        if (name && text)
+        if (is_key(name) && text)
             write_template(w, plain ? NULL : name, text);
-        if (name && text && !plain)
+        if (is_key(name) && text && !plain)
             names[count++] = name;
     }
     if (count)
