@@ -98,6 +98,29 @@ bool cache_is_etag(const char *text)
            strspn(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.") == n;
 }
 
+/* "…/models--org--name/snapshots/COMMIT/FILE" */
+char *cache_reference(const char *path)
+{
+    static const char models[] = "/models--", snapshots[] = "/snapshots/";
+    char *full = path_absolute(path), *name = strstr(full, models), *reference = NULL;
+    char *place = name ? strstr(name, snapshots) : NULL, *commit = place ? place + strlen(snapshots) : NULL;
+    char *file = commit ? strchr(commit, '/') : NULL, *dashes = NULL;
+    if (commit) {
+        name += strlen(models);
+        dashes = strstr(name, "--");
+        *place = 0;
+        if (file)
+            *file++ = 0;
+    }
+    if (cache_is_commit(commit) && dashes && dashes < place)
+        reference = xasprintf("hf:%.*s/%s@%s%s%s", (int)(dashes - name), name, dashes + 2, commit, file ? ":" : "",
+                              file ? file : "");
+    else if (cache_is_commit(commit))
+        reference = xasprintf("hf:%s@%s%s%s", name, commit, file ? ":" : "", file ? file : "");
+    free(full);
+    return reference;
+}
+
 /* --------------------------------------------------------------------- revisions */
 
 char *cache_commit(const struct cache *c, const char *revision)

@@ -32,6 +32,10 @@ char *cache_incomplete(const struct cache *c, const char *etag);
 char *cache_snapshot(const struct cache *c, const char *commit);
 char *cache_entry(const struct cache *c, const char *commit, const char *file);
 
+/* The name ("hf:org/name@COMMIT:FILE") of a file or folder that lies in a snapshot, by its path; NULL: it lies in none.
+ * free() it. */
+char *cache_reference(const char *path);
+
 /* Could this text name a commit, a blob? Nothing else may become a part of these paths. */
 bool cache_is_commit(const char *text);
 bool cache_is_etag(const char *text);

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/file.h"
+#include "hub/cache.h"
 
 /* Chunks of 512 tokens that are evaluated at most; the gate often decides earlier. */
 enum { DEFAULT_CHUNKS = 32, DEFAULT_CONTEXT = 512 };
@@ -140,6 +141,14 @@ static void copy_rationale(struct plan *p, const struct estimates *s, const stru
     }
 }
 
+static const char *hub_name(struct plan *p, const struct model *model)
+{
+    char *reference = cache_reference(model->path);
+    const char *copy = reference ? arena_strdup(&p->arena, reference) : NULL;
+    free(reference);
+    return copy;
+}
+
 int plan_make(struct plan **out, const struct machine *m, const struct model *model, const struct wishes *w,
               const struct estimates *s, int row, const char *out_folder, struct error *e)
 {
@@ -152,6 +161,7 @@ int plan_make(struct plan **out, const struct machine *m, const struct model *mo
         return rc;
     }
     p->source = arena_strdup(&p->arena, model->path);
+    p->source_hub = hub_name(p, model);
     p->source_hash = arena_strdup(&p->arena, hash);
     p->source_pre = model->pre ? arena_strdup(&p->arena, model->pre) : NULL;
     p->level = arena_strdup(&p->arena, s->rows[row].level->name);

@@ -11,6 +11,7 @@
 struct plan {
     const char *file;              /* where it was read from or will be written; NULL: memory only */
     const char *source;            /* the checkpoint */
+    const char *source_hub;        /* where it can be fetched: "hf:ORG/NAME@COMMIT:FILE"; NULL: it was not on the hub */
     const char *source_hash;       /* fingerprint; NULL: not pinned */
     const char *source_pre;        /* see model_open_as; NULL: recognized */
     const char *level;             /* "Q5_K_M" */

@@ -33,6 +33,7 @@ static bool is_activations(const char *text)
 
 static const struct schema_field source_fields[] = {
     {"path", SCHEMA_TEXT, true, .help = "the checkpoint"},
+    {"hub", SCHEMA_TEXT, false, .help = "hf:ORG/NAME@COMMIT:FILE; a run takes it from there where the path is not"},
     {"fingerprint", SCHEMA_TEXT, false, .help = "SHA-256 of its header and sizes; a run refuses another checkpoint"},
     {"pre", SCHEMA_TEXT, false, .help = "the pre-tokenizer of a folder, where it is not recognized (--pre)"},
     {0},
@@ -220,6 +221,7 @@ static int read_plan(struct plan *p, const struct yaml *y, struct error *e)
     if (rc)
         return rc;
     p->source = path_of(p, source, "path");
+    p->source_hub = text_of(source, "hub");
     p->source_hash = text_of(source, "fingerprint");
     p->source_pre = text_of(source, "pre");
     p->out = path_of(p, output, "artefact");
@@ -355,6 +357,8 @@ static char *text_for(const struct plan *p, const char *folder)
     yaml_put_integer(&w.y, "schema", PLAN_SCHEMA);
     yaml_begin(&w.y, "source");
     put_path(&w, "path", p->source);
+    if (p->source_hub)
+        yaml_put_text(&w.y, "hub", p->source_hub);
     if (p->source_hash)
         yaml_put_text(&w.y, "fingerprint", p->source_hash);
     if (p->source_pre)

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "hub/source.h"
 #include "run/figures.h"
 #include "run/forecast.h"
 #include "run/worker.h"
@@ -127,12 +128,26 @@ static int check_evaluation(const struct worker *w, struct error *e)
     return w->plan->evaluate && can_evaluate(w) ? eval_check(&options, e) : 0;
 }
 
+/* On another computer than the plan's the checkpoint may lie elsewhere in the cache, or not be there yet. */
+static int open_source(struct worker *w, struct error *e)
+{
+    const struct plan *p = w->plan;
+    bool elsewhere = p->source_hub && !file_exists(p->source);
+    char *path = NULL;
+    if (elsewhere)
+        event_say(&w->log, "info", "%s is not here: looking for %s", p->source, p->source_hub);
+    int rc = elsewhere ? source_resolve(p->source_hub, &path, &w->watch, e) : 0;
+    rc = rc ? rc : model_open_as(&w->source, elsewhere ? path : p->source, p->source_pre, 0, e);
+    free(path);
+    return rc;
+}
+
 int phase_check(struct worker *w, struct error *e)
 {
     worker_phase(w, "check", 0);
     int rc = check_supported(w->plan, e);
     if (!rc)
-        rc = model_open_as(&w->source, w->plan->source, w->plan->source_pre, 0, e);
+        rc = open_source(w, e);
     if (!rc)
         rc = check_unchanged(w, e);
     if (!rc)

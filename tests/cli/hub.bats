@@ -319,3 +319,15 @@ EOF
     run "$QUANTWIZ" offers "$DEMO"
     [ "$status" -eq 2 ]
 }
+
+@test "a plan says where its source can be fetched, and a run fetches it" {
+    start_hub srv
+    "$QUANTWIZ" plan hf:org/tiny --level Q8_0 --no-eval -o plan.yaml
+    commit=$(cat cache/models--org--tiny/refs/main)
+    grep -q "hub: hf:org/tiny@$commit:tiny-F16.gguf" plan.yaml
+    rm -rf cache
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 0 ]
+    grep -q "looking for hf:org/tiny@$commit" ./*.quantwiz/events.jsonl
+    cmp "$(blob srv/org/tiny/tiny-F16.gguf)" "$DEMO"
+}

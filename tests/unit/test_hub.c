@@ -169,6 +169,29 @@ static void names_that_may_become_paths(void **state)
     assert_false(cache_is_etag(NULL));
 }
 
+static void names_of_what_lies_in_the_cache(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *reference;
+    } cases[] = {
+        {"/c/hub/models--org--name/snapshots/" COMMIT "/sub/m.gguf", "hf:org/name@" COMMIT ":sub/m.gguf"},
+        {"/c/hub/models--org--a-b/snapshots/" COMMIT, "hf:org/a-b@" COMMIT},
+        {"/c/hub/models--gpt2/snapshots/" COMMIT "/m.gguf", "hf:gpt2@" COMMIT ":m.gguf"},
+        {"/c/hub/models--org--name/snapshots/main/m.gguf", NULL},
+        {"/c/hub/models--org--name/blobs/abc", NULL},
+        {"/c/m.gguf", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        char *found = cache_reference(cases[i].path);
+        if (cases[i].reference)
+            assert_string_equal(found, cases[i].reference);
+        else
+            assert_null(found);
+        free(found);
+    }
+}
+
 static bool never(void *user)
 {
     ++*(int *)user;
@@ -344,6 +367,7 @@ int main(void)
         cmocka_unit_test(where_the_cache_lies),
         cmocka_unit_test(refs_and_links),
         cmocka_unit_test(names_that_may_become_paths),
+        cmocka_unit_test(names_of_what_lies_in_the_cache),
         cmocka_unit_test(one_holds_a_lock),
         cmocka_unit_test(levels_in_names),
         cmocka_unit_test(gguf_models_are_grouped),
