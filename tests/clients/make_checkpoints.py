@@ -7,7 +7,9 @@ import json
 import pathlib
 import sys
 
+import sentencepiece as spm
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
@@ -42,20 +44,24 @@ def byte_level(pattern):
         config = dict(tokenizer_class="PreTrainedTokenizerFast", bos_token="<|begin|>", eos_token="<|end|>",
                       add_bos_token=False)
         (folder / "tokenizer_config.json").write_text(json.dumps(config))
+        return dict(bos_token_id=0, eos_token_id=1)
     return save
 
 
-def sentencepiece(folder):
+def sentencepiece(*control):
     """A tokenizer.model in the manner of Llama 1 and Gemma: BPE with bytes to fall back on."""
-    import sentencepiece as spm
-    spm.SentencePieceTrainer.train(
-        input=str(TEXT), model_prefix=str(folder / "tokenizer"), vocab_size=VOCABULARY, model_type="bpe",
-        byte_fallback=True, character_coverage=0.999, normalization_rule_name="identity", minloglevel=2,
-        remove_extra_whitespaces=False, add_dummy_prefix=True, max_sentence_length=1 << 16)
-    (folder / "tokenizer.vocab").unlink()
-    config = dict(tokenizer_class="LlamaTokenizer", bos_token="<s>", eos_token="</s>", unk_token="<unk>",
-                  add_bos_token=True, add_eos_token=False, legacy=True)
-    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    def save(folder):
+        spm.SentencePieceTrainer.train(
+            input=str(TEXT), model_prefix=str(folder / "tokenizer"), vocab_size=VOCABULARY, model_type="bpe",
+            byte_fallback=True, character_coverage=0.999, normalization_rule_name="identity", minloglevel=2,
+            remove_extra_whitespaces=False, add_dummy_prefix=True, max_sentence_length=1 << 16,
+            control_symbols=list(control))
+        (folder / "tokenizer.vocab").unlink()
+        config = dict(tokenizer_class="LlamaTokenizer", bos_token="<s>", eos_token="</s>", unk_token="<unk>",
+                      add_bos_token=True, add_eos_token=False, legacy=True)
+        (folder / "tokenizer_config.json").write_text(json.dumps(config))
+        return dict(bos_token_id=1, eos_token_id=2)
+    return save
 
 
 # ----------------------------------------------------------------- checkpoints
@@ -66,8 +72,8 @@ EXPERTS = dict(num_experts=6, num_experts_per_tok=2, moe_intermediate_size=64)
 LOCAL_EXPERTS = dict(num_local_experts=6, num_experts_per_tok=2)
 
 
-def rope(kind, **more):
-    return dict(rope_parameters=dict(rope_type=kind, rope_theta=10000.0, **more))
+def rope(kind, theta=10000.0, **more):
+    return dict(rope_parameters=dict(rope_type=kind, rope_theta=theta, **more))
 
 
 def factors(seed, most):
@@ -75,15 +81,19 @@ def factors(seed, most):
     return [1 + most * (i + seed) / 8 for i in range(8)]
 
 
+GPT_OSS = dict(LOCAL_EXPERTS, sliding_window=24, num_hidden_layers=4, **rope(
+    "yarn", 150000.0, factor=32.0, beta_fast=32.0, beta_slow=1.0, truncate=False, original_max_position_embeddings=256))
+
 CHECKPOINTS = {
-    # name: (model_type, tokenizer, what differs from SHAPE)
-    "llama": ("llama", sentencepiece, dict(num_key_value_heads=6)),
+    # name: (model_type, tokenizer, what differs from SHAPE). llama.cpp looks for <|endoftext|> where a model's name
+    # has Phi-3 in it.
+    "llama": ("llama", sentencepiece(), dict(num_key_value_heads=6)),
     "llama-3.1": ("llama", byte_level(LLAMA3), dict(
         tie_word_embeddings=True, **rope("llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                                          original_max_position_embeddings=128))),
     "llama-linear": ("llama", byte_level(GPT2), rope("linear", factor=4.0)),
-    "mistral": ("mistral", sentencepiece, dict(head_dim=32, sliding_window=None)),
-    "mixtral": ("mixtral", sentencepiece, LOCAL_EXPERTS),
+    "mistral": ("mistral", sentencepiece(), dict(head_dim=32, sliding_window=None)),
+    "mixtral": ("mixtral", sentencepiece(), LOCAL_EXPERTS),
     "qwen2": ("qwen2", byte_level(QWEN2), dict(tie_word_embeddings=True)),
     "qwen2-yarn": ("qwen2", byte_level(QWEN2), rope("yarn", factor=4.0, original_max_position_embeddings=64)),
     "qwen2-yarn-sharp": ("qwen2", byte_level(QWEN2), rope(
@@ -91,14 +101,14 @@ CHECKPOINTS = {
     "qwen2-moe": ("qwen2_moe", byte_level(QWEN2), dict(EXPERTS, shared_expert_intermediate_size=128)),
     "qwen3": ("qwen3", byte_level(QWEN2), dict(head_dim=32)),
     "qwen3-moe": ("qwen3_moe", byte_level(QWEN2), dict(EXPERTS, norm_topk_prob=True)),
-    "gemma-2": ("gemma2", sentencepiece, dict(query_pre_attn_scalar=16, sliding_window=24, num_hidden_layers=4)),
-    "gemma-2-scale": ("gemma2", sentencepiece, dict(query_pre_attn_scalar=24, sliding_window=24)),
-    "gemma-3": ("gemma3_text", sentencepiece, dict(
+    "gemma-2": ("gemma2", sentencepiece(), dict(query_pre_attn_scalar=16, sliding_window=24, num_hidden_layers=4)),
+    "gemma-2-scale": ("gemma2", sentencepiece(), dict(query_pre_attn_scalar=24, sliding_window=24)),
+    "gemma-3": ("gemma3_text", sentencepiece(), dict(
         query_pre_attn_scalar=16, sliding_window=24, num_hidden_layers=7, rope_parameters=dict(
             full_attention=dict(rope_type="linear", rope_theta=1e6, factor=8.0),
             sliding_attention=dict(rope_type="default", rope_theta=10000.0)))),
-    "phi-3": ("phi3", sentencepiece, dict(num_key_value_heads=6, sliding_window=None)),
-    "phi-3-longrope": ("phi3", sentencepiece, dict(
+    "phi-3": ("phi3", sentencepiece("<|endoftext|>"), dict(num_key_value_heads=6, sliding_window=None)),
+    "phi-3-longrope": ("phi3", sentencepiece("<|endoftext|>"), dict(
         original_max_position_embeddings=64, rope_parameters=dict(
             rope_type="longrope", rope_theta=10000.0, short_factor=factors(0, 1), long_factor=factors(1, 30),
             original_max_position_embeddings=64))),
@@ -114,10 +124,8 @@ CHECKPOINTS = {
     "granite-moe-shared": ("granitemoeshared", byte_level(GPT2), dict(
         LOCAL_EXPERTS, shared_intermediate_size=128, embedding_multiplier=6.0, attention_multiplier=0.1,
         residual_multiplier=0.4, logits_scaling=3.0)),
-    "gpt-oss": ("gpt_oss", byte_level(GPT4O), dict(
-        LOCAL_EXPERTS, sliding_window=24, num_hidden_layers=4, rope_parameters=dict(
-            rope_type="yarn", rope_theta=150000.0, factor=32.0, beta_fast=32.0, beta_slow=1.0, truncate=False,
-            original_max_position_embeddings=256))),
+    "gpt-oss": ("gpt_oss", byte_level(GPT4O), GPT_OSS),
+    "gpt-oss-mxfp4": ("gpt_oss", byte_level(GPT4O), GPT_OSS),
 }
 
 
@@ -144,16 +152,40 @@ def randomize(model, model_type, tied):
             p.data = deviation(model_type + "." + name, p.shape, tied) * noise
 
 
+def to_mxfp4(x):
+    """Blocks and scales of x[..., rows, columns]: 32 columns share a power of two, pairs of codes a byte."""
+    levels = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6])
+    x = x.unflatten(-1, (-1, 32))
+    exponent = torch.floor(torch.log2(x.abs().amax(-1))) - 2
+    scaled = x * 2.0 ** -exponent[..., None]
+    codes = (scaled.abs()[..., None] - levels).abs().argmin(-1) + 8 * (scaled < 0)
+    return (codes[..., ::2] + 16 * codes[..., 1::2]).to(torch.uint8), (exponent + 127).to(torch.uint8)
+
+
+def pack_experts(folder):
+    """gpt-oss as it is published: experts in MXFP4, rows outside."""
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    for name in [n for n in tensors if n.endswith(("gate_up_proj", "down_proj"))]:
+        blocks, scales = to_mxfp4(tensors.pop(name).transpose(1, 2))
+        tensors.update({name + "_blocks": blocks.contiguous(), name + "_scales": scales.contiguous()})
+    save_file(tensors, path, metadata=dict(format="pt"))
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = dict(quant_method="mxfp4", modules_to_not_convert=[
+        "model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"])
+    (folder / "config.json").write_text(json.dumps(config, indent=2))
+
+
 def make(name, folder):
     model_type, tokenizer, more = CHECKPOINTS[name]
     folder.mkdir(parents=True, exist_ok=True)
-    shape = dict(SHAPE, **more)
-    config = CONFIG_MAPPING[model_type](**shape, bos_token_id=1 if tokenizer is sentencepiece else 0,
-                                        eos_token_id=2 if tokenizer is sentencepiece else 1, pad_token_id=None)
+    special = tokenizer(folder)
+    config = CONFIG_MAPPING[model_type](**dict(SHAPE, **more), **special, pad_token_id=None)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     randomize(model, model_type, config.tie_word_embeddings)
     model.save_pretrained(folder)
-    tokenizer(folder)
+    if name.endswith("mxfp4"):
+        pack_experts(folder)
 
 
 def main():
