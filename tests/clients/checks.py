@@ -340,6 +340,71 @@ def check_transformers_agrees_on_decoded_weights():
     return "; ".join(shown)
 
 
+# --------------------------------------------------------------- architectures
+
+def checkpoints():
+    """Folders of small checkpoints with random weights, one or more of each architecture."""
+    try:
+        import make_checkpoints
+    except ImportError as e:
+        raise Skip("checkpoints cannot be made: %s" % e)
+    for name in make_checkpoints.CHECKPOINTS:
+        folder = WORK / "checkpoints" / name
+        if not (folder / "config.json").exists():
+            make_checkpoints.make(name, folder)
+        yield folder
+
+
+def logits(model, ids):
+    """Ours: [tokens][vocabulary]. `make check` builds the program, `make tests/clients/logits` alone."""
+    program = pathlib.Path(os.environ["QUANTWIZ"]).parent / "tests/clients/logits"
+    if not program.exists():
+        raise Skip("%s is not built" % program)
+    tokens, out = WORK / "tokens", WORK / "logits"
+    tokens.write_text(" ".join(map(str, ids)))
+    subprocess.run([program, model, tokens, out], check=True)
+    return np.fromfile(out, np.float32).reshape(len(ids), -1)
+
+
+def check_logits_equal_transformers():
+    """Texts shorter and longer than the windows and the original contexts of rotary scaling."""
+    shown, failed = [], []
+    for folder in checkpoints():
+        import torch
+        from transformers import AutoModelForCausalLM
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+        ids, worst = quantwiz("tokenize", folder, "-f", EVAL)["tokens"], 0
+        for count in (16, 50, 300):
+            with torch.no_grad():
+                wanted = model(torch.tensor([ids[:count]])).logits[0].numpy()
+            worst = max(worst, float(np.abs(logits(folder, ids[:count]) - wanted).max() / wanted.std()))
+        shown.append("%s %.1e" % (folder.name, worst))
+        if not worst < 1e-4:
+            failed.append(shown[-1])
+    assert not failed, "difference to the logits' deviation: " + ", ".join(failed)
+    return ", ".join(shown)
+
+
+# llama.cpp scales Gemma's scores by the number of layers, whatever the file says.
+LLAMA_KNOWS_BETTER = "gemma-2-scale"
+
+
+def check_converted_checkpoints_equal_llama():
+    need_llama()
+    shown, failed = [], []
+    for folder in checkpoints():
+        path = WORK / "converted.gguf"
+        path.unlink(missing_ok=True)
+        quantwiz("convert", folder, path, "--type", "f32")
+        a = quantwiz("eval", path, "-f", EVAL, "-c", 256, "--chunks", 12)["ppl"]
+        b = llama.perplexity(path, TEXT, 12, 256)["ppl"]
+        shown.append("%s %.2f and %.2f" % (folder.name, a, b))
+        if not abs(a / b - 1) < 0.002 and folder.name != LLAMA_KNOWS_BETTER:
+            failed.append(shown[-1])
+    assert not failed, ", ".join(failed)
+    return ", ".join(shown)
+
+
 # ------------------------------------------------------------ tokens and answers
 
 HARD = [" ", "\n\n\n", "a" * 300, "   leading", "trailing   ", "tab\tand\r\nlines", "It's they'll I'M WE'RE",
