@@ -1,5 +1,6 @@
 #include "hub/headers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
@@ -101,19 +102,17 @@ static int fetch_beginning(struct beginning *b, header_length *length, struct er
 
 /* ------------------------------------------------------------------- the stand-in */
 
-/* As long as the file, and empty behind its beginning. */
+/* As long as the file, and empty behind its beginning. Written under a name of this process's own: others may be doing
+ * the same. */
 static int write_stand_in(const char *path, const struct beginning *b, struct error *e)
 {
-    struct file_out out;
-    int rc = file_out_open(&out, path, false, e);
-    if (rc)
-        return rc;
-    rc = file_out_write(&out, b->bytes.data, b->bytes.length, e);
-    if (!rc && ftruncate(out.fd, (off_t)b->file->bytes) != 0)
+    char *temporary = xasprintf("%s.%ld.tmp", path, (long)getpid());
+    int rc = file_write(temporary, b->bytes.data, b->bytes.length, e);
+    if (!rc && (truncate(temporary, (off_t)b->file->bytes) != 0 || rename(temporary, path) != 0))
         rc = error_errno(e, "cannot write %s", path);
-    if (!rc)
-        return file_out_commit(&out, e);
-    file_out_abandon(&out, false);
+    if (rc)
+        unlink(temporary);
+    free(temporary);
     return rc;
 }
 
