@@ -15,7 +15,7 @@ static const struct option_spec options[] = {
     {"file", 'f', "TEXT", "the text (default: standard input)"},
     {"special", 0, NULL, "take '<s>' and the like in the text as the special tokens that they name"},
     {"no-bos", 0, NULL, "add no token that begins or ends a text, even where the vocabulary wants one"},
-    {"batch", 0, NULL, "every line of the text is a JSON string, a text of its own: prints a line of JSON for each"},
+    {"batch", 0, NULL, "each line of the text is a JSON string, a text of its own; prints a line of JSON for each"},
     {"pre", 0, "NAME", "cut words as this pre-tokenizer does, whatever the model's metadata say"},
     {0},
 };
@@ -65,7 +65,8 @@ static void show(const struct args *a, const struct tokenizer *t, const char *te
     tokens_done(&tokens);
 }
 
-static int show_lines(const struct args *a, const struct tokenizer *t, const char *text, size_t length, struct error *e)
+static int show_lines(const struct args *a, const struct tokenizer *t, const char *text, size_t length,
+                      struct error *e)
 {
     const char *end = text + length;
     for (int line = 1; text < end; line++) {

@@ -28,8 +28,8 @@ int hf_json_load(json_t **out, const char *folder, const char *name, struct erro
     if (file_exists(path) && !(rc = file_read(path, FILE_MOST, &text, &length, e))) {
         *out = json_loadb(text, length, flags, &why);
         if (!*out)
-            rc = error_set(e, ERROR_FAILED, "cannot read %s: line %d, column %d: %s; download the file again", path,
-                           why.line, why.column, why.text);
+            rc = error_set(e, ERROR_FAILED, "cannot read %s: line %d, column %d: %s; download the file again",
+                           path, why.line, why.column, why.text);
         free(text);
     }
     free(path);
@@ -61,7 +61,8 @@ static int read_files(struct hf_vocab *v, struct error *e)
 
 static void drop_files(struct hf_vocab *v)
 {
-    json_t *const files[] = {v->tokenizer, v->tokenizer_config, v->special_map, v->added, v->config, v->generation};
+    json_t *const files[] = {v->tokenizer, v->tokenizer_config, v->special_map,
+                             v->added,     v->config,           v->generation};
     for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
         json_decref(files[i]);
 }
@@ -83,11 +84,11 @@ int hf_vocab_put(struct hf_vocab *v, int64_t id, const char *text, float score, 
                  struct error *e)
 {
     if (id >= 0 && id >= v->limit && added)
-        return 0; /* Gemma 3's <image_soft_token> in a text-only model: no row of the embedding belongs to it */
+        return 0; /* Gemma 3's <image_soft_token> in a text-only model: the embedding has no row for it */
     if (id < 0 || id >= v->limit)
-        return error_set(e, ERROR_FAILED, "cannot read the vocabulary in %s: the token '%.40s' has the number %lld, "
-                         "but the model has %lld tokens; are tokenizer and weights of one model?", v->folder, text,
-                         (long long)id, (long long)v->limit);
+        return error_set(e, ERROR_FAILED, "cannot read the vocabulary in %s: the token '%.40s' has the number "
+                         "%lld, but the model has %lld tokens; are tokenizer and weights of one model?",
+                         v->folder, text, (long long)id, (long long)v->limit);
     grow_to(v, id + 1);
     v->tokens[id] = (struct hf_token){arena_strdup(&v->arena, text), score, kind};
     return 0;
@@ -132,9 +133,11 @@ static void pad(struct hf_vocab *v)
 {
     if (v->limit_known)
         grow_to(v, v->limit);
-    for (int64_t i = 0; i < v->count; i++)
-        if (!v->tokens[i].text)
-            v->tokens[i] = (struct hf_token){arena_printf(&v->arena, "[PAD%lld]", (long long)i), -10000, HF_UNUSED};
+    for (int64_t i = 0; i < v->count; i++) {
+        struct hf_token *t = &v->tokens[i];
+        if (!t->text)
+            *t = (struct hf_token){arena_printf(&v->arena, "[PAD%lld]", (long long)i), -10000, HF_UNUSED};
+    }
 }
 
 /* ------------------------------------------------------------------ writing */
@@ -192,15 +195,15 @@ static int read_bpe(struct hf_vocab *v, const char *pre, struct error *e)
 static int read_json(struct hf_vocab *v, const char *type, const char *pre, struct error *e)
 {
     if (v->rules.strange && !pre)
-        return error_set(e, ERROR_FAILED, "%s/tokenizer.json prepares texts in a way that GGUF knows nothing of (see "
-                         "its normalizer and pre_tokenizer); --pre default takes it as plain SentencePiece",
+        return error_set(e, ERROR_FAILED, "%s/tokenizer.json prepares texts in a way that GGUF knows nothing of "
+                         "(see its normalizer and pre_tokenizer); --pre default takes it as plain SentencePiece",
                          v->folder);
     if (type && strcmp(type, "BPE") == 0)
         return hf_spm_json(v, e);
     if (type && strcmp(type, "Unigram") == 0)
         return hf_unigram_json(v, e);
-    return error_set(e, ERROR_FAILED, "cannot read %s/tokenizer.json: its model is of the type '%s'; known are BPE and "
-                     "Unigram", v->folder, type ? type : "none");
+    return error_set(e, ERROR_FAILED, "cannot read %s/tokenizer.json: its model is of the type '%s'; known are BPE "
+                     "and Unigram", v->folder, type ? type : "none");
 }
 
 static int read_vocabulary(struct hf_vocab *v, const char *pre, struct error *e)
@@ -216,8 +219,8 @@ static int read_vocabulary(struct hf_vocab *v, const char *pre, struct error *e)
         return hf_spm_model(v, e);
     if (v->tokenizer)
         return read_json(v, type, pre, e);
-    return error_set(e, ERROR_FAILED, "%s has no vocabulary: neither tokenizer.json nor tokenizer.model is there; "
-                     "download them too", v->folder);
+    return error_set(e, ERROR_FAILED, "%s has no vocabulary: neither tokenizer.json nor tokenizer.model is "
+                     "there; download them too", v->folder);
 }
 
 int hf_vocab_write(struct gguf_writer *w, const char *folder, int64_t vocab_size, const char *architecture,
@@ -236,8 +239,8 @@ int hf_vocab_write(struct gguf_writer *w, const char *folder, int64_t vocab_size
     for (int r = 0; r < HF_ROLES; r++)
         v.model_roles[r] = -1;
     int rc = vocab_size > TOKENS_MOST
-        ? error_set(e, ERROR_FAILED, "cannot read the vocabulary in %s: config.json speaks of %lld tokens", folder,
-                    (long long)vocab_size)
+        ? error_set(e, ERROR_FAILED, "cannot read the vocabulary in %s: the embedding has %lld rows, which is "
+                    "more than any vocabulary", folder, (long long)vocab_size)
         : read_files(&v, e);
     if (!rc && !(rc = read_vocabulary(&v, pre, e)))
         rc = write_all(&v, w, e);

@@ -1,5 +1,6 @@
-/* tokenizer.json: {"model": {"type", "vocab", "merges", …}, "added_tokens": [{"id", "content", "special", …}], …}.
- * Format: https://github.com/huggingface/tokenizers (tokenizers/src/models and src/tokenizer/serialization.rs). */
+/* tokenizer.json: {"model": {"type", "vocab", "merges", …}, "added_tokens": [{"id", "content", "special",
+ * …}], …}. Format: https://github.com/huggingface/tokenizers (tokenizers/src/models and
+ * src/tokenizer/serialization.rs). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,8 +9,8 @@
 
 static int broken(const struct hf_vocab *v, const char *what, struct error *e)
 {
-    return error_set(e, ERROR_FAILED, "cannot read the vocabulary in %s: tokenizer.json: %s; download the file again",
-                     v->folder, what);
+    return error_set(e, ERROR_FAILED, "cannot read the vocabulary in %s: tokenizer.json: %s; download the file "
+                     "again", v->folder, what);
 }
 
 /* A text that C can hold, or NULL. */
@@ -51,8 +52,8 @@ int hf_vocab_add(struct hf_vocab *v, int64_t id, const json_t *token, struct err
     bool special = hf_vocab_special(text, hf_json_true(token, "special"));
     const struct hf_token *old = token_numbered(v, id);
     enum hf_kind kind = old && old->kind == HF_UNKNOWN ? HF_UNKNOWN : special ? HF_CONTROL : HF_USER;
-    return hf_vocab_put(v, id, special ? text : hf_vocab_with_blanks(v, text), old ? old->score : -1000, kind, true,
-                        e);
+    return hf_vocab_put(v, id, special ? text : hf_vocab_with_blanks(v, text), old ? old->score : -1000, kind,
+                        true, e);
 }
 
 int hf_json_added(struct hf_vocab *v, struct error *e)
@@ -72,8 +73,8 @@ int hf_json_added(struct hf_vocab *v, struct error *e)
 
 /* ------------------------------------------------------------------- merges */
 
-/* A pair is "left right" or, since a part may hold a blank, ["left", "right"]. A blank in a part goes by its letter in
- * byte-level BPE, U+0120. */
+/* A pair is "left right" or, since a part may hold a blank, ["left", "right"]. A blank in a part goes by
+ * its letter in byte-level BPE, U+0120. */
 static char *pair_text(struct hf_vocab *v, const json_t *left, const json_t *right)
 {
     const char *parts[] = {plain_text(left), plain_text(right)};

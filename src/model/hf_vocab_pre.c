@@ -1,16 +1,17 @@
-/* Which pre-tokenizer is it? GGUF names pre-tokenizers, tokenizer.json describes them: a row of steps, each of which
- * cuts the pieces of the one before. A step is a regular expression whose matches become words (Split), a digit a
- * word (Digits), or GPT-2's pattern (ByteLevel). The table below knows the rows that the named models use.
+/* Which pre-tokenizer is it? GGUF names pre-tokenizers, tokenizer.json describes them: a row of steps, each
+ * of which cuts the pieces of the one before. A step is a regular expression whose matches become words
+ * (Split), a digit a word (Digits), or GPT-2's pattern (ByteLevel). The table below knows the rows that the
+ * named models use.
  *
- * Whether words that are tokens as they stand are merged all the same (model.ignore_merges) tells Llama 3 from others
- * with its pattern. */
+ * Whether words that are tokens as they stand are merged all the same (model.ignore_merges) tells Llama 3
+ * from others with its pattern. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "model/hf_vocab_priv.h"
 
-enum { STEPS_MOST = 4 };
+enum { STEPS_MOST = 6 };
 
 /* Steps that are given by their types. */
 static const char DIGITS[] = "\\p{N}";
@@ -18,14 +19,16 @@ static const char GPT2[] = "'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{
 
 #define CONTRACTION "<'S>" /* English contractions in either case, however a pattern spells them */
 #define SMALL_CONTRACTION "<'s>" /* in lower case alone */
-#define WORDS(digits) CONTRACTION "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" ENDS
+#define LETTERS "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
+#define OTHERS " ?[^\\s\\p{L}\\p{N}]+"
+#define WORDS(digits) LETTERS "|" digits "|" OTHERS "[\\r\\n]*|" ENDS
 #define GPT2_WORDS SMALL_CONTRACTION "| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 #define ENDS "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
 #define CASED(contraction, digits)                                                                          \
     "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" contraction "|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER "*"   \
-    contraction "|" digits "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" ENDS
+    contraction "|" digits "|" OTHERS "[\\r\\n/]*|" ENDS
 
 static const struct {
     const char *name, *whole_name; /* whole_name: with ignore_merges, where that has a name of its own */
@@ -33,10 +36,23 @@ static const struct {
 } table[] = {
     {"gpt-2", NULL, {GPT2_WORDS}},
     {"smollm", NULL, {"\\p{N}", GPT2_WORDS}},
-    {"dbrx", "llama-bpe", {WORDS("\\p{N}{1,3}")}},
-    {"qwen2", NULL, {WORDS("\\p{N}")}},
+    {"dbrx", "llama-bpe", {CONTRACTION "|" WORDS("\\p{N}{1,3}")}},
+    {"qwen2", NULL, {CONTRACTION "|" WORDS("\\p{N}")}},
+    {"minicpm5", NULL, {"\\p{N}{1,3}", CONTRACTION "|" WORDS("\\p{N}+")}},
+    {"ufakzeka", NULL, {WORDS("\\p{N}")}},
+    {"qwen35", NULL, {CONTRACTION "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}|"
+                      " ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" ENDS}},
+    {"seed-coder", NULL, {CONTRACTION "|" LETTERS "|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|" ENDS}},
+    {"exaone-moe", NULL, {CONTRACTION "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}|"
+                          OTHERS "[\\r\\n/]?|" ENDS}},
     {"tekken", NULL, {CASED("", "\\p{N}")}},
     {"gpt-4o", NULL, {CASED(CONTRACTION "?", "\\p{N}{1,3}")}},
+    {"tiny_aya", NULL, {"\\d{1,3}(?=(?:\\d{3})*\\b)", CASED(CONTRACTION "?", "\\p{N}{1,3}")}},
+    {"deepseek-coder", NULL, {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+",
+                              "[\u4E00-\u9FA5\u0800-\u4E00\uAC00-\uD7FF]+", "\\p{N}"}},
+    {"deepseek-v3", NULL, {"\\p{N}{1,3}", "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+",
+                           "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|"
+                           "[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|" ENDS}},
 };
 
 /* ------------------------------------------------------------------ reading */
@@ -47,7 +63,7 @@ struct steps {
     bool strange; /* something that is no such step, or too many */
 };
 
-/* The same pattern in one spelling. */
+/* The same pattern in one spelling. Of two spellings that begin alike the longer stands first. */
 static char *normalized(struct hf_vocab *v, const char *pattern)
 {
     static const struct { const char *spelled, *as; } spellings[] = {
@@ -56,6 +72,12 @@ static char *normalized(struct hf_vocab *v, const char *pattern)
         {"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])", CONTRACTION},
         {"'(?:[sdmt]|ll|ve|re)", SMALL_CONTRACTION},
         {"'s|'t|'re|'ve|'m|'ll|'d", SMALL_CONTRACTION},
+        {"\\s*[\\r\\n]|", "\\s*[\\r\\n]+|"}, /* \s takes the line breaks before the last along */
+        {"\\p{N}{1}", "\\p{N}"},
+        {"++", "+"}, /* possessive: in the rows above nothing would be given back */
+        {"?+", "?"},
+        {"\r", "\\r"},
+        {"\n", "\\n"},
     };
     struct str s = {0};
     while (*pattern) {
@@ -93,7 +115,8 @@ static bool isolates(const json_t *step)
 
 static void read_step(struct hf_vocab *v, const json_t *step, struct steps *s)
 {
-    const char *type = hf_json_text(step, "type"), *regex = hf_json_text(json_object_get(step, "pattern"), "Regex");
+    const char *type = hf_json_text(step, "type");
+    const char *regex = hf_json_text(json_object_get(step, "pattern"), "Regex");
     if (type && strcmp(type, "Split") == 0 && regex && isolates(step))
         add_step(v, s, regex);
     else if (type && strcmp(type, "Digits") == 0 && hf_json_true(step, "individual_digits"))
@@ -106,7 +129,8 @@ static void read_step(struct hf_vocab *v, const json_t *step, struct steps *s)
 
 static struct steps read_steps(struct hf_vocab *v)
 {
-    const json_t *pre = json_object_get(v->tokenizer, "pre_tokenizer"), *list = json_object_get(pre, "pretokenizers");
+    const json_t *pre = json_object_get(v->tokenizer, "pre_tokenizer");
+    const json_t *list = json_object_get(pre, "pretokenizers");
     struct steps s = {0};
     json_t *step;
     size_t i;
@@ -130,9 +154,9 @@ static bool equal(const struct steps *s, const char *const *steps)
 static const char *unknown(const struct hf_vocab *v, const char *part, struct error *e)
 {
     char *shown = json_dumps(json_object_get(v->tokenizer, part), JSON_COMPACT | JSON_ENCODE_ANY);
-    error_set(e, ERROR_FAILED, "%s/tokenizer.json has a %s that no name in GGUF is known for: %.600s; where you know "
-              "one that llama.cpp cuts words alike for, give it with --pre NAME ('llama-bpe', 'qwen2', 'gpt-2', ...)",
-              v->folder, part, shown ? shown : "none");
+    error_set(e, ERROR_FAILED, "%s/tokenizer.json has a %s that no name in GGUF is known for: %.600s; where you "
+              "know one that llama.cpp cuts words alike for, give it with --pre NAME ('llama-bpe', 'qwen2', "
+              "'gpt-2', ...)", v->folder, part, shown ? shown : "none");
     free(shown);
     return NULL;
 }

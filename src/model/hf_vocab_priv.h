@@ -76,7 +76,8 @@ bool hf_vocab_special(const char *text, bool flag);
 /* U+2581 becomes a blank: the user's own tokens are looked for in the text as it is. */
 const char *hf_vocab_with_blanks(struct hf_vocab *v, const char *text);
 
-/* tokenizer.json: tokens and merges of byte-level BPE; tokens of a SentencePiece vocabulary; tokens added to either. */
+/* tokenizer.json: tokens and merges of byte-level BPE; tokens of a SentencePiece vocabulary; tokens added
+ * to either. */
 int hf_json_bpe(struct hf_vocab *v, struct error *e);
 int hf_json_added(struct hf_vocab *v, struct error *e);
 

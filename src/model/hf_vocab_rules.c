@@ -1,13 +1,14 @@
 /* What tokenizer.json says beyond GGUF, for the text room: keys under HF_VOCAB_PRIVATE,
  *
- *     normalizer        texts, three a step: "nfc" "" ""; "prepend" TEXT ""; "replace" TEXT BY; "strip" SIDE ""; ...
+ *     normalizer        texts, three a step: "nfc" "" ""; "prepend" TEXT ""; "replace" TEXT BY; ...
  *     charsmap          bytes: SentencePiece's table for the step "charsmap"
  *     split             texts, a regular expression (Oniguruma's) a step
  *     metaspace         "first", "always" or "never"; metaspace_splits: bool
  *     whole_words       bool: model.ignore_merges
- *     added, added_ids, added_flags   texts and numbers of the added tokens, and how they are looked for (HF_LSTRIP, …)
+ *     added, added_ids, added_flags   texts, numbers of the added tokens, how they are looked for (HF_LSTRIP, …)
  *
- * Their meaning: https://github.com/huggingface/tokenizers (src/normalizers, src/pre_tokenizers, added_vocabulary.rs). */
+ * Their meaning: src/normalizers, src/pre_tokenizers and src/tokenizer/added_vocabulary.rs in
+ * https://github.com/huggingface/tokenizers. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,7 +61,8 @@ static void read_metaspace(struct hf_rules *r, const json_t *step)
 {
     const char *scheme = hf_json_text(step, "prepend_scheme");
     bool never = json_is_false(json_object_get(step, "add_prefix_space")); /* before there were schemes */
-    r->metaspace = is(scheme, "first") ? "first" : is(scheme, "never") || (!scheme && never) ? "never" : "always";
+    never = scheme ? is(scheme, "never") : never;
+    r->metaspace = is(scheme, "first") ? "first" : never ? "never" : "always";
     r->metaspace_splits = !json_is_false(json_object_get(step, "split"));
 }
 
@@ -71,8 +73,8 @@ static void read_pre_tokenizer(struct hf_rules *r, const json_t *step)
         read_metaspace(r, step);
     else if (is(type, "WhitespaceSplit"))
         add_normalizer(r, "words", "", "");
-    else if (!is(hf_json_text(json_object_get(step, "pattern"), "String"), " ")) /* Gemma: no blanks are left by then */
-        r->strange = true;
+    else if (!is(hf_json_text(json_object_get(step, "pattern"), "String"), " "))
+        r->strange = true; /* Gemma splits at blanks, of which its normalizer leaves none */
 }
 
 /* ------------------------------------------------------------- added tokens */
@@ -137,7 +139,8 @@ void hf_rules_read(struct hf_vocab *v)
 static void write_added(const struct hf_rules *r, struct gguf_writer *w)
 {
     const char **texts = xcalloc(r->added_count + 1, sizeof *texts);
-    int32_t *ids = xcalloc(r->added_count + 1, sizeof *ids), *flags = xcalloc(r->added_count + 1, sizeof *flags);
+    int32_t *ids = xcalloc(r->added_count + 1, sizeof *ids);
+    int32_t *flags = xcalloc(r->added_count + 1, sizeof *flags);
     for (int i = 0; i < r->added_count; i++) {
         texts[i] = r->added[i].text;
         ids[i] = r->added[i].id;

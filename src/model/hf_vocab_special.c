@@ -1,5 +1,5 @@
-/* Which tokens begin and end a text, pad it, stand for the unknown; the chat template. The order in which the files are
- * believed is that of gguf-py (gguf/vocab.py, SpecialVocab). */
+/* Which tokens begin and end a text, pad it, stand for the unknown; the chat template. The order in which
+ * the files are believed is that of gguf-py (gguf/vocab.py, SpecialVocab). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +22,8 @@ static const struct { const char *name, *key; } roles[HF_ROLES] = {
 
 /* Ends of a turn that llama.cpp knows by their texts (src/llama-vocab.cpp): no key needs to name them. */
 static const char *const known_ends[] = {
-    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<|eom_id|>", "<EOT>",
-    "_<EOT>", "[EOT]", "[EOS]", "</s>", "<eos>", "<|return|>", "<|call|>", "<end_of_utterance>",
+    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<|eom_id|>",
+    "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "</s>", "<eos>", "<|return|>", "<|call|>", "<end_of_utterance>",
     "<\uFF5Cend\u2581of\u2581sentence\uFF5C>",
 };
 
@@ -57,7 +57,8 @@ static int64_t role_number(const struct hf_vocab *v, const json_t *object, enum 
 
 static int64_t find_role(const struct hf_vocab *v, enum hf_role r)
 {
-    const json_t *const named[] = {v->tokenizer_config, v->special_map}, *const numbered[] = {v->config, v->generation};
+    const json_t *const named[] = {v->tokenizer_config, v->special_map};
+    const json_t *const numbered[] = {v->config, v->generation};
     int64_t id = -1;
     for (size_t i = 0; id < 0 && i < ARRAY_LENGTH(named); i++) {
         const char *text = role_text(named[i], r);
@@ -76,7 +77,8 @@ static bool known_end(const struct hf_vocab *v, int64_t id)
     return false;
 }
 
-/* Generation ends at any of a list of tokens; those that a reader would not know by their texts get a role. */
+/* Generation ends at any of a list of tokens; those that a reader would not know by their texts get a
+ * role. */
 static void find_other_ends(struct hf_vocab *v)
 {
     const json_t *list = json_object_get(v->generation, "eos_token_id");
@@ -187,8 +189,10 @@ static int write_file(const struct hf_vocab *v, struct gguf_writer *w, struct er
             write_template(w, NULL, text);
             free(text);
         }
-    } else if (!(rc = hf_json_load(&j, v->folder, "chat_template.json", e)) && hf_json_text(j, "chat_template")) {
-        write_template(w, NULL, hf_json_text(j, "chat_template"));
+    } else {
+        rc = hf_json_load(&j, v->folder, "chat_template.json", e);
+        if (hf_json_text(j, "chat_template"))
+            write_template(w, NULL, hf_json_text(j, "chat_template"));
     }
     json_decref(j);
     free(path);
@@ -211,7 +215,7 @@ static int write_templates(const struct hf_vocab *v, struct gguf_writer *w, stru
 
 int hf_special_write(const struct hf_vocab *v, struct gguf_writer *w, struct error *e)
 {
-    bool bytes = strcmp(v->model, "gpt2") == 0; /* its readers add BOS by the pre-tokenizer's name unless told not to */
+    bool bytes = strcmp(v->model, "gpt2") == 0; /* readers add BOS by the pre-tokenizer's name, if not told */
     for (int r = 0; r < HF_ROLES; r++)
         if (v->roles[r] >= 0)
             gguf_writer_u32(w, roles[r].key, (uint32_t)v->roles[r]);

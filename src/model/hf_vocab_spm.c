@@ -1,7 +1,8 @@
 /* SentencePiece vocabularies: tokenizer.model, or tokenizer.json where that is missing.
  *
- * GGUF has no merges for them but scores: of two pairs the one whose joined text has the higher score is joined first.
- * tokenizer.json lists merges in that order, so a token's score is its first merge's place, negated. */
+ * GGUF has no merges for them but scores: of two pairs the one whose joined text has the higher score is
+ * joined first. tokenizer.json lists merges in that order, so a token's score is its first merge's place,
+ * negated. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,8 +176,8 @@ static int put_scored(struct hf_vocab *v, struct error *e)
         const json_t *item = json_array_get(vocab, i), *score = json_array_get(item, 1);
         const char *text = json_string_value(json_array_get(item, 0));
         if (!text || !json_is_number(score))
-            return error_set(e, ERROR_FAILED, "cannot read %s/tokenizer.json: item %zu of model.vocab is no pair of a "
-                             "text and a score", v->folder, i);
+            return error_set(e, ERROR_FAILED, "cannot read %s/tokenizer.json: item %zu of model.vocab is no pair "
+                             "of a text and a score", v->folder, i);
         rc = hf_vocab_put(v, (int64_t)i, text, (float)json_number_value(score), HF_NORMAL, true, e);
     }
     return rc;
@@ -189,8 +190,8 @@ static int read_charsmap(struct hf_vocab *v, const json_t *step, struct error *e
         return 0;
     v->charsmap = arena_alloc(&v->arena, json_string_length(map) + 1);
     v->charsmap_bytes = base64_bytes(v->charsmap, json_string_value(map), json_string_length(map));
-    return v->charsmap_bytes ? 0 : error_set(e, ERROR_FAILED, "cannot read %s/tokenizer.json: precompiled_charsmap is "
-                                             "not in base64", v->folder);
+    return v->charsmap_bytes ? 0 : error_set(e, ERROR_FAILED, "cannot read %s/tokenizer.json: "
+                                             "precompiled_charsmap is not in base64", v->folder);
 }
 
 static int find_charsmap(struct hf_vocab *v, struct error *e)
@@ -214,9 +215,10 @@ int hf_unigram_json(struct hf_vocab *v, struct error *e)
     v->adds_space = adds_space(&v->rules);
     v->removes_spaces = has_normalizer(&v->rules, "squeeze");
     set_kinds(v);
-    if (json_is_number(unknown) && json_number_value(unknown) >= 0 && json_number_value(unknown) < (double)v->count) {
-        v->model_roles[HF_UNK] = (int64_t)json_number_value(unknown);
-        v->tokens[v->model_roles[HF_UNK]].kind = HF_UNKNOWN;
+    double number = json_is_number(unknown) ? json_number_value(unknown) : -1;
+    if (number >= 0 && number < (double)v->count) {
+        v->model_roles[HF_UNK] = (int64_t)number;
+        v->tokens[(int64_t)number].kind = HF_UNKNOWN;
     }
     return hf_json_added(v, e);
 }

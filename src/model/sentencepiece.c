@@ -1,6 +1,6 @@
-/* A message is a row of fields: a varint that holds the field's number and how its value is stored, then the value: a
- * varint, 4 or 8 bytes, or a length and so many bytes. Messages within messages are stored as bytes. Tables say which
- * field of which message goes where; all others are passed over. */
+/* A message is a row of fields: a varint that holds the field's number and how its value is stored, then
+ * the value: a varint, 4 or 8 bytes, or a length and so many bytes. Messages within messages are stored as
+ * bytes. Tables say which field of which message goes where; all others are passed over. */
 #include "model/sentencepiece.h"
 
 #include <stdlib.h>

@@ -33,7 +33,8 @@ struct sentencepiece {
     struct arena arena;
 };
 
-/* `charsmap` borrows from `bytes`. `name` is what errors call them. sentencepiece_done whatever is returned. */
+/* `charsmap` borrows from `bytes`. `name` is what errors call them. sentencepiece_done whatever is
+ * returned. */
 int sentencepiece_parse(struct sentencepiece *s, const void *bytes, size_t size, const char *name, struct error *e);
 void sentencepiece_done(struct sentencepiece *s);
 

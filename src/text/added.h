@@ -1,5 +1,5 @@
-/* Added tokens as the tokenizers library looks for them in a text: from the left, of those that match at a place the
- * longest. (src/tokenizer/added_vocabulary.rs in https://github.com/huggingface/tokenizers) */
+/* Added tokens as the tokenizers library looks for them in a text: from the left, of those that match at a
+ * place the longest. (src/tokenizer/added_vocabulary.rs in https://github.com/huggingface/tokenizers) */
 #ifndef TEXT_ADDED_H
 #define TEXT_ADDED_H
 
@@ -29,8 +29,8 @@ void added_put(struct added *a, const struct added_token *token);
 void added_prepare(struct added *a);
 void added_done(struct added *a);
 
-/* Calls `part` for each part of the text, in order: a token (of `a`), or the text between tokens (NULL). Special tokens
- * only count where `special`. */
+/* Calls `part` for each part of the text, in order: a token (of `a`), or the text between tokens (NULL).
+ * Special tokens only count where `special`. */
 void added_cut(const struct added *a, const char *text, size_t length, bool special,
                void (*part)(void *user, const char *text, size_t length, const struct added_token *token), void *user);
 

@@ -28,8 +28,8 @@ struct normalizer {
 
 /* -------------------------------------------------------------------- steps */
 
-/* The library knows the Unicode of 2016 (9.0). Later marks and later letters that have a decomposition are to it like
- * any other letter: they stay as they are, and nothing moves or joins across them. */
+/* The library knows the Unicode of 2016 (9.0). Later marks and later letters that have a decomposition are
+ * to it like any other letter: they stay as they are, and nothing moves or joins across them. */
 static const struct { uint32_t first, last; } later[] = {
     {0x7FD, 0x7FD}, {0x898, 0x89F}, {0x8CA, 0x8D3}, {0x9FE, 0x9FE}, {0xC3C, 0xC3C}, {0xD3B, 0xD3C},
     {0xEBA, 0xEBA}, {0x1715, 0x1715}, {0x1ABF, 0x1ACE}, {0x1DF6, 0x1DFA}, {0x32FF, 0x32FF},
@@ -97,8 +97,8 @@ static void replace(const struct step *s, const char *text, size_t length, struc
     str_add_bytes(out, text, end - text);
 }
 
-/* As the library applies SentencePiece's table: what the first bytes of a short cluster of characters become is taken
- * for the whole cluster, else each character goes by itself. */
+/* As the library applies SentencePiece's table: what the first bytes of a short cluster of characters
+ * become is taken for the whole cluster, else each character goes by itself. */
 static void map_cluster(const struct step *s, const char *text, size_t length, struct str *out)
 {
     enum { SHORT = 6 };

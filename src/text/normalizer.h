@@ -11,7 +11,8 @@
 
 struct normalizer; /* used by any number of threads at once */
 
-/* *out NULL, and no error, where the metadata have no steps (hf_vocab.h), or none that changes anything. Borrows. */
+/* *out NULL, and no error, where the metadata have no steps (hf_vocab.h), or none that changes anything.
+ * Borrows. */
 int normalizer_open(struct normalizer **out, const struct gguf *g, const char *path, struct error *e);
 void normalizer_free(struct normalizer *n);
 /* Appends the text, normalized, to `out`. */

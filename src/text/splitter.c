@@ -70,7 +70,9 @@ static int read_added(struct splitter *p, const struct gguf *g, struct vocab *v,
 
 static void read_blanks(struct splitter *p, const struct gguf *g)
 {
-    static const char *const names[] = {[BLANKS_FIRST] = "first", [BLANKS_ALWAYS] = "always", [BLANKS_NEVER] = "never"};
+    static const char *const names[] = {
+        [BLANKS_FIRST] = "first", [BLANKS_ALWAYS] = "always", [BLANKS_NEVER] = "never",
+    };
     const struct gguf_value *value = gguf_find(g, HF_VOCAB_PRIVATE "metaspace");
     for (int i = BLANKS_FIRST; value && value->kind == GGUF_STRING && i <= BLANKS_NEVER; i++) {
         const unsigned char *at = value->data;
@@ -123,11 +125,13 @@ struct cutting {
     void *user;
 };
 
-/* SentencePiece's blanks: the part's own become U+2581, and one is put before where it does not begin with one. */
+/* SentencePiece's blanks: the part's own become U+2581, and one is put before where it does not begin with
+ * one. */
 static void put_blanks(const struct cutting *c, const char *text, size_t length, struct str *out)
 {
     bool wanted = c->p->blanks == BLANKS_ALWAYS || (c->p->blanks == BLANKS_FIRST && c->at_start);
-    bool there = length > 0 && (*text == ' ' || (length >= strlen(BLANK) && memcmp(text, BLANK, strlen(BLANK)) == 0));
+    bool blank = length >= strlen(BLANK) && memcmp(text, BLANK, strlen(BLANK)) == 0;
+    bool there = blank || (length > 0 && *text == ' ');
     if (wanted && !there)
         str_add(out, BLANK);
     for (size_t i = 0; i < length; i++)

@@ -30,7 +30,8 @@ static const struct text_model *choose_kind(struct gguf *g, const char *path, st
             return text_models[i];
     if (name)
         error_set(e, ERROR_FAILED, "%s: its tokenizer is of the kind '%s' (tokenizer.ggml.model), which is not "
-                  "known here; known are gpt2 (byte-level BPE), llama (SentencePiece BPE) and t5 (SentencePiece unigram)", path, name);
+                  "known here; known are gpt2 (byte-level BPE), llama (SentencePiece BPE) and t5 (SentencePiece "
+                  "unigram)", path, name);
     else
         error_set(e, ERROR_FAILED, "%s: the metadata has no tokenizer.ggml.model, so its text cannot be split "
                   "into tokens (was the file made without a vocabulary?)", path);
@@ -214,7 +215,8 @@ void tokenizer_encode(const struct tokenizer *t, const char *text, size_t length
     if (flags & TOKENIZE_BOS && t->vocab.adds_bos)
         tokens_add(out, t->vocab.bos);
     if (t->splitter)
-        splitter_cut(t->splitter, text, length, flags & TOKENIZE_SPECIAL, take_part, &(struct by_splitter){t, out});
+        splitter_cut(t->splitter, text, length, flags & TOKENIZE_SPECIAL, take_part,
+                     &(struct by_splitter){t, out});
     else
         encode_text(t, text, length, flags, out);
     if (flags & TOKENIZE_BOS && t->vocab.adds_eos)

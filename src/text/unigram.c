@@ -1,6 +1,6 @@
-/* SentencePiece unigram ("t5"): of all ways to put a text together from tokens the one with the highest sum of scores
- * (https://arxiv.org/abs/1804.10959; found from left to right, as Viterbi does). A character that is no token costs
- * 10 more than the worst token, and a run of such characters is one unknown token.
+/* SentencePiece unigram ("t5"): of all ways to put a text together from tokens the one with the highest sum
+ * of scores (https://arxiv.org/abs/1804.10959; found from left to right, as Viterbi does). A character that
+ * is no token costs 10 more than the worst token, and a run of such characters is one unknown token.
  *
  * Before that the text is normalized: by the table of the vocabulary, and by its rules for blanks. */
 #include <float.h>
@@ -112,7 +112,8 @@ static bool flag(const struct gguf *g, const char *key)
 static int unigram_open(void **state, struct vocab *v, struct gguf *g, const char *path, const char *pre,
                         struct error *e)
 {
-    static const struct vocab_defaults d = {.bos = -1, .eos = 1, .unknown = 2, .adds_eos = true, .adds_space = true};
+    static const struct vocab_defaults d = {
+        .bos = -1, .eos = 1, .unknown = 2, .adds_eos = true, .adds_space = true};
     struct unigram *u = *state = xcalloc(1, sizeof *u);
     int rc;
     if (pre)
@@ -150,8 +151,10 @@ static const char *next_normal(const struct unigram *u, const char *text, size_t
     return own;
 }
 
-/* Blanks become U+2581; those before a word may be merged into one, and one may be put before the first word. */
-static void normalize(const struct unigram *u, const struct vocab *v, const char *text, size_t length, struct str *out)
+/* Blanks become U+2581; those before a word may be merged into one, and one may be put before the first
+ * word. */
+static void normalize(const struct unigram *u, const struct vocab *v, const char *text, size_t length,
+                      struct str *out)
 {
     bool before = v->adds_space && !u->blank_behind, in_word = false;
     char own[4];

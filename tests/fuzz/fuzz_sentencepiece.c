@@ -1,6 +1,6 @@
 /* tokenizer.model of any bytes: parsed, and read as a folder's vocabulary, written as GGUF, and used. */
 #include "model/sentencepiece.h"
-#include "tests/fuzz/fuzz_folder.h"
+#include "tests/fuzz/vocabulary.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

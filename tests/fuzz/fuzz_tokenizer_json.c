@@ -1,5 +1,6 @@
-/* tokenizer.json, and behind a byte 0x1E tokenizer_config.json, of any bytes: read, written as GGUF, and used. */
-#include "tests/fuzz/fuzz_folder.h"
+/* tokenizer.json, and behind a byte 0x1E tokenizer_config.json, of any bytes: read, written as GGUF, and
+ * used. */
+#include "tests/fuzz/vocabulary.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,6 @@
-/* Vocabularies of Hugging Face folders: what is written for GGUF, and what tokens come out of texts. The tokens in
- * tests/data/tokenizers are those of the tokenizers library (tests/clients/checks.py compares them again). */
+/* Vocabularies of Hugging Face folders: what is written for GGUF, and what tokens come out of texts. The
+ * tokens in tests/data/tokenizers are those of the tokenizers library (tests/clients/checks.py compares
+ * them again). */
 #include "tests/unit/unit.h"
 
 #include <dirent.h>
@@ -411,7 +412,8 @@ static void damaged_sentencepiece_models(void **state)
 
 /* -------------------------------------------------------------------- errors */
 
-#define BPE(vocab, merges) "{\"pre_tokenizer\":" GPT2 ",\"model\":{\"type\":\"BPE\",\"vocab\":" vocab ",\"merges\":" merges "}}"
+#define BPE(vocab, merges) \
+    "{\"pre_tokenizer\":" GPT2 ",\"model\":{\"type\":\"BPE\",\"vocab\":" vocab ",\"merges\":" merges "}}"
 
 static void refuses_what_it_cannot_read(void **state)
 {

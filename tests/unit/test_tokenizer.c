@@ -223,6 +223,74 @@ static void sentencepiece_across_words(void **state)
     close_fixture(&f);
 }
 
+/* Unigram: the best sum of scores wins, not the longest token. `table`: SentencePiece's replacements, or NULL. */
+static struct gguf_writer *unigram(bool merges_blanks, const void *table, size_t size)
+{
+    static const struct { const char *text; float score; } pieces[] = {
+        {"\u2581", -3}, {"\u2581He", -2.5f}, {"l", -4}, {"lo", -3}, {"\u2581Hello", -9.75f}, {"o", -4.5f}, {"He", -4},
+    };
+    struct vocabulary v = {.count = 0};
+    add_token(&v, CONTROL, 0, "<pad>");
+    add_token(&v, CONTROL, 0, "</s>");
+    add_token(&v, UNKNOWN, 0, "<unk>");
+    for (size_t i = 0; i < ARRAY_LENGTH(pieces); i++)
+        add_token(&v, NORMAL, pieces[i].score, pieces[i].text);
+    add_token(&v, USER, 0, "<x>");
+    struct gguf_writer *w = write_vocabulary(&v, "t5");
+    gguf_writer_bool(w, "tokenizer.ggml.remove_extra_whitespaces", merges_blanks);
+    if (table)
+        gguf_writer_array(w, "tokenizer.ggml.precompiled_charsmap", GGUF_U8, table, size);
+    return w;
+}
+
+/* A table that replaces "A" by "He" and "AB" by "o": a double array of 1024 units, then the texts. */
+static size_t replacements(uint32_t *out)
+{
+    enum { UNITS = 1024, CHILDREN = 256, OF_A = 512, OF_AB = 768 };
+    const uint32_t nothing = UINT32_C(1) << 31, leaf = 1 << 8;
+    uint32_t *units = out + 1;
+    out[0] = UNITS * sizeof *units;
+    for (int i = 0; i < UNITS; i++)
+        units[i] = nothing;
+    units[0] = CHILDREN << 10;
+    size_t a = CHILDREN ^ 'A', ab = (a ^ OF_A) ^ 'B';
+    units[a] = OF_A << 10 | leaf | 'A';
+    units[a ^ OF_A] = nothing | 0;
+    units[ab] = OF_AB << 10 | leaf | 'B';
+    units[ab ^ OF_AB] = nothing | 3;
+    memcpy(units + UNITS, "He\0o", 5);
+    return sizeof *out + UNITS * sizeof *units + 5;
+}
+
+static void check_all(struct fixture f, const struct expected *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        check(&f, &cases[i]);
+    close_fixture(&f);
+}
+
+static void sentencepiece_unigram(void **state)
+{
+    static const struct expected merged[] = {
+        {"the best sum", TEXT("Hello"), 0, {4, 5, 6}},
+        {"blanks are merged", TEXT("  lo   He "), 0, {3, 6, 4}},
+        {"unknown ones are one", TEXT("xyz lo\u00e9x"), 0, {3, 2, 3, 6, 2}},
+        {"EOS behind", TEXT("lo"), TOKENIZE_BOS, {3, 6, 1}},
+        {"the user's own", TEXT("lo<x>lo"), 0, {3, 6, 10, 3, 6}},
+        {"nothing", TEXT(""), 0, {0}},
+    }, kept[] = {
+        {"blanks are kept", TEXT("  lo"), 0, {3, 3, 3, 6}},
+    }, mapped[] = {
+        {"the longest beginning", TEXT("AlABAC"), 0, {4, 6, 9, 2}},
+    };
+    uint32_t table[1 + 1024 + 2];
+    size_t size = replacements(table);
+    (void)state;
+    check_all(write_fixture(unigram(true, NULL, 0), "unigram"), merged, ARRAY_LENGTH(merged));
+    check_all(write_fixture(unigram(false, NULL, 0), "kept"), kept, ARRAY_LENGTH(kept));
+    check_all(write_fixture(unigram(true, table, size), "mapped"), mapped, ARRAY_LENGTH(mapped));
+}
+
 /* ----------------------------------------------------------- pre-tokenizers */
 
 static void collect(void *user, const char *text, size_t length)
@@ -538,6 +606,7 @@ int main(void)
         cmocka_unit_test(byte_level),
         cmocka_unit_test(sentencepiece_bpe),
         cmocka_unit_test(sentencepiece_across_words),
+        cmocka_unit_test(sentencepiece_unigram),
         cmocka_unit_test(words_of_each_pretokenizer),
         cmocka_unit_test(every_name_opens),
         cmocka_unit_test(patterns_take_linear_time),

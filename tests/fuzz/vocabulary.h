@@ -1,7 +1,7 @@
-/* A checkpoint folder for fuzzers of tokenizer files: the files are put into it, then it is read as a vocabulary, and the
- * vocabulary is used on some texts. One folder a process, removed at its end. */
-#ifndef FUZZ_FOLDER_H
-#define FUZZ_FOLDER_H
+/* A checkpoint folder for fuzzers of tokenizer files: the files are put into it, then it is read as a
+ * vocabulary, and the vocabulary is used on some texts. One folder a process, removed at its end. */
+#ifndef FUZZ_VOCABULARY_H
+#define FUZZ_VOCABULARY_H
 
 #include <stdint.h>
 #include <stdio.h>
