@@ -142,9 +142,8 @@ static void add_evaluation_text(struct text *t, int width, struct wizard *w)
     const struct plan *plan = wizard_plan(w);
     const char *read =
         plan && plan->eval_text ? plan->eval_text : "the general text that comes with quantwiz";
-    if (plan && !plan->evaluate)
-        text_add(t, width, STYLE_NORMAL,
-                 "The result cannot be evaluated here: this architecture's decoder is missing.", NULL);
+    if (plan && plan->no_evaluation)
+        text_addf(t, width, STYLE_NORMAL, "No evaluation afterwards: %s.", plan->no_evaluation);
     else
         text_addf(t, width, STYLE_NORMAL, "The evaluation reads %s.", read);
     if (own_text(w) && (!plan || !plan->eval_text || strcmp(plan->eval_text, own_text(w)) != 0))

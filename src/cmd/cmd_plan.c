@@ -75,6 +75,8 @@ static void tell(const struct situation *s, const struct plan *p, const char *pa
         return;
     }
     printf("%s: %s\n", p->level, s->estimates->headline);
+    if (p->no_evaluation)
+        printf("Mind: %s.\n", p->no_evaluation);
     if (!p->evaluate)
         puts("Mind: without an evaluation nobody knows what the result has lost.");
     printf("Wrote %s. Next: quantwiz run %s\n", path, path);

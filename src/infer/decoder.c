@@ -143,6 +143,15 @@ int decoder_open(struct decoder **out, const struct model *m, const struct decod
     return 0;
 }
 
+int decoder_check(const struct model *m, struct error *e)
+{
+    struct decoder *d = xcalloc(1, sizeof *d);
+    *d = (struct decoder){.model = m, .kernels = kernels(), .context = 1};
+    int rc = decoder_bind(d, e);
+    decoder_free(d);
+    return rc;
+}
+
 void decoder_free(struct decoder *d)
 {
     if (!d)

@@ -29,6 +29,8 @@ struct decoder_options {
 /* Fails, saying why, where the architecture cannot be evaluated. The model must outlive it. */
 int decoder_open(struct decoder **out, const struct model *m, const struct decoder_options *o,
                  struct error *e);
+/* Whether decoder_open would take the model, without its buffers. */
+int decoder_check(const struct model *m, struct error *e);
 void decoder_free(struct decoder *d);
 /* Bytes of buffers that it holds, weights aside; known once it is open. The cache is touched as it fills. */
 uint64_t decoder_bytes(const struct decoder *d);

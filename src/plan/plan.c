@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "hub/cache.h"
+#include "infer/decoder.h"
 
 /* Chunks of 512 tokens that are evaluated at most; the gate often decides earlier. */
 enum { DEFAULT_CHUNKS = 32, DEFAULT_CONTEXT = 512 };
@@ -114,11 +115,20 @@ static const char *beside(struct plan *p, const struct model *model, const char 
     return found;
 }
 
+/* A model that the decoder does not take is quantized all the same. */
+static void choose_whether(struct plan *p, const struct model *model)
+{
+    struct error e;
+    p->evaluate = decoder_check(model, &e) == 0;
+    if (!p->evaluate)
+        p->no_evaluation = arena_strdup(&p->arena, e.text);
+}
+
 /* The person's own text first, then what lies beside the checkpoint, else the text that comes with quantwiz. */
 static void choose_evaluation(struct plan *p, const struct model *model, const struct wishes *w)
 {
     const char *own = w->value[WISH_CALIBRATION].text;
-    p->evaluate = model->arch && model->arch->evaluated && model->complete;
+    choose_whether(p, model);
     p->eval_text = own && !str_ends(own, ".jsonl") ? arena_strdup(&p->arena, own) : beside(p, model, "eval.txt");
     p->eval_tasks = beside(p, model, "tasks.jsonl");
     p->eval_prompts = beside(p, model, "prompts.txt");

@@ -27,6 +27,7 @@ struct plan {
     struct wishes wishes;
     /* evaluation */
     bool evaluate;
+    const char *no_evaluation;     /* why plan_make left it out; NULL: it did not */
     const char *eval_text, *eval_tasks, *eval_prompts; /* NULL: built in / none */
     int eval_context, eval_chunks;
     double max_loss;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "hub/source.h"
+#include "infer/decoder.h"
 #include "run/figures.h"
 #include "run/forecast.h"
 #include "run/worker.h"
@@ -117,15 +118,11 @@ static struct eval_options eval_options(const struct plan *p)
     };
 }
 
-static bool can_evaluate(const struct worker *w)
-{
-    return w->source->arch && w->source->arch->evaluated;
-}
-
 static int check_evaluation(const struct worker *w, struct error *e)
 {
     const struct eval_options options = eval_options(w->plan);
-    return w->plan->evaluate && can_evaluate(w) ? eval_check(&options, e) : 0;
+    struct error why;
+    return w->plan->evaluate && decoder_check(w->source, &why) == 0 ? eval_check(&options, e) : 0;
 }
 
 /* On another computer than the plan's the checkpoint may lie elsewhere in the cache, or not be there yet. */
@@ -327,13 +324,13 @@ static int evaluate(struct worker *w, const struct model *artefact, struct error
 int phase_evaluate(struct worker *w, struct error *e)
 {
     struct model *artefact;
+    struct error why;
     if (!w->plan->evaluate) {
         event_say(&w->log, "info", "the plan asks for no evaluation");
         return 0;
     }
-    if (!can_evaluate(w)) {
-        event_say(&w->log, "warning", "no evaluation: the architecture %s is not one that can be run here",
-                  w->source->arch_name);
+    if (decoder_check(w->source, &why)) {
+        event_say(&w->log, "warning", "no evaluation: %s", why.text);
         return 0;
     }
     worker_phase(w, "evaluate", 0.99);

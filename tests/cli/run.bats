@@ -215,3 +215,20 @@ start_paused() {
     [ ! -e out.gguf ]
     [ ! -e out.gguf.part ]
 }
+
+@test "a model of an unknown architecture is quantized, and why it is not evaluated is said" {
+    LC_ALL=C sed 's/\(general.architecture............\)llama/\1zzzma/; s/llama\./zzzma./g' "$DEMO" >unknown.gguf
+    run "$QUANTWIZ" eval unknown.gguf
+    [ "$status" = 1 ]
+    [[ $output == *"the architecture zzzma is not evaluated yet (it can be quantized)"* ]]
+    run "$QUANTWIZ" plan unknown.gguf -o made.yaml
+    [ "$status" = 0 ]
+    [[ $output == *"Mind: cannot evaluate unknown.gguf: the architecture zzzma"* ]]
+    grep -q 'enabled: false' made.yaml
+    plan unknown.gguf Q4_K_M "enabled: true"
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" = 0 ]
+    [ -s out.gguf ]
+    events log | grep -q 'no evaluation: cannot evaluate .*the architecture zzzma'
+    ! events result
+}
