@@ -92,7 +92,7 @@ static int put_vocabulary(struct hf *h, struct error *e)
 
 static int read_folder(struct hf *h, struct error *e)
 {
-    if (hf_config_read(h, e) || hf_quantization_check(h, e) || hf_files_open(h, e))
+    if (hf_config_read(h, e) || hf_quantization_check(h, e) || hf_check(h, e) || hf_files_open(h, e))
         return e->code;
     h->writer = gguf_writer_new();
     if (hf_keys_write(h, e) || hf_rope_write(h, e) || hf_tensors_find(h, e))

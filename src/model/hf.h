@@ -61,6 +61,10 @@ int hf_number(const struct hf *h, const json_t *in, const char *name, double *va
 /* "cannot read FOLDER/config.json: ...". */
 int hf_config_error(const struct hf *h, struct error *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* hf_check.c: an error where GGUF cannot say what config.json does; warnings where that matters little. */
+int hf_check(struct hf *h, struct error *e);
+void hf_warn(struct hf *h, struct model *m);
+
 /* hf_files.c: opens all shards and indexes their tensors. */
 int hf_files_open(struct hf *h, struct error *e);
 const struct stored_tensor *hf_stored(const struct hf *h, const char *name);

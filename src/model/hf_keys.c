@@ -86,6 +86,44 @@ static int write_key(struct hf *h, const struct hf_key *k, struct error *e)
     return 0;
 }
 
+/* -------------------------------------------------------------------- sampling */
+
+/* What generation_config.json recommends; runtimes take it for their defaults (gguf-py, constants.py, SAMPLING_*). */
+static const struct { const char *config, *gguf; enum key_kind kind; } sampling[] = {
+    {"top_k", "general.sampling.top_k", WHOLE},
+    {"top_p", "general.sampling.top_p", NUMBER},
+    {"min_p", "general.sampling.min_p", NUMBER},
+    {"temperature", "general.sampling.temp", NUMBER},
+    {"repetition_penalty", "general.sampling.penalty_repeat", NUMBER},
+};
+
+/* NULL where there is none, or none that can be read: it is advice only. */
+static json_t *read_generation_config(const struct hf *h)
+{
+    char *path = path_join(h->folder, "generation_config.json");
+    json_t *j = json_load_file(path, 0, NULL);
+    free(path);
+    return j;
+}
+
+static void write_sampling(struct hf *h)
+{
+    json_t *config = read_generation_config(h);
+    for (size_t i = 0; i < ARRAY_LENGTH(sampling); i++) {
+        const json_t *value = json_object_get(config, sampling[i].config);
+        double number = json_number_value(value);
+        if (!json_is_number(value) || !(number >= 0 && number <= INT32_MAX))
+            continue;
+        if (sampling[i].kind == WHOLE)
+            gguf_writer_u32(h->writer, sampling[i].gguf, (uint32_t)number);
+        else
+            gguf_writer_f32(h->writer, sampling[i].gguf, (float)number);
+    }
+    json_decref(config);
+}
+
+/* ------------------------------------------------------------------------- all */
+
 int hf_keys_write(struct hf *h, struct error *e)
 {
     char *name = model_path_name(h->folder);
@@ -94,6 +132,7 @@ int hf_keys_write(struct hf *h, struct error *e)
     gguf_writer_text(h->writer, "general.type", "model");
     gguf_writer_text(h->writer, "general.name", name);
     free(name);
+    write_sampling(h);
     for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
         if (hf_listed(keys[i].only, h->class->gguf) && write_key(h, &keys[i], e))
             return e->code;

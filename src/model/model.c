@@ -337,6 +337,8 @@ static int understand(struct model *m, int flags, struct error *e)
         return e->code;
     index_roles(m);
     warnings_collect(m);
+    if (m->folder)
+        hf_warn(m->folder, m);
     return 0;
 }
 

@@ -146,6 +146,7 @@ static void llama(void **state)
     add_llama(&f);
     add2(&f, "lm_head.weight", VOCAB, EMBD);
     add1(&f, LAYER("self_attn.rotary_emb.inv_freq"), 2); /* older files have it; it is no weight */
+    folder_text(folder, "generation_config.json", "{\"temperature\":0.5,\"top_k\":20,\"top_p\":\"x\",\"eos_token_id\":1}");
     put_weights(&f);
     struct model *m = opened();
     assert_string_equal(m->arch_name, "llama");
@@ -156,6 +157,8 @@ static void llama(void **state)
     assert_true(number(m, "llama.rope.freq_base") == 500000);
     assert_true(number(m, "llama.rope.dimension_count") == HEAD);
     assert_true(number(m, "llama.attention.head_count_kv") == KV_HEADS);
+    assert_true(number(m, "general.sampling.temp") == 0.5 && number(m, "general.sampling.top_k") == 20);
+    assert_null(gguf_find(&m->shards[0], "general.sampling.top_p"));
     assert_shape(m, "blk.0.ffn_down.weight", FFN, EMBD, 1);
     /* Rows 0, 1, 2, 3 of a head are stored as 0, 2, 1, 3; everything else stays where it is. */
     static const int order[] = {0, 2, 1, 3, 4, 6, 5, 7};
@@ -677,6 +680,41 @@ static void shapes_that_contradict(void **state)
     refused("of the tensor blk.0.ffn_gate.weight is 6, but by the metadata of this Llama model it must be 7");
 }
 
+/* What GGUF takes for granted by the architecture's name. */
+static void settings_that_gguf_cannot_say(void **state)
+{
+    (void)state;
+    static const struct { const char *class, *more, *why; } cases[] = {
+        {"LlamaForCausalLM", "\"hidden_act\":\"gelu\"", "hidden_act is gelu; in GGUF every Llama model has silu"},
+        {"Gemma2ForCausalLM", "\"hidden_activation\":\"relu\"", "every Gemma 2 model has gelu_pytorch_tanh"},
+        {"Gemma2ForCausalLM", "\"layer_types\":[\"full_attention\"]", "layer 0 has full_attention"},
+        {"GptOssForCausalLM", "\"swiglu_limit\":5.0", "swiglu_limit is 5; in GGUF every gpt-oss model has 7"},
+        {"SmolLM3ForCausalLM", "\"no_rope_layers\":[0,1,1,1]", "no_rope_layers: layer 0 is not rotated"},
+        {"SmolLM3ForCausalLM", "\"no_rope_layer_interval\":3", "no_rope_layer_interval is 3"},
+        {"Qwen2MoeForCausalLM", "\"decoder_sparse_step\":2", "decoder_sparse_step is 2"},
+        {"Qwen3MoeForCausalLM", "\"mlp_only_layers\":[0]", "1 layers have no experts"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        put_config(cases[i].class, cases[i].more);
+        refused(cases[i].why);
+    }
+}
+
+static void windows_that_are_lost_are_told(void **state)
+{
+    (void)state;
+    struct stored_file f = {0};
+    put_config("MistralForCausalLM", "\"sliding_window\":32");
+    add_llama(&f);
+    put_weights(&f);
+    struct model *m = opened();
+    bool told = false;
+    for (int i = 0; i < m->warning_count; i++)
+        told = told || strstr(m->warnings[i], "look back 32 tokens");
+    assert_true(told);
+    model_close(m);
+}
+
 /* ------------------------------------------------------------------ the whole */
 
 static void fingerprint_and_place(void **state)
@@ -731,7 +769,8 @@ int main(void)
         TEST(the_file_type_is_the_stored_one), TEST(scales_that_do_not_fit),
         TEST(quantized_already), TEST(shards), TEST(shards_that_are_missing), TEST(an_index_that_lies),
         TEST(a_tensor_in_two_files), TEST(folders_of_another_kind), TEST(values_that_cannot_be),
-        TEST(tensors_too_few_or_too_many), TEST(shapes_that_contradict), TEST(fingerprint_and_place),
+        TEST(tensors_too_few_or_too_many), TEST(shapes_that_contradict), TEST(settings_that_gguf_cannot_say),
+        TEST(windows_that_are_lost_are_told), TEST(fingerprint_and_place),
         cmocka_unit_test(classes_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
