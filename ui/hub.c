@@ -59,8 +59,8 @@ static void forget_listing(struct hub_view *v)
 static char *full_name(const struct reference *r, const char *file)
 {
     bool main = strcmp(r->revision, "main") == 0;
-    return xasprintf("hf:%s%s%s%s%s", r->repository, main ? "" : "@", main ? "" : r->revision, file ? ":" : "",
-                     file ? file : "");
+    return xasprintf("hf:%s%s%s%s%s", r->repository, main ? "" : "@", main ? "" : r->revision,
+                     file ? ":" : "", file ? file : "");
 }
 
 static struct hub_row *add_row(struct hub_view *v, const char *file)
@@ -116,7 +116,8 @@ void hub_view_judge(struct wizard *w)
 
 static int nothing_there(const struct listing *l, struct error *e)
 {
-    return error_set(e, ERROR_FAILED, "hf:%s holds neither GGUF models nor a checkpoint in safetensors%s", l->ref.repository,
+    return error_set(e, ERROR_FAILED, "hf:%s holds neither GGUF models nor a checkpoint in safetensors%s",
+                     l->ref.repository,
                      l->offers.pickles ? ", but PyTorch files, which may run code when they are opened" : "");
 }
 
@@ -157,7 +158,7 @@ struct fetch_job {
     char *given, *name, *path;
     struct error error;
     atomic_bool stop;
-    pthread_mutex_t lock;       /* guards what follows */
+    pthread_mutex_t lock; /* guards what follows */
     double done, total;
     char text[160];
 };

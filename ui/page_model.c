@@ -21,7 +21,7 @@ struct row {
 struct model_page {
     struct row *rows;
     int count, capacity;
-    unsigned built;      /* state of wizard.models_changed that the rows show, plus one */
+    unsigned built; /* state of wizard.models_changed that the rows show, plus one */
     struct list list;
     struct text details;
 };
@@ -79,8 +79,8 @@ static void add_named(struct model_page *p, const struct opened_model *o)
         (struct row){o->path, o->name, "named", o->model ? o->model->file_bytes : 0, NULL};
 }
 
-/* What was named by hand comes first, then what the hub offers, then what was found. Asking whether two names are one file reaches
- * the disk, so this is done only when something changed. */
+/* What was named by hand comes first, then what the hub offers, then what was found. Asking whether two names
+ * are one file reaches the disk, so this is done only when something changed. */
 static void build_rows(struct model_page *p, struct wizard *w)
 {
     if (p->built == w->models_changed + 1)
@@ -99,7 +99,8 @@ static void build_rows(struct model_page *p, struct wizard *w)
     for (int i = 0; i < w->found.count; i++) {
         const struct found_model *f = &w->found.items[i];
         if (!is_named(p, named, f->path))
-            array_push(p->rows, p->count, p->capacity) = (struct row){f->path, f->name, f->place, f->bytes, NULL};
+            array_push(p->rows, p->count, p->capacity) =
+                (struct row){f->path, f->name, f->place, f->bytes, NULL};
     }
     list_resize(&p->list, p->count);
     place_cursor(p, &w->hub);
@@ -239,9 +240,10 @@ static void add_warnings(struct text *t, int width, const struct model *m)
 
 static const char *verdict_words(const struct ready_made *m)
 {
-    static const char *const words[] = {
-        [VERDICT_FITS] = "fits", [VERDICT_SPLIT] = "fits on GPU and CPU together", [VERDICT_TOO_BIG] = "too big for here",
-        [VERDICT_UNKNOWN] = "whether it fits is not known"};
+    static const char *const words[] = {[VERDICT_FITS] = "fits",
+                                        [VERDICT_SPLIT] = "fits on GPU and CPU together",
+                                        [VERDICT_TOO_BIG] = "too big for here",
+                                        [VERDICT_UNKNOWN] = "whether it fits is not known"};
     return words[m->verdict];
 }
 
@@ -261,13 +263,15 @@ static void add_offer(struct text *t, int width, const struct wizard *w, const s
     detail(t, width, "size", xstrdup(h->bytes ? format_bytes(size, (double)h->bytes) : "unknown"));
     if (h->judged && h->judged->total_bytes)
         detail(t, width, "in memory",
-               xasprintf("%s: %s", format_bytes(total, (double)h->judged->total_bytes), verdict_words(h->judged)));
+               xasprintf("%s: %s", format_bytes(total, (double)h->judged->total_bytes),
+                         verdict_words(h->judged)));
     else if (!h->judged)
         detail(t, width, "what it is", xstrdup("the checkpoint itself, from which every level can be made"));
     if (hub_view_progress(w, &progress) && strcmp(progress.given, h->given) == 0)
         add_progress(t, width, &progress);
     else
-        text_add(t, width, STYLE_NORMAL, h->present ? "Enter opens it: it is in the cache." : "Enter fetches it.", NULL);
+        text_add(t, width, STYLE_NORMAL,
+                 h->present ? "Enter opens it: it is in the cache." : "Enter fetches it.", NULL);
     if (w->hub.advice && w->hub.listing->offers.count)
         text_addf(t, width, STYLE_DIM, "%s", w->hub.advice);
     if (w->hub.listing->model_error.code)
@@ -284,9 +288,10 @@ static void draw_details(struct wizard *w, struct rect in)
         add_offer(&p->details, in.w, w, r->offer);
     else if (!o)
         text_add(&p->details, in.w, STYLE_DIM,
-                 w->searching ? ""
-                              : "Nothing was found here, nor in the caches of Hugging Face, llama.cpp, "
-                                "Ollama and LM Studio. Press o and type the path of a GGUF file, or hf:ORG/NAME.",
+                 w->searching
+                     ? ""
+                     : "Nothing was found here, nor in the caches of Hugging Face, llama.cpp, "
+                       "Ollama and LM Studio. Press o and type the path of a GGUF file, or hf:ORG/NAME.",
                  NULL);
     else if (o->pending)
         text_add(&p->details, in.w, STYLE_DIM, "opening it", NULL);
@@ -392,7 +397,8 @@ static int key_path(struct wizard *w)
     struct dialog *d = dialog_input(
         w, "Open a checkpoint",
         "Path of a GGUF file (the first of its shards) or of a checkpoint folder; or hf:ORG/NAME on the Hugging Face hub,"
-        " ollama:NAME:", "", answer_path);
+        " ollama:NAME:",
+        "", answer_path);
     d->field.complete = field_complete_path;
     return PAGE_HANDLED;
 }
@@ -448,9 +454,10 @@ static const struct page_key keys[] = {
     {K_ENTER, 0, "Choose", "takes the checkpoint under the cursor and goes on", key_choose},
     {K_UP, K_DOWN, "Move", "moves the cursor; the pane below shows what the file says of itself", NULL},
     {'/', 0, "Filter", "narrows the list while you type; Enter keeps the filter, Esc drops it", NULL},
-    {'o', K_F(2), "Open path", "opens a file that is not listed (Tab completes its name), or lists what hf:ORG/NAME offers",
-     key_path},
-    {'x', K_F(9), "Stop", "stops the download; what came is kept, and the next one goes on there", key_stop, fetching},
+    {'o', K_F(2), "Open path",
+     "opens a file that is not listed (Tab completes its name), or lists what hf:ORG/NAME offers", key_path},
+    {'x', K_F(9), "Stop", "stops the download; what came is kept, and the next one goes on there", key_stop,
+     fetching},
     {'r', 0, "Again", "searches again", key_again},
     {0},
 };
@@ -460,9 +467,9 @@ static const char *const terms[] = {"weights", "tokens", "context", "chat templa
 const struct page page_model = {
     .name = "Model",
     .about = "The checkpoint to quantize. Listed is what lies in the current folder and in the caches of "
-             "Hugging Face, llama.cpp, Ollama and LM Studio; o and hf:ORG/NAME list what a repository "
-             "on the hub offers, the star marks what suits this machine, and Enter fetches it. Best is an F16, BF16 or F32 file: quantizing "
-             "what was quantized before adds one loss to another.",
+             "Hugging Face, llama.cpp, Ollama and LM Studio; o and hf:ORG/NAME list what a repository on the "
+             "hub offers, the star marks what suits this machine, and Enter fetches it. Best is an F16, BF16 "
+             "or F32 file: quantizing what was quantized before adds one loss to another.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct model_page),

@@ -18,8 +18,9 @@ static int run(const struct args *a, struct error *e)
         .json = args_json(a),
     };
     if (!shard_name(m.in, &number, &count))
-        return error_set(e, ERROR_USAGE, "cannot merge %s: its name does not end in -0000N-of-0000M.gguf, as those of shards"
-                         " do", m.in);
+        return error_set(e, ERROR_USAGE,
+                         "cannot merge %s: its name does not end in -0000N-of-0000M.gguf, as those of shards do",
+                         m.in);
     return making_run(&m, e);
 }
 

@@ -16,7 +16,7 @@ struct found {
     struct machine *machine;
     struct rules *rules;
     struct wishes wishes;
-    struct estimates *estimates;  /* NULL: the model's header could not be read */
+    struct estimates *estimates; /* NULL: the model's header could not be read */
     struct ready_made *list;
     char *advice;
 };
@@ -134,8 +134,8 @@ static void print_text(const struct found *f)
     const char *repository = f->listing.ref.repository;
     char size[FORMAT_SIZE];
     if (o->checkpoint)
-        printf("hf:%s is a checkpoint of %s in safetensors: `quantwiz hf:%s` makes a GGUF model of it\n", repository,
-               format_bytes(size, (double)o->checkpoint_bytes), repository);
+        printf("hf:%s is a checkpoint of %s in safetensors: `quantwiz hf:%s` makes a GGUF model of it\n",
+               repository, format_bytes(size, (double)o->checkpoint_bytes), repository);
     if (o->count)
         print_offers(f);
     else
@@ -148,7 +148,8 @@ static int run(const struct args *a, struct error *e)
 {
     struct found f = {0};
     if (!reference_is(args_operand(a, 0)))
-        return error_set(e, ERROR_USAGE, "'%s' is no repository on the hub: expected hf:ORG/NAME", args_operand(a, 0));
+        return error_set(e, ERROR_USAGE, "'%s' is no repository on the hub: expected hf:ORG/NAME",
+                         args_operand(a, 0));
     int rc = list_repository(&f, a, e);
     rc = rc ? rc : judge(&f, a, e);
     if (!rc && args_json(a))

@@ -49,7 +49,9 @@ int open_header(struct model **out, const char *given, const char *pre, int flag
     *out = NULL;
     int rc = check_pre(pre, e);
     rc = rc ? rc : resolve(given, &path, &stand_in, e);
-    rc = rc ? rc : model_open_as(out, path, pre, flags | (stand_in ? MODEL_HEADER_ONLY | MODEL_WITHOUT_DATA : 0), e);
+    rc = rc ? rc
+            : model_open_as(out, path, pre, flags | (stand_in ? MODEL_HEADER_ONLY | MODEL_WITHOUT_DATA : 0),
+                            e);
     free(path);
     return rc;
 }

@@ -4,7 +4,8 @@
 
 int situation_init(struct situation *s, const struct args *a, bool weights, struct error *e)
 {
-    int (*open)(struct model **, const char *, const char *, int, struct error *) = weights ? open_model : open_header;
+    int (*open)(struct model **, const char *, const char *, int, struct error *) =
+        weights ? open_model : open_header;
     const struct machine_options o = {.file = args_get(a, "machine"), .disk_path = args_get(a, "out")};
     *s = (struct situation){0};
     int rc = args_wishes(a, &s->wishes, e);

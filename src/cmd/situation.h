@@ -12,8 +12,8 @@ struct situation {
     struct wishes wishes;
     struct estimates *estimates;
 };
-/* From MODEL, --machine and the wishes on the command line; `weights`: a model on the hub is fetched as a whole, not its
- * headers alone. Call situation_done whatever is returned. */
+/* From MODEL, --machine and the wishes on the command line; `weights`: a model on the hub is fetched as a
+ * whole, not its headers alone. Call situation_done whatever is returned. */
 int situation_init(struct situation *s, const struct args *a, bool weights, struct error *e);
 void situation_done(struct situation *s);
 

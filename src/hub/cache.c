@@ -113,8 +113,8 @@ char *cache_reference(const char *path)
             *file++ = 0;
     }
     if (cache_is_commit(commit) && dashes && dashes < place)
-        reference = xasprintf("hf:%.*s/%s@%s%s%s", (int)(dashes - name), name, dashes + 2, commit, file ? ":" : "",
-                              file ? file : "");
+        reference = xasprintf("hf:%.*s/%s@%s%s%s", (int)(dashes - name), name, dashes + 2, commit,
+                              file ? ":" : "", file ? file : "");
     else if (cache_is_commit(commit))
         reference = xasprintf("hf:%s@%s%s%s", name, commit, file ? ":" : "", file ? file : "");
     free(full);
@@ -214,7 +214,8 @@ static int try_lock(const char *path, int *fd, struct error *e)
     return 0;
 }
 
-int cache_lock(const struct cache *c, const char *etag, int *fd, bool (*tick)(void *user), void *user, struct error *e)
+int cache_lock(const struct cache *c, const char *etag, int *fd, bool (*tick)(void *user), void *user,
+               struct error *e)
 {
     const struct timespec nap = {.tv_nsec = 100 * 1000 * 1000};
     char *path = xasprintf("%s/.locks/%s/%s.lock", c->root, c->name, etag);

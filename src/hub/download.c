@@ -23,8 +23,8 @@ struct batch {
     struct hub *hub;
     struct repository *repository;
     const struct reference *ref;
-    uint64_t total, before;     /* bytes of all files; of those that are done */
-    uint64_t received;          /* over the wire */
+    uint64_t total, before; /* bytes of all files; of those that are done */
+    uint64_t received;      /* over the wire */
     double started;
 };
 
@@ -32,10 +32,10 @@ struct batch {
 struct transfer {
     struct batch *batch;
     const struct remote_file *file;
-    char *path;                 /* BLOB.incomplete */
+    char *path; /* BLOB.incomplete */
     int fd;
-    uint64_t written, best;     /* best: the most that was ever written */
-    struct hash_stream *hash;   /* of what is written; NULL where the blob's name is no hash that we know */
+    uint64_t written, best;   /* best: the most that was ever written */
+    struct hash_stream *hash; /* of what is written; NULL where the blob's name is no hash that we know */
 };
 
 /* --------------------------------------------------------------------- progress */
@@ -44,7 +44,8 @@ static bool tell(struct batch *b, uint64_t written, const char *name)
 {
     char text[256], done[FORMAT_SIZE], total[FORMAT_SIZE], rate[FORMAT_SIZE];
     double seconds = clock_monotonic() - b->started, at = (double)(b->before + written);
-    snprintf(text, sizeof text, "%s of %s, %s/s, %s", format_bytes(done, at), format_bytes(total, (double)b->total),
+    snprintf(text, sizeof text, "%s of %s, %s/s, %s", format_bytes(done, at),
+             format_bytes(total, (double)b->total),
              format_bytes(rate, seconds > 0 ? (double)b->received / seconds : 0), path_name(name));
     return watch_tick(b->hub->watch, at, (double)b->total, text);
 }
@@ -59,7 +60,8 @@ static bool tick(void *user)
 
 enum { SHA256_DIGITS = 64, SHA1_DIGITS = 40 };
 
-/* A blob's name is the SHA-256 of its bytes, or git's hash of them: SHA-1 over "blob SIZE", a zero byte and the bytes. */
+/* A blob's name is the SHA-256 of its bytes, or git's hash of them: SHA-1 over "blob SIZE", a zero byte and
+ * the bytes. */
 static void start_hash(struct transfer *t)
 {
     size_t digits = strspn(t->file->etag, "0123456789abcdef"), length = strlen(t->file->etag);
@@ -133,7 +135,8 @@ static int write_all(struct transfer *t, const char *data, size_t size, struct e
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return error_errno(e, "cannot write %s: free some space, or move the cache (HF_HUB_CACHE)", t->path);
+            return error_errno(e, "cannot write %s: free some space, or move the cache (HF_HUB_CACHE)",
+                               t->path);
         data += n;
         size -= n;
         t->written += n;
@@ -143,7 +146,8 @@ static int write_all(struct transfer *t, const char *data, size_t size, struct e
 
 /* ------------------------------------------------------------------ over the wire */
 
-/* A server that knows no ranges answers 200 with the whole file; one that knows them says where the piece begins. */
+/* A server that knows no ranges answers 200 with the whole file; one that knows them says where the piece
+ * begins. */
 static int check_place(struct transfer *t, const struct http_reply *r, struct error *e)
 {
     unsigned long long from;
@@ -152,7 +156,8 @@ static int check_place(struct transfer *t, const struct http_reply *r, struct er
         return t->written ? start_again(t, e) : 0;
     if (r->status == 206 && range && sscanf(range, "bytes %llu-", &from) == 1 && from == t->written)
         return 0;
-    return error_set(e, ERROR_FAILED, "cannot fetch %s: bytes from %llu on were asked for, the server sent '%.80s'",
+    return error_set(e, ERROR_FAILED,
+                     "cannot fetch %s: bytes from %llu on were asked for, the server sent '%.80s'",
                      t->file->name, (unsigned long long)t->written, range ? range : "other ones");
 }
 
@@ -161,7 +166,8 @@ static int take(void *user, const struct http_reply *r, const void *data, size_t
     struct transfer *t = user;
     int rc = r->received == size ? check_place(t, r, e) : 0; /* the answer's first piece */
     if (!rc && size > t->file->bytes - t->written)
-        rc = error_set(e, ERROR_FAILED, "cannot fetch %s: the server sends more than the %llu bytes that it should have",
+        rc = error_set(e, ERROR_FAILED,
+                       "cannot fetch %s: the server sends more than the %llu bytes that it should have",
                        t->file->name, (unsigned long long)t->file->bytes);
     if (rc)
         return rc;
@@ -175,9 +181,13 @@ static int ask_for_rest(struct transfer *t, const char *url, struct http_patienc
 {
     const struct batch *b = t->batch;
     uint64_t rest = t->file->bytes - t->written;
-    const struct http_request q = {.url = url, .token = b->hub->token, .from = t->written,
+    const struct http_request q = {.url = url,
+                                   .token = b->hub->token,
+                                   .from = t->written,
                                    .to = t->written + (rest < piece_bytes ? rest : piece_bytes),
-                                   .sink = take, .tick = tick, .user = t};
+                                   .sink = take,
+                                   .tick = tick,
+                                   .user = t};
     struct http_reply r;
     int rc = http_ask(b->hub->http, &q, &r, e);
     if (t->written > t->best)
@@ -206,7 +216,8 @@ static int receive(struct transfer *t, struct error *e)
     return rc;
 }
 
-/* A beginning from an earlier attempt may have been damaged: then the file is fetched once more from its first byte. */
+/* A beginning from an earlier attempt may have been damaged: then the file is fetched once more from its
+ * first byte. */
 static int receive_and_check(struct transfer *t, struct error *e)
 {
     bool again = t->written > 0;
@@ -217,9 +228,12 @@ static int receive_and_check(struct transfer *t, struct error *e)
     if (!rc && again)
         return receive_and_check(t, e);
     unlink(t->path);
-    return rc ? rc : error_set(e, ERROR_FAILED, "cannot fetch %s: what came is not what %s promised (its checksum differs"
-                               " from %.12s…); something on the way changes files, so check the proxy, then try again",
-                               t->file->name, t->batch->hub->endpoint, t->file->etag);
+    if (rc)
+        return rc;
+    return error_set(e, ERROR_FAILED,
+                     "cannot fetch %s: what came is not what %s promised (its checksum differs from %.12s…);"
+                     " something on the way changes files, so check the proxy, then try again",
+                     t->file->name, t->batch->hub->endpoint, t->file->etag);
 }
 
 static int put_in_place(struct transfer *t, const char *blob, struct error *e)
@@ -231,7 +245,8 @@ static int put_in_place(struct transfer *t, const char *blob, struct error *e)
 
 static int make_blob(struct batch *b, const struct remote_file *f, const char *blob, struct error *e)
 {
-    struct transfer t = {.batch = b, .file = f, .path = cache_incomplete(&b->repository->cache, f->etag), .fd = -1};
+    struct transfer t = {
+        .batch = b, .file = f, .path = cache_incomplete(&b->repository->cache, f->etag), .fd = -1};
     int rc = open_beginning(&t, e);
     rc = rc ? rc : receive_and_check(&t, e);
     rc = rc ? rc : put_in_place(&t, blob, e);
@@ -273,7 +288,8 @@ static void read_identity(struct remote_file *f, const struct http_reply *r)
 static int identify(struct batch *b, struct remote_file *f, struct error *e)
 {
     char *url = hub_file_address(b->hub, b->ref, b->repository->commit, f->name);
-    const struct http_request q = {.url = url, .token = b->hub->token, .head = true, .tick = tick_head, .user = b};
+    const struct http_request q = {
+        .url = url, .token = b->hub->token, .head = true, .tick = tick_head, .user = b};
     struct http_reply r;
     int rc = http_ask_patiently(b->hub->http, &q, &r, e);
     if (!rc && r.status / 100 != 2 && r.status / 100 != 3)
@@ -281,8 +297,9 @@ static int identify(struct batch *b, struct remote_file *f, struct error *e)
     if (!rc)
         read_identity(f, &r);
     if (!rc && !f->etag)
-        rc = error_set(e, ERROR_FAILED, "cannot fetch %s: %s does not say its size and its hash; check HF_ENDPOINT and the"
-                       " proxy", f->name, b->hub->endpoint);
+        rc = error_set(e, ERROR_FAILED,
+                       "cannot fetch %s: %s does not say its size and its hash; check HF_ENDPOINT and the proxy",
+                       f->name, b->hub->endpoint);
     http_reply_done(&r);
     free(url);
     return rc;
@@ -292,7 +309,8 @@ static int identify(struct batch *b, struct remote_file *f, struct error *e)
 static uint64_t missing_bytes(const struct batch *b, const struct remote_file *f)
 {
     struct stat st;
-    char *blob = cache_blob(&b->repository->cache, f->etag), *begun = cache_incomplete(&b->repository->cache, f->etag);
+    char *blob = cache_blob(&b->repository->cache, f->etag),
+         *begun = cache_incomplete(&b->repository->cache, f->etag);
     bool here = file_exists(blob);
     uint64_t had = stat(begun, &st) == 0 ? (uint64_t)st.st_size : 0;
     free(blob);
@@ -307,10 +325,11 @@ static int check_disk(const struct batch *b, uint64_t missing, struct error *e)
     int rc = missing ? file_free_bytes(b->repository->cache.root, &have, e) : 0;
     if (rc || !missing || have >= missing + disk_margin)
         return rc;
-    return error_set(e, ERROR_FAILED, "cannot fetch hf:%s: it needs %s more (%llu bytes), the disk of the cache %s has %s"
-                     " free; free some space, or move the cache (HF_HUB_CACHE)", b->ref->repository,
-                     format_bytes(need, (double)(missing + disk_margin)), (unsigned long long)missing,
-                     b->repository->cache.root, format_bytes(is, (double)have));
+    return error_set(e, ERROR_FAILED,
+                     "cannot fetch hf:%s: it needs %s more (%llu bytes), the disk of the cache %s has %s"
+                     " free; free some space, or move the cache (HF_HUB_CACHE)",
+                     b->ref->repository, format_bytes(need, (double)(missing + disk_margin)),
+                     (unsigned long long)missing, b->repository->cache.root, format_bytes(is, (double)have));
 }
 
 static struct remote_file *named(struct batch *b, const char *name)
@@ -348,7 +367,8 @@ static int fetch_locked(struct batch *b, struct remote_file *f, struct error *e)
 static bool tick_lock(void *user)
 {
     const struct batch *b = user;
-    return watch_tick(b->hub->watch, (double)b->before, (double)b->total, "waiting: another program is fetching this");
+    return watch_tick(b->hub->watch, (double)b->before, (double)b->total,
+                      "waiting: another program is fetching this");
 }
 
 static int fetch(struct batch *b, struct remote_file *f, struct error *e)

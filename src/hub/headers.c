@@ -70,8 +70,12 @@ struct beginning {
 /* Makes the beginning as long as that, or as the file. */
 static int fetch_up_to(struct beginning *b, uint64_t end, struct error *e)
 {
-    const struct http_request q = {.url = b->url, .token = b->hub->token, .from = b->bytes.length,
-                                   .to = end < b->file->bytes ? end : b->file->bytes, .tick = tick, .user = b->hub};
+    const struct http_request q = {.url = b->url,
+                                   .token = b->hub->token,
+                                   .from = b->bytes.length,
+                                   .to = end < b->file->bytes ? end : b->file->bytes,
+                                   .tick = tick,
+                                   .user = b->hub};
     struct http_reply r;
     int rc = http_ask_patiently(b->hub->http, &q, &r, e);
     if (!rc && r.status / 100 != 2)
@@ -79,7 +83,8 @@ static int fetch_up_to(struct beginning *b, uint64_t end, struct error *e)
     if (!rc && r.status == 200)
         str_done(&b->bytes); /* no ranges here: it came from the first byte on */
     if (!rc && !r.body.length)
-        rc = error_set(e, ERROR_FAILED, "cannot read the header of %s on the hub: nothing came", b->file->name);
+        rc = error_set(e, ERROR_FAILED, "cannot read the header of %s on the hub: nothing came",
+                       b->file->name);
     if (!rc)
         str_add_bytes(&b->bytes, r.body.data, r.body.length);
     http_reply_done(&r);
@@ -94,16 +99,16 @@ static int fetch_beginning(struct beginning *b, header_length *length, struct er
         rc = fetch_up_to(b, wanted, e);
         wanted = rc ? wanted : length(&b->bytes);
         if (!rc && wanted > most_bytes)
-            rc = error_set(e, ERROR_FAILED, "the header of %s on the hub is damaged, or longer than %d MiB", b->file->name,
-                           (int)(most_bytes >> 20));
+            rc = error_set(e, ERROR_FAILED, "the header of %s on the hub is damaged, or longer than %d MiB",
+                           b->file->name, (int)(most_bytes >> 20));
     }
     return rc;
 }
 
 /* ------------------------------------------------------------------- the stand-in */
 
-/* As long as the file, and empty behind its beginning. Written under a name of this process's own: others may be doing
- * the same. */
+/* As long as the file, and empty behind its beginning. Written under a name of this process's own: others may
+ * be doing the same. */
 static int write_stand_in(const char *path, const struct beginning *b, struct error *e)
 {
     char *temporary = xasprintf("%s.%ld.tmp", path, (long)getpid());
@@ -116,10 +121,12 @@ static int write_stand_in(const char *path, const struct beginning *b, struct er
     return rc;
 }
 
-static int make_stand_in(struct hub *h, struct repository *r, const struct reference *ref, const struct remote_file *f,
-                         const char *path, header_length *length, struct error *e)
+static int make_stand_in(struct hub *h, struct repository *r, const struct reference *ref,
+                         const struct remote_file *f, const char *path, header_length *length,
+                         struct error *e)
 {
-    struct beginning b = {.hub = h, .ref = ref, .file = f, .url = hub_file_address(h, ref, r->commit, f->name)};
+    struct beginning b = {
+        .hub = h, .ref = ref, .file = f, .url = hub_file_address(h, ref, r->commit, f->name)};
     int rc = fetch_beginning(&b, length, e);
     rc = rc ? rc : write_stand_in(path, &b, e);
     str_done(&b.bytes);
@@ -153,8 +160,8 @@ static int put_file(struct hub *h, struct repository *r, const struct reference 
     return rc;
 }
 
-int headers_fetch(struct hub *h, struct repository *r, const struct reference *ref, const char *const *names, int count,
-                  char **folder, struct error *e)
+int headers_fetch(struct hub *h, struct repository *r, const struct reference *ref, const char *const *names,
+                  int count, char **folder, struct error *e)
 {
     char *own = path_xdg("XDG_CACHE_HOME", ".cache");
     int rc = 0;

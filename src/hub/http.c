@@ -15,9 +15,9 @@
 enum {
     REDIRECTS_MAX = 8,
     CONNECT_SECONDS = 15,
-    STALL_SECONDS = 30,         /* without a byte, unless HF_HUB_DOWNLOAD_TIMEOUT says otherwise */
-    TRIES_MAX = 5,              /* in vain, one after the other */
-    WAIT_SECONDS_MAX = 300,     /* that a server may ask for; beyond it waiting is the person's decision */
+    STALL_SECONDS = 30,     /* without a byte, unless HF_HUB_DOWNLOAD_TIMEOUT says otherwise */
+    TRIES_MAX = 5,          /* in vain, one after the other */
+    WAIT_SECONDS_MAX = 300, /* that a server may ask for; beyond it waiting is the person's decision */
 };
 
 struct http {
@@ -51,7 +51,7 @@ void http_close(struct http *h)
 
 static const struct {
     const char *name;
-    bool of_the_hub;            /* kept over a redirect */
+    bool of_the_hub; /* kept over a redirect */
 } fields[HTTP_FIELD_COUNT] = {
     [HTTP_LOCATION] = {"location", false},
     [HTTP_ETAG] = {"etag", false},
@@ -88,7 +88,7 @@ struct exchange {
     const struct http_request *request;
     struct http_reply *reply;
     struct error *error;
-    bool stopped;               /* the sink or the tick ended it */
+    bool stopped; /* the sink or the tick ended it */
 };
 
 /* "Name: value\r\n"; of repeated fields the last counts. */
@@ -166,7 +166,8 @@ static struct curl_slist *make_header(const struct http_request *q, bool with_to
         free(line);
     }
     if (q->to > q->from) {
-        char *line = xasprintf("Range: bytes=%llu-%llu", (unsigned long long)q->from, (unsigned long long)q->to - 1);
+        char *line =
+            xasprintf("Range: bytes=%llu-%llu", (unsigned long long)q->from, (unsigned long long)q->to - 1);
         list = curl_slist_append(list, line);
         free(line);
     }
@@ -194,12 +195,13 @@ static void set_options(CURL *c, struct exchange *x, const char *url, struct cur
     curl_easy_setopt(c, CURLOPT_XFERINFODATA, x);
 }
 
-/* Which failures another try may get past: the network's, not those of certificates, names or our own doing. */
+/* Which failures another try may get past: the network's, not those of certificates, names or our doing. */
 static bool may_pass(CURLcode code)
 {
     static const CURLcode passing[] = {
-        CURLE_COULDNT_CONNECT, CURLE_OPERATION_TIMEDOUT, CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR,
-        CURLE_PARTIAL_FILE, CURLE_HTTP2, CURLE_HTTP2_STREAM, CURLE_SSL_CONNECT_ERROR,
+        CURLE_COULDNT_CONNECT, CURLE_OPERATION_TIMEDOUT, CURLE_GOT_NOTHING,
+        CURLE_SEND_ERROR,      CURLE_RECV_ERROR,         CURLE_PARTIAL_FILE,
+        CURLE_HTTP2,           CURLE_HTTP2_STREAM,       CURLE_SSL_CONNECT_ERROR,
     };
     for (size_t i = 0; i < ARRAY_LENGTH(passing); i++)
         if (code == passing[i])
@@ -227,8 +229,9 @@ static int ask_here(struct exchange *x, const char *url, bool with_token)
         return 0;
     if (x->stopped)
         return x->error->code;
-    return error_set(x->error, ERROR_FAILED, "cannot fetch %s: %s; check the network and, where there is one, the"
-                     " proxy (https_proxy)", url, *why ? why : curl_easy_strerror(code));
+    return error_set(x->error, ERROR_FAILED,
+                     "cannot fetch %s: %s; check the network and, where there is one, the proxy (https_proxy)",
+                     url, *why ? why : curl_easy_strerror(code));
 }
 
 static bool is_redirect(long status)
@@ -247,7 +250,8 @@ static char *next_address(const char *url, const char *location)
     curl_free(text);
     curl_url_cleanup(u);
     /* Never from a safe scheme to an unsafe one, and to no other scheme at all. */
-    bool allowed = next && (str_starts(next, "https://") || (str_starts(next, "http://") && str_starts(url, "http://")));
+    bool allowed =
+        next && (str_starts(next, "https://") || (str_starts(next, "http://") && str_starts(url, "http://")));
     if (!allowed) {
         free(next);
         return NULL;
@@ -266,8 +270,9 @@ static int step(struct exchange *x, char **url)
         return rc;
     char *next = next_address(*url, location);
     if (!next)
-        return error_set(x->error, ERROR_FAILED, "cannot fetch %s: it redirects to %.200s, which is no address that is"
-                         " safe to follow", *url, location);
+        return error_set(x->error, ERROR_FAILED,
+                         "cannot fetch %s: it redirects to %.200s, which is no address that is safe to follow",
+                         *url, location);
     bool answered = q->head && !http_same_host(q->url, next);
     free(*url);
     *url = next;
@@ -300,7 +305,8 @@ static double wanted_wait(const struct http_patience *p, const struct http_reply
     return 0.5 * exp2(p->tries);
 }
 
-bool http_patience_wait(struct http_patience *p, const struct http_reply *r, bool (*tick)(void *user), void *user)
+bool http_patience_wait(struct http_patience *p, const struct http_reply *r, bool (*tick)(void *user),
+                        void *user)
 {
     const struct timespec nap = {.tv_nsec = 50 * 1000 * 1000};
     double wait = wanted_wait(p, r), start = clock_monotonic();
@@ -339,8 +345,8 @@ void http_escape(struct str *out, const char *text, const char *keep)
 static bool same_part(CURLU *a, CURLU *b, CURLUPart part)
 {
     char *x = NULL, *y = NULL;
-    bool same = !curl_url_get(a, part, &x, CURLU_DEFAULT_PORT) && !curl_url_get(b, part, &y, CURLU_DEFAULT_PORT) &&
-                strcasecmp(x, y) == 0;
+    bool same = !curl_url_get(a, part, &x, CURLU_DEFAULT_PORT) &&
+                !curl_url_get(b, part, &y, CURLU_DEFAULT_PORT) && strcasecmp(x, y) == 0;
     curl_free(x);
     curl_free(y);
     return same;
@@ -350,7 +356,8 @@ bool http_same_host(const char *a, const char *b)
 {
     CURLU *x = curl_url(), *y = curl_url();
     bool same = x && y && !curl_url_set(x, CURLUPART_URL, a, 0) && !curl_url_set(y, CURLUPART_URL, b, 0) &&
-                same_part(x, y, CURLUPART_SCHEME) && same_part(x, y, CURLUPART_HOST) && same_part(x, y, CURLUPART_PORT);
+                same_part(x, y, CURLUPART_SCHEME) && same_part(x, y, CURLUPART_HOST) &&
+                same_part(x, y, CURLUPART_PORT);
     curl_url_cleanup(x);
     curl_url_cleanup(y);
     return same;

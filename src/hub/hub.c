@@ -51,7 +51,10 @@ static char *find_endpoint(void)
 
 void hub_open(struct hub *h, struct watch *w)
 {
-    *h = (struct hub){.endpoint = find_endpoint(), .token = find_token(), .http = http_open(), .watch = w,
+    *h = (struct hub){.endpoint = find_endpoint(),
+                      .token = find_token(),
+                      .http = http_open(),
+                      .watch = w,
                       .offline = is_set("HF_HUB_OFFLINE") || is_set("TRANSFORMERS_OFFLINE")};
 }
 
@@ -65,7 +68,8 @@ void hub_close(struct hub *h)
 
 /* -------------------------------------------------------------------- addresses */
 
-char *hub_file_address(const struct hub *h, const struct reference *ref, const char *revision, const char *file)
+char *hub_file_address(const struct hub *h, const struct reference *ref, const char *revision,
+                       const char *file)
 {
     struct str s = {0};
     str_addf(&s, "%s/%s/resolve/", h->endpoint, ref->repository);
@@ -86,27 +90,33 @@ char *hub_listing_address(const struct hub *h, const struct reference *ref)
 
 /* --------------------------------------------------------------------- refusals */
 
-/* In the sentences %1 is the repository, %2 the revision, %3 the file, %4 the hub's address. The hub also answers 401
- * for a repository that is not there, so as not to tell which private ones are; code: its X-Error-Code. */
+/* In the sentences %1 is the repository, %2 the revision, %3 the file, %4 the hub's address. The hub also
+ * answers 401 for a repository that is not there, so as not to tell which private ones are; code: its
+ * X-Error-Code. */
 static const struct refusal {
-    long status;                /* 0: any */
-    const char *code;           /* NULL: any */
+    long status;      /* 0: any */
+    const char *code; /* NULL: any */
     const char *text;
 } refusals[] = {
-    {0, "GatedRepo", "%1 is gated: accept its conditions on its page %4/%1 with your account, then set HF_TOKEN to a"
-                     " token of that account (or run `hf auth login`)"},
+    {0, "GatedRepo",
+     "%1 is gated: accept its conditions on its page %4/%1 with your account, then set HF_TOKEN to a"
+     " token of that account (or run `hf auth login`)"},
     {0, "DisabledRepo", "%1 was disabled by the hub; its page %4/%1 may say why"},
     {0, "RevisionNotFound", "%1 has no revision %2; %4/%1/commits lists them, `main` is the usual one"},
     {0, "EntryNotFound", "%1 has no file %3 in its revision %2; %4/%1/tree/%2 lists them"},
-    {0, "RepoNotFound", "there is no repository %1 on %4, or it is private; check the name, and for a private one set"
-                        " HF_TOKEN to a token that may read it"},
-    {401, NULL, "%4 lets nobody read %1 without a valid token: check the name; for a private or gated repository set"
-                " HF_TOKEN, and where it is set, check that it has not expired"},
-    {403, NULL, "%4 does not let this token read %1: accept the conditions on its page, or use a token with access"},
+    {0, "RepoNotFound",
+     "there is no repository %1 on %4, or it is private; check the name, and for a private one set"
+     " HF_TOKEN to a token that may read it"},
+    {401, NULL,
+     "%4 lets nobody read %1 without a valid token: check the name; for a private or gated repository set"
+     " HF_TOKEN, and where it is set, check that it has not expired"},
+    {403, NULL,
+     "%4 does not let this token read %1: accept the conditions on its page, or use a token with access"},
     {404, NULL, "%4 has no %1 in revision %2 (%3): check the spelling"},
     {416, NULL, "%4 has fewer bytes of %3 than it said; try again later"},
-    {429, NULL, "%4 asks to come back later (429, too many requests): wait some minutes; with HF_TOKEN set the limits"
-                " are wider; what was fetched is kept"},
+    {429, NULL,
+     "%4 asks to come back later (429, too many requests): wait some minutes; with HF_TOKEN set the limits"
+     " are wider; what was fetched is kept"},
     {0, NULL, "%4 answered with an error; try again later, what was fetched is kept"},
 };
 
@@ -119,8 +129,8 @@ static const struct refusal *find_refusal(const struct http_reply *r)
     return f;
 }
 
-int hub_refusal(const struct hub *h, const struct reference *ref, const char *what, const struct http_reply *r,
-                struct error *e)
+int hub_refusal(const struct hub *h, const struct reference *ref, const char *what,
+                const struct http_reply *r, struct error *e)
 {
     const char *const words[] = {ref->repository, ref->revision, what ? what : "the repository", h->endpoint};
     struct str s = {0};
@@ -129,8 +139,8 @@ int hub_refusal(const struct hub *h, const struct reference *ref, const char *wh
             str_add(&s, words[*++p - '1']);
         else
             str_add_char(&s, *p);
-    int rc = error_set(e, ERROR_FAILED, "cannot fetch hf:%s%s%s: %s (status %ld)", ref->repository, what ? ":" : "",
-                       what ? what : "", s.data, r->status);
+    int rc = error_set(e, ERROR_FAILED, "cannot fetch hf:%s%s%s: %s (status %ld)", ref->repository,
+                       what ? ":" : "", what ? what : "", s.data, r->status);
     str_done(&s);
     return rc;
 }

@@ -9,8 +9,8 @@ struct listing {
     struct reference ref;
     char *commit;
     struct offers offers;
-    struct model *model;    /* what all of them are: the header of the one with the most bits, or of the checkpoint;
-                               NULL: it could not be read, and `model_error` says why */
+    struct model *model; /* what all of them are: the header of the one with the most bits, or of the
+                            checkpoint; NULL: it could not be read, and `model_error` says why */
     struct error model_error;
 };
 /* Reads the listing, and headers as headers_fetch() does. Call listing_close() in either case. */

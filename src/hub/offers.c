@@ -14,7 +14,8 @@
 /* ------------------------------------------------------------------------- levels */
 
 static const char *const plain_levels[] = {"BF16", "F16", "FP16", "F32", "FP32", "MXFP4", "NVFP4"};
-static const char *const level_suffixes[] = {"_XXS", "_XXL", "_XS", "_XL", "_NL", "_K", "_S", "_M", "_L", "_0", "_1"};
+static const char *const level_suffixes[] = {"_XXS", "_XXL", "_XS", "_XL", "_NL", "_K",
+                                             "_S",   "_M",   "_L",  "_0",  "_1"};
 
 /* Length of one of `words` at the beginning of the text; 0: none. */
 static size_t match_word(const char *text, const char *const *words, size_t count)
@@ -56,7 +57,8 @@ char *offer_level(char out[static OFFER_LEVEL_SIZE], const char *name)
 
 static bool is_gguf_model(const char *name)
 {
-    return fnmatch("*.gguf", name, FNM_CASEFOLD) == 0 && !strcasestr(name, "mmproj") && !strcasestr(name, "imatrix");
+    return fnmatch("*.gguf", name, FNM_CASEFOLD) == 0 && !strcasestr(name, "mmproj") &&
+           !strcasestr(name, "imatrix");
 }
 
 /* Adds one file to the sum of an offer. */
@@ -108,9 +110,20 @@ const char **offer_files(const struct offer *o, const struct repository *r, int 
 
 /* What a checkpoint's folder needs: its description, its tokenizer, its chat templates. */
 static const char *const companions[] = {
-    "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "*.model",
-    "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "vocab.txt", "chat_template.jinja",
-    "chat_template.json", "additional_chat_templates/*.jinja",
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "*.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "chat_template.jinja",
+    "chat_template.json",
+    "additional_chat_templates/*.jinja",
 };
 
 static bool is_companion(const char *name)
@@ -121,10 +134,11 @@ static bool is_companion(const char *name)
     return false;
 }
 
-/* The same weights may lie there several times: as one file, as shards, as the maker's own "consolidated" files, as
- * variants ("model.fp16.safetensors"). One set is enough, in transformers' order: one file, shards, anything else. */
+/* The same weights may lie there several times: as one file, as shards, as the maker's own "consolidated"
+ * files, as variants ("model.fp16.safetensors"). One set is enough, in transformers' order: one file, shards,
+ * anything else. */
 static const struct weights {
-    const char *sign;           /* the set is there where this file is */
+    const char *sign; /* the set is there where this file is */
     const char *pattern, *index;
 } weight_sets[] = {
     {"model.safetensors", "model.safetensors", NULL},

@@ -36,14 +36,17 @@ static bool repository_valid(const char *name)
 {
     enum { REPOSITORY_MAX = 192 };
     const char *slash = strchr(name, '/');
-    return strlen(name) <= REPOSITORY_MAX && (!slash || !strchr(slash + 1, '/')) && reference_path_safe(name) &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./") == strlen(name) &&
+    return strlen(name) <= REPOSITORY_MAX && (!slash || !strchr(slash + 1, '/')) &&
+           reference_path_safe(name) &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./") ==
+               strlen(name) &&
            !strstr(name, "--") && !strstr(name, "..");
 }
 
 static int malformed(const char *given, const char *what, struct error *e)
 {
-    return error_set(e, ERROR_USAGE, "'%.200s': %s; expected hf:ORG/NAME, hf:ORG/NAME@REVISION or hf:ORG/NAME:FILE", given,
+    return error_set(e, ERROR_USAGE,
+                     "'%.200s': %s; expected hf:ORG/NAME, hf:ORG/NAME@REVISION or hf:ORG/NAME:FILE", given,
                      what);
 }
 

@@ -7,9 +7,9 @@
 #include "base/error.h"
 
 struct reference {
-    char *repository;   /* "org/name"; the oldest have no "org/" */
-    char *revision;     /* branch, tag or commit; "main" where none was named */
-    char *file;         /* a file's name or path, or a level ("Q4_K_M"); NULL: the repository as a whole */
+    char *repository; /* "org/name"; the oldest have no "org/" */
+    char *revision;   /* branch, tag or commit; "main" where none was named */
+    char *file;       /* a file's name or path, or a level ("Q4_K_M"); NULL: the repository as a whole */
 };
 bool reference_is(const char *given);
 int reference_parse(struct reference *r, const char *given, struct error *e);

@@ -71,8 +71,10 @@ static int read_listing(struct repository *r, const struct hub *h, const struct 
     size_t i;
     if (!cache_is_commit(commit) || !json_is_array(siblings) || json_array_size(siblings) > FILES_MAX) {
         json_decref(root);
-        return error_set(e, ERROR_FAILED, "%s does not answer as a Hugging Face hub does: its listing has no commit and"
-                         " no files; check HF_ENDPOINT and the proxy", h->endpoint);
+        return error_set(e, ERROR_FAILED,
+                         "%s does not answer as a Hugging Face hub does: its listing has no commit and"
+                         " no files; check HF_ENDPOINT and the proxy",
+                         h->endpoint);
     }
     r->commit = xstrdup(commit);
     json_array_foreach(siblings, i, item)
@@ -135,9 +137,10 @@ static int ask_cache(struct repository *r, const struct reference *ref, struct e
     }
     if (r->count)
         return 0;
-    return error_set(e, ERROR_FAILED, "cannot find hf:%s in the cache %s: nothing of its revision %s was fetched, and"
-                     " HF_HUB_OFFLINE is set; unset it to fetch, or name another model", ref->repository, r->cache.root,
-                     ref->revision);
+    return error_set(e, ERROR_FAILED,
+                     "cannot find hf:%s in the cache %s: nothing of its revision %s was fetched, and"
+                     " HF_HUB_OFFLINE is set; unset it to fetch, or name another model",
+                     ref->repository, r->cache.root, ref->revision);
 }
 
 /* ------------------------------------------------------------------------- opening */

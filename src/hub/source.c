@@ -13,7 +13,7 @@
 /* Stores of other programs on this machine: models by the names that `quantwiz models` shows. */
 static const struct store {
     const char *scheme, *place, *title;
-    const char *usual_tag;      /* added where a name has none; NULL: names have no tags */
+    const char *usual_tag; /* added where a name has none; NULL: names have no tags */
 } stores[] = {
     {"ollama:", "ollama", "Ollama", "latest"},
     {"lmstudio:", "lmstudio", "LM Studio", NULL},
@@ -40,7 +40,8 @@ static char *list_offers(const struct offers *o)
     enum { SHOWN_MAX = 12 };
     struct str s = {0};
     for (int i = 0; i < o->count && i < SHOWN_MAX; i++)
-        str_addf(&s, "%s%s", i ? ", " : "", *o->items[i].level ? o->items[i].level : path_name(o->items[i].name));
+        str_addf(&s, "%s%s", i ? ", " : "",
+                 *o->items[i].level ? o->items[i].level : path_name(o->items[i].name));
     if (o->count > SHOWN_MAX)
         str_addf(&s, " and %d more", o->count - SHOWN_MAX);
     return str_take(&s);
@@ -51,12 +52,13 @@ static int refuse_choice(const struct reference *ref, const struct offers *o, st
     char *list = list_offers(o);
     const char *first = *o->items[0].level ? o->items[0].level : o->items[0].name;
     if (ref->file)
-        error_set(e, ERROR_USAGE, "hf:%s has no one model '%s': name a file or a level of these: %s", ref->repository,
-                  ref->file, list);
+        error_set(e, ERROR_USAGE, "hf:%s has no one model '%s': name a file or a level of these: %s",
+                  ref->repository, ref->file, list);
     else
-        error_set(e, ERROR_USAGE, "hf:%s holds %d ready-made models (%s): name one, as in hf:%s:%s; `quantwiz offers"
-                  " hf:%s` lists them with their sizes", ref->repository, o->count, list, ref->repository, first,
-                  ref->repository);
+        error_set(e, ERROR_USAGE,
+                  "hf:%s holds %d ready-made models (%s): name one, as in hf:%s:%s; `quantwiz offers"
+                  " hf:%s` lists them with their sizes",
+                  ref->repository, o->count, list, ref->repository, first, ref->repository);
     free(list);
     return e->code;
 }
@@ -64,28 +66,32 @@ static int refuse_choice(const struct reference *ref, const struct offers *o, st
 static int refuse_content(const struct reference *ref, const struct offers *o, struct error *e)
 {
     if (o->pickles)
-        return error_set(e, ERROR_FAILED, "hf:%s holds its weights as PyTorch files only, which may run code when they are"
-                         " opened: choose a repository with safetensors, or ask its maker for them", ref->repository);
-    return error_set(e, ERROR_FAILED, "hf:%s holds neither a GGUF model nor a checkpoint of config.json and safetensors:"
-                     " see what else its maker offers", ref->repository);
+        return error_set(e, ERROR_FAILED,
+                         "hf:%s holds its weights as PyTorch files only, which may run code when they are"
+                         " opened: choose a repository with safetensors, or ask its maker for them",
+                         ref->repository);
+    return error_set(e, ERROR_FAILED,
+                     "hf:%s holds neither a GGUF model nor a checkpoint of config.json and safetensors:"
+                     " see what else its maker offers",
+                     ref->repository);
 }
 
 /* What will be fetched, and opened. */
 struct choice {
-    const char **names;         /* borrowed from the repository; the list is owned */
+    const char **names; /* borrowed from the repository; the list is owned */
     int count;
-    const char *opened;         /* one of them; NULL: the folder */
+    const char *opened; /* one of them; NULL: the folder */
 };
 
-static int choose_offer(struct choice *c, const struct repository *r, const struct reference *ref, const struct offer *o,
-                        struct error *e)
+static int choose_offer(struct choice *c, const struct repository *r, const struct reference *ref,
+                        const struct offer *o, struct error *e)
 {
     c->names = offer_files(o, r, &c->count);
     c->opened = c->names[0];
     if (c->count == o->shards)
         return 0;
-    return error_set(e, ERROR_FAILED, "hf:%s has only %d of the %d shards of %s", ref->repository, c->count, o->shards,
-                     o->name);
+    return error_set(e, ERROR_FAILED, "hf:%s has only %d of the %d shards of %s", ref->repository, c->count,
+                     o->shards, o->name);
 }
 
 /* A file that is no GGUF model: taken as it is. */
@@ -96,8 +102,8 @@ static int choose_file(struct choice *c, const struct reference *ref)
     return 0;
 }
 
-static int choose(struct choice *c, const struct repository *r, const struct reference *ref, const struct offers *o,
-                  struct error *e)
+static int choose(struct choice *c, const struct repository *r, const struct reference *ref,
+                  const struct offers *o, struct error *e)
 {
     const struct offer *named = ref->file ? offers_find(o, ref->file) : NULL;
     if (named)
@@ -123,9 +129,9 @@ static bool all_present(const struct choice *c, const struct repository *r)
     return true;
 }
 
-/* The chosen files whole, or where `stand_in` is not NULL and they are not all there already, their headers. */
-static int fetch(struct hub *h, struct repository *r, const struct reference *ref, const struct choice *c, char **path,
-                 bool *stand_in, struct error *e)
+/* The chosen files whole, or where `stand_in` is not NULL and they are not all there yet, their headers. */
+static int fetch(struct hub *h, struct repository *r, const struct reference *ref, const struct choice *c,
+                 char **path, bool *stand_in, struct error *e)
 {
     char *folder = NULL;
     bool headers = stand_in && !all_present(c, r);
@@ -141,7 +147,8 @@ static int fetch(struct hub *h, struct repository *r, const struct reference *re
     return rc;
 }
 
-static int resolve_on_hub(struct hub *h, const struct reference *ref, char **path, bool *stand_in, struct error *e)
+static int resolve_on_hub(struct hub *h, const struct reference *ref, char **path, bool *stand_in,
+                          struct error *e)
 {
     struct repository r;
     struct offers o = {0};
@@ -179,8 +186,10 @@ static int resolve_in_store(const struct store *s, const char *given, char **pat
     bool tagged = !s->usual_tag || strchr(path_name(name), ':');
     char *full = tagged ? xstrdup(name) : xasprintf("%s:%s", name, s->usual_tag);
     *path = discover_named(s->place, full);
-    int rc = *path ? 0 : error_set(e, ERROR_FAILED, "%s's store has no model '%s': `quantwiz models` lists what is there",
-                                   s->title, full);
+    int rc = *path ? 0
+                   : error_set(e, ERROR_FAILED,
+                               "%s's store has no model '%s': `quantwiz models` lists what is there",
+                               s->title, full);
     free(full);
     return rc;
 }

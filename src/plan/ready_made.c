@@ -14,8 +14,8 @@ static bool holds(const struct estimate *row, uint64_t bytes)
     return (double)row->file_bytes * tolerance >= (double)bytes;
 }
 
-/* The row of the offer's level; where there is none, or the file is larger than that, the smallest row that is not
- * smaller. Rows are sorted, the largest first. NULL: it is larger than all. */
+/* The row of the offer's level; where there is none, or the file is larger than that, the smallest row that
+ * is not smaller. Rows are sorted, the largest first. NULL: it is larger than all. */
 static const struct estimate *find_row(const struct estimates *s, const struct offer *o)
 {
     const struct estimate *row = NULL;
@@ -51,7 +51,8 @@ struct ready_made *ready_made_judge(const struct offers *o, const struct estimat
     for (int i = 0; i < o->count; i++) {
         list[i].offer = &o->items[i];
         judge(&list[i], s);
-        if (runs(&list[i]) && (double)o->items[i].bytes <= most && (!best || o->items[i].bytes > best->offer->bytes))
+        if (runs(&list[i]) && (double)o->items[i].bytes <= most &&
+            (!best || o->items[i].bytes > best->offer->bytes))
             best = &list[i];
     }
     if (best)
@@ -91,7 +92,8 @@ static char *advice_without_best(uint64_t source, const struct estimates *s)
     if (s->recommended < 0)
         return xstrdup("Nothing of this model fits here: neither these nor what could be made.");
     if (!source)
-        return xstrdup("None of these fits here, and there is no unquantized model to make a smaller one from.");
+        return xstrdup(
+            "None of these fits here, and there is no unquantized model to make a smaller one from.");
     return xasprintf("None of these fits here; %s does, made from the %s that are not quantized.",
                      s->rows[s->recommended].level->name, format_bytes(text, (double)source));
 }
@@ -109,9 +111,12 @@ char *ready_made_advice(const struct offers *o, const struct ready_made *list, c
     if (source == best->bytes)
         return xasprintf("%s (%s) fits as it is: nothing has to be quantized.", title(best), size);
     if (!source)
-        return xasprintf("%s (%s) is the best of these that fits; there is no unquantized model here to make another"
-                         " one from.", title(best), size);
-    return xasprintf("Fetching %s (%s) may be the better answer: making it would begin with fetching %s. Make it yourself"
-                     " for other types, your own calibration text, or a measured loss.", title(best), size,
-                     format_bytes(from, (double)source));
+        return xasprintf(
+            "%s (%s) is the best of these that fits; there is no unquantized model here to make another"
+            " one from.",
+            title(best), size);
+    return xasprintf(
+        "Fetching %s (%s) may be the better answer: making it would begin with fetching %s. Make it yourself"
+        " for other types, your own calibration text, or a measured loss.",
+        title(best), size, format_bytes(from, (double)source));
 }

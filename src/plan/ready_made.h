@@ -7,9 +7,9 @@
 
 struct ready_made {
     const struct offer *offer;
-    uint64_t total_bytes;       /* in memory, as of a level of that size; 0: unknown */
-    enum verdict verdict;       /* that of the smallest level which is not smaller: on the safe side */
-    bool recommended;           /* the largest that fits and is not larger than what we would recommend */
+    uint64_t total_bytes; /* in memory, as of a level of that size; 0: unknown */
+    enum verdict verdict; /* that of the smallest level which is not smaller: on the safe side */
+    bool recommended;     /* the largest that fits and is not larger than what we would recommend */
 };
 /* One for each offer, in their order; free() it. `s` NULL: the machine or the model is not known. */
 struct ready_made *ready_made_judge(const struct offers *o, const struct estimates *s);

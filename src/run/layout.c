@@ -14,7 +14,8 @@
 /* Of all quantized types in a file; ggml.h, GGML_QNT_VERSION. */
 enum { QUANTIZATION_VERSION = 2 };
 
-static const char split_no[] = "split.no", split_count[] = "split.count", split_tensors[] = "split.tensors.count";
+static const char split_no[] = "split.no", split_count[] = "split.count",
+                  split_tensors[] = "split.tensors.count";
 
 static void copy_metadata(struct gguf_writer *w, const struct model *m, int file_type)
 {
@@ -43,7 +44,7 @@ static void put_split(struct gguf_writer *w, const struct layout *l, int file)
 
 /* What a file would take with the tensors so far. */
 struct filling {
-    uint64_t header, data;           /* bytes; the header without its padding */
+    uint64_t header, data; /* bytes; the header without its padding */
     int tensors;
 };
 
@@ -61,7 +62,8 @@ static uint64_t row_bytes(const struct tensor *t)
     return 8 + strlen(t->name) + 4 + 8 * (uint64_t)t->dims + 4 + 8;
 }
 
-static bool has_room(const struct layout *l, const struct filling *f, const struct tensor_plan *p, const struct split *s)
+static bool has_room(const struct layout *l, const struct filling *f, const struct tensor_plan *p,
+                     const struct split *s)
 {
     if (f->tensors == 0)
         return true;
@@ -127,8 +129,8 @@ static void make_header(struct layout *l, int number)
     l->bytes += f->bytes;
 }
 
-/* A source file counts as changed when its size, its header or its time of modification did: reading all of it
- * again would take as long as half the work. */
+/* A source file counts as changed when its size, its header or its time of modification did: reading all of
+ * it again would take as long as half the work. */
 static void add_source(struct str *s, const struct model_file *f)
 {
     struct stat st = {0};
@@ -158,7 +160,8 @@ void layout_make(struct layout *l, const struct model *m, const struct recipe *r
     l->slices = xcalloc(r->count, sizeof *l->slices);
     for (int i = 0; i < r->count; i++) {
         const struct tensor *t = r->tensors[i].tensor;
-        l->slices[i] = (struct slice_tensor){.name = t->name, .row = t->shape[0], .elements = tensor_elements(t)};
+        l->slices[i] =
+            (struct slice_tensor){.name = t->name, .row = t->shape[0], .elements = tensor_elements(t)};
     }
     cut(l, split ? split : &none);
     for (int i = 0; i < l->file_count; i++)

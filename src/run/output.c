@@ -41,8 +41,8 @@ int output_begin(struct output *o, struct error *e)
 
 int output_write(struct output *o, int tensor, uint64_t at, const void *data, size_t size, struct error *e)
 {
-    return file_out_pwrite(&o->files[layout_file(o->layout, tensor)], data, size, layout_offset(o->layout, tensor) + at,
-                           e);
+    return file_out_pwrite(&o->files[layout_file(o->layout, tensor)], data, size,
+                           layout_offset(o->layout, tensor) + at, e);
 }
 
 int output_sync(struct output *o, struct error *e)

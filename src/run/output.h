@@ -1,5 +1,5 @@
-/* The files of an output while they are being written: one, or a shard each. They get their names together, the first
- * shard last, so that who finds it finds all of them. */
+/* The files of an output while they are being written: one, or a shard each. They get their names together,
+ * the first shard last, so that who finds it finds all of them. */
 #ifndef RUN_OUTPUT_H
 #define RUN_OUTPUT_H
 
@@ -8,7 +8,7 @@
 
 struct output {
     const struct layout *layout;
-    struct file_out *files;          /* [count] */
+    struct file_out *files; /* [count] */
     int count;
 };
 /* `resume`: keep what the parts already hold. */

@@ -9,9 +9,9 @@
 
 struct reading {
     const struct layout *layout;
-    const unsigned char **data;      /* [file_count]: the mapped files; NULL: not there */
-    const char *path;                /* of the output, for errors */
-    bool decode;                     /* and look at the numbers */
+    const unsigned char **data; /* [file_count]: the mapped files; NULL: not there */
+    const char *path;           /* of the output, for errors */
+    bool decode;                /* and look at the numbers */
     char (*hashes)[HASH_TEXT];
 };
 
@@ -46,7 +46,8 @@ static int keep_hash(void *user, int tensor, const struct slice_result *r, doubl
     return 0;
 }
 
-static int read_tensors(struct reading *v, const struct slice_tensor *tensors, struct watch *w, struct error *e)
+static int read_tensors(struct reading *v, const struct slice_tensor *tensors, struct watch *w,
+                        struct error *e)
 {
     const struct slice_work work = {
         .tensors = tensors,
@@ -67,7 +68,8 @@ static char *name_file(const struct layout *l, const char *out, bool parts, int 
 }
 
 /* Maps what is there; a file that cannot be opened counts as not there. */
-static struct file_map *map_files(const struct layout *l, const char *out, bool parts, const unsigned char **data)
+static struct file_map *map_files(const struct layout *l, const char *out, bool parts,
+                                  const unsigned char **data)
 {
     struct file_map *maps = xcalloc(l->file_count, sizeof *maps);
     struct error ignored = {0};
@@ -87,8 +89,8 @@ static void unmap_files(const struct layout *l, struct file_map *maps)
     free(maps);
 }
 
-int verify_hashes(const struct layout *l, const char *out, bool parts, const bool *skip, char (*hashes)[HASH_TEXT],
-                  struct watch *w, struct error *e)
+int verify_hashes(const struct layout *l, const char *out, bool parts, const bool *skip,
+                  char (*hashes)[HASH_TEXT], struct watch *w, struct error *e)
 {
     const unsigned char **data = xcalloc(l->file_count, sizeof *data);
     struct file_map *maps = map_files(l, out, parts, data);
@@ -112,8 +114,10 @@ int verify_hashes(const struct layout *l, const char *out, bool parts, const boo
 
 static int differs(const char *path, struct error *e, const char *tensor, const char *what)
 {
-    return error_set(e, ERROR_FAILED, "%s is not what was written: %s%s%s; the disk or the memory may be failing,"
-                     " so check both before trying again", path, tensor ? tensor : "", tensor ? ": " : "", what);
+    return error_set(e, ERROR_FAILED,
+                     "%s is not what was written: %s%s%s; the disk or the memory may be failing,"
+                     " so check both before trying again",
+                     path, tensor ? tensor : "", tensor ? ": " : "", what);
 }
 
 static int check_header(const struct layout_file *f, const struct gguf *g, struct error *e)
@@ -140,10 +144,10 @@ static int check_table(const struct layout *l, const struct model *m, const char
     return 0;
 }
 
-static int check_bytes(const struct layout *l, const struct model *m, const char *path, char (*const hashes)[HASH_TEXT],
-                       struct watch *w, struct error *e)
+static int check_bytes(const struct layout *l, const struct model *m, const char *path,
+                       char (*const hashes)[HASH_TEXT], struct watch *w, struct error *e)
 {
-    char (*found)[HASH_TEXT] = xcalloc(l->count, sizeof *found);
+    char(*found)[HASH_TEXT] = xcalloc(l->count, sizeof *found);
     const unsigned char **data = xcalloc(l->file_count, sizeof *data);
     for (int i = 0; i < l->file_count; i++)
         data[i] = m->shards[i].map.data;

@@ -217,6 +217,14 @@ blob() { # the blob that a file's bytes belong in
     [[ $output == *"host.invalid"*"check the network"* ]]
 }
 
+@test "proxies are used" {
+    start_hub srv
+    proxy=$HF_ENDPOINT
+    run env HF_ENDPOINT=http://hub.invalid http_proxy="$proxy" no_proxy=127.0.0.1 "$QUANTWIZ" fetch hf:org/tiny
+    [ "$status" -eq 0 ]
+    [ "$(requests '^hub GET http://hub.invalid/api/models/org/tiny')" -eq 1 ]
+}
+
 @test "a mirror that lists names alone is asked for each file" {
     start_hub srv --no-blobs
     "$QUANTWIZ" fetch hf:org/tiny

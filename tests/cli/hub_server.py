@@ -117,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.note()
-        path = urllib.parse.unquote(self.path.split("?")[0]).strip("/")
+        path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path).strip("/")  # a proxy gets whole addresses
         try:
             if self.server.role == "cdn":
                 self.send_file(os.path.join(options.folder, path), [])

@@ -57,8 +57,9 @@ static void references(void **state)
         assert_true(good[i].file ? r.file && strcmp(r.file, good[i].file) == 0 : !r.file);
         reference_done(&r);
     }
-    static const char *const bad[] = {"hf:", "hf:/", "hf:a/", "hf:/a", "hf:a/b/c", "hf:a--b", "hf:..", "hf:a/..", "hf:a b",
-                                      "hf:a/b@", "hf:a/b:", "hf:a/b@../..", "hf:a/b:../c", "hf:a/b:c\nd", "hf:a\\b"};
+    static const char *const bad[] = {"hf:",     "hf:/",         "hf:a/",       "hf:/a",       "hf:a/b/c",
+                                      "hf:a--b", "hf:..",        "hf:a/..",     "hf:a b",      "hf:a/b@",
+                                      "hf:a/b:", "hf:a/b@../..", "hf:a/b:../c", "hf:a/b:c\nd", "hf:a\\b"};
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
         if (reference_parse(&r, bad[i], &e) != ERROR_USAGE)
             fail_msg("'%s' was taken", bad[i]);
@@ -74,7 +75,8 @@ static void paths_that_stay_below(void **state)
 {
     (void)state;
     static const char *const good[] = {"a", "a/b.gguf", "..a", "a../b", ".hidden"};
-    static const char *const bad[] = {"", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a\\b", "a\tb", "a/b\x7f"};
+    static const char *const bad[] = {"",       "/a",  "a/",   "a//b", ".",      "..",
+                                      "a/../b", "./a", "a\\b", "a\tb", "a/b\x7f"};
     for (size_t i = 0; i < ARRAY_LENGTH(good); i++)
         if (!reference_path_safe(good[i]))
             fail_msg("'%s' was refused", good[i]);
@@ -267,8 +269,10 @@ static void gguf_models_are_grouped(void **state)
     struct repository r;
     struct offers o;
     int count;
-    fill(&r, (const char *const[]){"a-Q8_0-00001-of-00002.gguf", "a-Q8_0-00002-of-00002.gguf", "a-Q2_K.gguf",
-                                   "sub/b-Q2_K.gguf", "mmproj-F16.gguf", "a.imatrix.gguf", "README.md", NULL}, 100);
+    fill(&r,
+         (const char *const[]){"a-Q8_0-00001-of-00002.gguf", "a-Q8_0-00002-of-00002.gguf", "a-Q2_K.gguf",
+                               "sub/b-Q2_K.gguf", "mmproj-F16.gguf", "a.imatrix.gguf", "README.md", NULL},
+         100);
     offers_collect(&o, &r);
     assert_int_equal(o.count, 3);
     assert_string_equal(o.items[2].name, "a-Q8_0-00001-of-00002.gguf");
@@ -301,17 +305,23 @@ static void assert_chosen(const char *const *files, const char *const *expected)
     repository_close(&r);
 }
 
-#define LIST(...) (const char *const[]){__VA_ARGS__, NULL}
+#define LIST(...)                                                                                            \
+    (const char *const[])                                                                                    \
+    {                                                                                                        \
+        __VA_ARGS__, NULL                                                                                    \
+    }
 
 static void one_set_of_weights_is_enough(void **state)
 {
     (void)state;
-    assert_chosen(LIST("config.json", "model.safetensors", "model.fp16.safetensors", "pytorch_model.bin", "tokenizer.json",
-                       "onnx/model.onnx", "README.md", "adapter_model.safetensors", "original/consolidated.00.pth"),
+    assert_chosen(LIST("config.json", "model.safetensors", "model.fp16.safetensors", "pytorch_model.bin",
+                       "tokenizer.json", "onnx/model.onnx", "README.md", "adapter_model.safetensors",
+                       "original/consolidated.00.pth"),
                   LIST("config.json", "tokenizer.json", "model.safetensors"));
     assert_chosen(LIST("config.json", "consolidated.safetensors", "model-00001-of-00002.safetensors",
                        "model-00002-of-00002.safetensors", "model.safetensors.index.json", "tokenizer.model",
-                       "chat_template.jinja", "additional_chat_templates/tool.jinja", "model.fp16-00001-of-00001.safetensors"),
+                       "chat_template.jinja", "additional_chat_templates/tool.jinja",
+                       "model.fp16-00001-of-00001.safetensors"),
                   LIST("additional_chat_templates/tool.jinja", "chat_template.jinja", "config.json",
                        "model.safetensors.index.json", "tokenizer.model", "model-00001-of-00002.safetensors",
                        "model-00002-of-00002.safetensors"));

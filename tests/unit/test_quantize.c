@@ -11,6 +11,7 @@
 
 #include "base/cpu.h"
 #include "base/file.h"
+#include "model/shard.h"
 #include "run/output_check.h"
 #include "run/quantize.h"
 #include "run/verify.h"
@@ -586,6 +587,114 @@ static void reading_back_sees_everything(void **state)
     model_close(m);
 }
 
+/* -------------------------------------------------------------------- shards */
+
+static void assert_whole(const struct layout *l, const struct split *s)
+{
+    int tensors = 0;
+    uint64_t bytes = 0;
+    for (int f = 0; f < l->file_count; f++) {
+        assert_int_equal(l->files[f].first, tensors);
+        assert_true(l->files[f].count > 0);
+        if (s->max_tensors)
+            assert_true(l->files[f].count <= s->max_tensors);
+        if (s->max_bytes && l->files[f].count > 1)
+            assert_true(l->files[f].bytes <= s->max_bytes);
+        for (int i = tensors; i < tensors + l->files[f].count; i++) {
+            assert_int_equal(layout_file(l, i), f);
+            assert_true(layout_offset(l, i) + l->recipe->tensors[i].bytes <= l->files[f].bytes);
+        }
+        tensors += l->files[f].count;
+        bytes += l->files[f].bytes;
+    }
+    assert_int_equal(tensors, l->count);
+    assert_int_equal(bytes, l->bytes);
+}
+
+static void every_cut_is_whole(void **state)
+{
+    (void)state;
+    struct model *m;
+    struct recipe r;
+    struct layout l;
+    assert_ok(model_open(&m, demo, 0, &e), &e);
+    assert_ok(recipe_apply(&r, m, "Q4_K_M", NULL, &e), &e);
+    for (uint64_t limit = 1 << 16; limit < 4 << 20; limit += 77777) {
+        const struct split by_size = {.max_bytes = limit};
+        layout_make(&l, m, &r, &by_size);
+        assert_whole(&l, &by_size);
+        layout_done(&l);
+    }
+    for (int limit = 1; limit < 60; limit++) {
+        const struct split by_count = {.max_tensors = limit};
+        layout_make(&l, m, &r, &by_count);
+        assert_whole(&l, &by_count);
+        assert_int_equal(l.file_count, (l.count + limit - 1) / limit);
+        layout_done(&l);
+    }
+    recipe_done(&r);
+    model_close(m);
+}
+
+/* A cut at the very size of a file keeps it whole, one byte less does not. */
+static void a_limit_is_met_exactly(void **state)
+{
+    (void)state;
+    struct model *m;
+    struct recipe r;
+    struct layout l;
+    assert_ok(model_open(&m, demo, 0, &e), &e);
+    assert_ok(recipe_apply(&r, m, "Q8_0", NULL, &e), &e);
+    layout_make(&l, m, &r, &(struct split){.max_tensors = 20});
+    uint64_t bytes = l.files[0].bytes;
+    layout_done(&l);
+    layout_make(&l, m, &r, &(struct split){.max_bytes = bytes});
+    assert_int_equal(l.files[0].count, 20);
+    layout_done(&l);
+    layout_make(&l, m, &r, &(struct split){.max_bytes = bytes - 32});
+    assert_true(l.files[0].count < 20);
+    layout_done(&l);
+    recipe_done(&r);
+    model_close(m);
+}
+
+/* Killed between the renames: the last shards have their names, the first is still a part. */
+static void killed_between_renames(void **state)
+{
+    (void)state;
+    struct model *m;
+    struct recipe r;
+    const struct split by_count = {.max_tensors = 20};
+    assert_ok(model_open(&m, demo, 0, &e), &e);
+    assert_ok(recipe_apply(&r, m, "Q8_0", NULL, &e), &e);
+    struct quantize_job job = {.model = m, .recipe = &r, .out = out, .split = &by_count, .journal = journal,
+                               .listener = &listener};
+    assert_ok(quantize_run(&job, &e), &e);
+    char *first = shard_path(out, 1, 3), *first_part = xasprintf("%s.part", first), *last = shard_path(out, 3, 3);
+    size_t length, last_length;
+    char *expected = contents(first, &length), *last_expected = contents(last, &last_length);
+    assert_int_equal(rename(first, first_part), 0);
+    memset(&heard, 0, sizeof heard);
+    job.resume = true;
+    assert_ok(quantize_run(&job, &e), &e);
+    assert_int_equal(heard.reused, 20); /* those of the part */
+    assert_same_file(first, expected, length);
+    assert_same_file(last, last_expected, last_length);
+    assert_false(file_exists(first_part));
+    for (int i = 1; i <= 3; i++) {
+        char *path = shard_path(out, i, 3);
+        assert_int_equal(unlink(path), 0);
+        free(path);
+    }
+    free(expected);
+    free(last_expected);
+    free(first);
+    free(first_part);
+    free(last);
+    recipe_done(&r);
+    model_close(m);
+}
+
 int main(void)
 {
 #define ROW(test) cmocka_unit_test_teardown(test, clean)
@@ -607,6 +716,9 @@ int main(void)
         ROW(a_full_disk_is_seen_before),
         ROW(two_at_once_are_refused),
         ROW(reading_back_sees_everything),
+        ROW(every_cut_is_whole),
+        ROW(a_limit_is_met_exactly),
+        ROW(killed_between_renames),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
