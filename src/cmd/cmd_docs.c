@@ -8,6 +8,8 @@
 #include "base/rulefile.h"
 #include "base/str.h"
 #include "cmd/args.h"
+#include "model/architecture.h"
+#include "model/hf_class.h"
 #include "plan/plan_file.h"
 #include "plan/rules.h"
 #include "run/events.h"
@@ -133,6 +135,18 @@ static int docs_levels(struct error *e)
     return rc;
 }
 
+/* The classes of folders that can be read. */
+static int docs_folders(struct error *e)
+{
+    const struct hf_class *c;
+    (void)e;
+    for (int i = 0; (c = hf_class_at(i)); i++) {
+        const struct architecture *a = architecture_named(c->gguf);
+        printf(".It %s\n%s%s\n", c->name, a->title, a->evaluated ? "" : " (converted, but not evaluated)");
+    }
+    return 0;
+}
+
 static void docs_key_table(const char *title, const struct page_key *keys)
 {
     printf(".Ss %s\n.Bl -tag -width Ds -compact\n", title);
@@ -193,6 +207,7 @@ static const struct topic {
     {"commands", docs_commands}, {"common", docs_common}, {"wishes", docs_wishes},
     {"events", docs_events},     {"levels", docs_levels}, {"keys", docs_keys},
     {"words", docs_words},       {"plan", docs_plan},     {"rules", docs_rules},
+    {"folders", docs_folders},
 };
 
 static int run(const struct args *a, struct error *e)

@@ -9,17 +9,9 @@
 
 #include <jansson.h>
 
+#include "model/hf_class.h"
 #include "model/model.h"
 #include "model/safetensors.h"
-
-/* A class of checkpoints: what config.json calls it, and what GGUF does. */
-struct hf_class {
-    const char *name;             /* architectures[0] */
-    const char *gguf;             /* general.architecture */
-    float norm_add;               /* norms are stored less this (Gemma: 1) */
-};
-/* In order of the table, NULL at the end. */
-const struct hf_class *hf_class_at(int i);
 
 struct hf_tensor {                /* of the model, in GGUF's order */
     const char *name;

@@ -1,4 +1,6 @@
-#include "model/hf.h"
+#include "model/hf_class.h"
+
+#include "base/mem.h"
 
 /* The architectures that a folder can be of. Each must have rows in hf_names.c for all its tensors. */
 static const struct hf_class classes[] = {
