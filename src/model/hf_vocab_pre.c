@@ -47,7 +47,6 @@ static const struct {
                           OTHERS "[\\r\\n/]?|" ENDS}},
     {"tekken", NULL, {CASED("", "\\p{N}")}},
     {"gpt-4o", NULL, {CASED(CONTRACTION "?", "\\p{N}{1,3}")}},
-    {"tiny_aya", NULL, {"\\d{1,3}(?=(?:\\d{3})*\\b)", CASED(CONTRACTION "?", "\\p{N}{1,3}")}},
     {"deepseek-coder", NULL, {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+",
                               "[\u4E00-\u9FA5\u0800-\u4E00\uAC00-\uD7FF]+", "\\p{N}"}},
     {"deepseek-v3", NULL, {"\\p{N}{1,3}", "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+",

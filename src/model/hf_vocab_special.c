@@ -223,7 +223,7 @@ int hf_special_write(const struct hf_vocab *v, struct gguf_writer *w, struct err
         gguf_writer_bool(w, "tokenizer.ggml.add_bos_token", v->adds_bos > 0 && v->roles[HF_BOS] >= 0);
     if (v->adds_eos >= 0)
         gguf_writer_bool(w, "tokenizer.ggml.add_eos_token", v->adds_eos > 0 && v->roles[HF_EOS] >= 0);
-    if (v->adds_space >= 0 && !bytes)
+    if (v->adds_space >= 0 && (!bytes || strcmp(v->architecture, "llama") == 0))
         gguf_writer_bool(w, "tokenizer.ggml.add_space_prefix", v->adds_space > 0);
     if (v->removes_spaces >= 0 && !bytes)
         gguf_writer_bool(w, "tokenizer.ggml.remove_extra_whitespaces", v->removes_spaces > 0);
