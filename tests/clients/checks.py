@@ -497,6 +497,22 @@ def check_tokens_equal_tokenizers():
     return "%d texts each: %s" % (len(texts), ", ".join(shown))
 
 
+def check_stored_tokens_equal_tokenizers():
+    """The tokens in tests/data, which the unit tests compare with, are the library's."""
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise Skip("tokenizers could not be installed")
+    texts = 0
+    for folder in sorted((TOP / "tests/data/tokenizers").iterdir()):
+        client = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        for line in (folder / "tokens.jsonl").read_text().splitlines():
+            stored = json.loads(line)
+            assert client.encode(stored["text"]).ids == stored["tokens"], "%s: %s" % (folder.name, line)
+            texts += 1
+    return "%d texts" % texts
+
+
 def tie(described, a, b):
     """Two ways to put a text together from a unigram's tokens whose scores sum up alike."""
     if described["model"]["type"] != "Unigram":
