@@ -79,7 +79,7 @@ static void make_rows(struct hub_view *v)
     const struct offer *named = wanted ? offers_find(o, wanted) : NULL;
     if (o->checkpoint && !wanted) {
         struct hub_row *row = add_row(v, NULL);
-        row->level = "safetensors";
+        row->level = "source";
         row->bytes = o->checkpoint_bytes;
     }
     for (int i = 0; i < o->count; i++) {
@@ -90,6 +90,18 @@ static void make_rows(struct hub_view *v)
         row->bytes = o->items[i].bytes;
         row->present = o->items[i].present;
         row->judged = &v->judged[i];
+    }
+}
+
+static void add_relatives(struct hub_view *v)
+{
+    for (int i = 0; i < v->listing->relative_count; i++) {
+        const struct relative *r = &v->listing->relatives[i];
+        array_push(v->rows, v->count, v->capacity) =
+            (struct hub_row){.given = xasprintf("hf:%s", r->repository),
+                             .name = xstrdup(r->repository),
+                             .level = "GGUF",
+                             .relative = r};
     }
 }
 
@@ -111,6 +123,7 @@ void hub_view_judge(struct wizard *w)
     v->advice = ready_made_advice(&v->listing->offers, v->judged, v->estimates);
     forget_rows(v);
     make_rows(v);
+    add_relatives(v);
     w->models_changed++;
 }
 

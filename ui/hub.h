@@ -13,9 +13,10 @@ struct wizard;
 struct hub_row {
     char *given;       /* what to fetch: "hf:ORG/NAME:FILE" */
     char *name;        /* for people: the file's, or "ORG/NAME" */
-    const char *level; /* "safetensors" of the checkpoint itself */
+    const char *level; /* "source": the checkpoint itself; "GGUF": a repository */
     uint64_t bytes;
     bool present;                    /* in the cache */
+    const struct relative *relative; /* a repository of others: Enter lists it; NULL: a model */
     const struct ready_made *judged; /* NULL: the checkpoint itself */
 };
 

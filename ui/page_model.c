@@ -255,6 +255,17 @@ static void add_progress(struct text *t, int width, const struct hub_progress *p
     text_addf(t, width, STYLE_ACCENT, "fetching\t%s  %s", eta, p->text);
 }
 
+static void add_relative(struct text *t, int width, const struct hub_row *h)
+{
+    char count[FORMAT_SIZE];
+    detail(t, width, "on the hub", xasprintf("%s", h->given));
+    detail(t, width, "downloads", xstrdup(format_count(count, (double)h->relative->downloads)));
+    text_add(t, width, STYLE_NORMAL,
+             "Somebody made GGUF models of this checkpoint; fetching one may be the better answer. Enter lists "
+             "them with their sizes.",
+             NULL);
+}
+
 static void add_offer(struct text *t, int width, const struct wizard *w, const struct hub_row *h)
 {
     char size[FORMAT_SIZE], total[FORMAT_SIZE];
@@ -284,7 +295,9 @@ static void draw_details(struct wizard *w, struct rect in)
     const struct row *r = row_under_cursor(w);
     const struct opened_model *o = under_cursor(w);
     text_clear(&p->details);
-    if (r && r->offer)
+    if (r && r->offer && r->offer->relative)
+        add_relative(&p->details, in.w, r->offer);
+    else if (r && r->offer)
         add_offer(&p->details, in.w, w, r->offer);
     else if (!o)
         text_add(&p->details, in.w, STYLE_DIM,
@@ -345,7 +358,9 @@ static int key_choose(struct wizard *w)
 {
     const struct row *r = row_under_cursor(w);
     struct opened_model *o = under_cursor(w);
-    if (r && r->offer)
+    if (r && r->offer && r->offer->relative)
+        hub_view_ask(w, r->offer->given);
+    else if (r && r->offer)
         return fetch(w, r->offer);
     if (!o)
         return PAGE_HANDLED;

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/str.h"
 #include "base/table.h"
 #include "base/watch.h"
 #include "cmd/cmd.h"
@@ -80,6 +81,15 @@ static json_t *offer_json(const struct ready_made *m)
     return o;
 }
 
+static json_t *relatives_json(const struct listing *l)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < l->relative_count; i++)
+        json_array_append_new(list, json_pack("{s:o, s:I}", "repository", json_text(l->relatives[i].repository),
+                                              "downloads", (json_int_t)l->relatives[i].downloads));
+    return list;
+}
+
 static void print_json(const struct found *f)
 {
     const struct offers *offers = &f->listing.offers;
@@ -90,6 +100,7 @@ static void print_json(const struct found *f)
     json_object_set_new(o, "commit", json_text(f->listing.commit));
     json_object_set_new(o, "checkpoint_bytes", bytes_json(offers->checkpoint ? offers->checkpoint_bytes : 0));
     json_object_set_new(o, "offers", list);
+    json_object_set_new(o, "relatives", relatives_json(&f->listing));
     json_object_set_new(o, "advice", json_text(f->advice));
     json_print(stdout, o, 0);
 }
@@ -128,6 +139,22 @@ static void print_offers(const struct found *f)
     printf("\n%s\n", f->advice);
 }
 
+static void print_relatives(const struct listing *l)
+{
+    struct table t;
+    char count[FORMAT_SIZE];
+    if (!l->relative_count)
+        return;
+    puts("\nOthers have made GGUF models of it; `quantwiz offers` lists each of these in turn:");
+    table_init(&t, "lr");
+    for (int i = 0; i < l->relative_count; i++) {
+        table_add(&t, "  hf:%s", l->relatives[i].repository);
+        table_add(&t, "%s downloads", format_count(count, (double)l->relatives[i].downloads));
+    }
+    table_print(&t, stdout, 0);
+    table_done(&t);
+}
+
 static void print_text(const struct found *f)
 {
     const struct offers *o = &f->listing.offers;
@@ -138,8 +165,9 @@ static void print_text(const struct found *f)
                repository, format_bytes(size, (double)o->checkpoint_bytes), repository);
     if (o->count)
         print_offers(f);
-    else
+    else if (!f->listing.relative_count)
         puts("there are no ready-made GGUF models in it");
+    print_relatives(&f->listing);
     if (f->listing.model_error.code)
         fprintf(stderr, "quantwiz: %s\n", f->listing.model_error.text);
 }

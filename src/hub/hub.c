@@ -88,6 +88,15 @@ char *hub_listing_address(const struct hub *h, const struct reference *ref)
     return str_take(&s);
 }
 
+char *hub_relatives_address(const struct hub *h, const char *repository, int limit)
+{
+    struct str s = {0};
+    str_addf(&s, "%s/api/models?filter=gguf&filter=base_model:quantized:", h->endpoint);
+    http_escape(&s, repository, "/");
+    str_addf(&s, "&sort=downloads&direction=-1&limit=%d", limit);
+    return str_take(&s);
+}
+
 /* --------------------------------------------------------------------- refusals */
 
 /* In the sentences %1 is the repository, %2 the revision, %3 the file, %4 the hub's address. The hub also

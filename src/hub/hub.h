@@ -24,6 +24,9 @@ int hub_refusal(const struct hub *h, const struct reference *ref, const char *wh
 /* ENDPOINT/ORG/NAME/resolve/REVISION/FILE; free() it. */
 char *hub_file_address(const struct hub *h, const struct reference *ref, const char *revision,
                        const char *file);
+/* Where the hub lists the GGUF repositories whose cards say that they were quantized from this one; free()
+ * it. */
+char *hub_relatives_address(const struct hub *h, const char *repository, int limit);
 /* ENDPOINT/api/models/ORG/NAME/revision/REVISION?blobs=true; free() it. */
 char *hub_listing_address(const struct hub *h, const struct reference *ref);
 

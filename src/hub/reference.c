@@ -32,7 +32,7 @@ bool reference_path_safe(const char *path)
 }
 
 /* Letters, digits and "-_." in one or two parts; the cache writes a slash as "--", so that may not occur. */
-static bool repository_valid(const char *name)
+bool reference_repository_valid(const char *name)
 {
     enum { REPOSITORY_MAX = 192 };
     const char *slash = strchr(name, '/');
@@ -59,7 +59,7 @@ int reference_parse(struct reference *r, const char *given, struct error *e)
         .revision = at ? xstrndup(at + 1, end - at - 1) : xstrdup("main"),
         .file = colon ? xstrdup(colon + 1) : NULL,
     };
-    if (!repository_valid(r->repository))
+    if (!reference_repository_valid(r->repository))
         return malformed(given, "that is no name of a repository", e);
     if (!reference_path_safe(r->revision))
         return malformed(given, "that is no name of a revision", e);

@@ -67,6 +67,7 @@ static int read_listing(struct repository *r, const struct hub *h, const struct 
     json_error_t why;
     json_t *root = json_loadb(body->data ? body->data : "", body->length, 0, &why), *item;
     const char *commit = json_string_value(json_object_get(root, "sha"));
+    const char *id = json_string_value(json_object_get(root, "id"));
     json_t *siblings = json_object_get(root, "siblings");
     size_t i;
     if (!cache_is_commit(commit) || !json_is_array(siblings) || json_array_size(siblings) > FILES_MAX) {
@@ -77,6 +78,7 @@ static int read_listing(struct repository *r, const struct hub *h, const struct 
                          h->endpoint);
     }
     r->commit = xstrdup(commit);
+    r->id = id && reference_repository_valid(id) ? xstrdup(id) : NULL;
     json_array_foreach(siblings, i, item)
         read_sibling(r, item);
     json_decref(root);
@@ -166,6 +168,7 @@ void repository_close(struct repository *r)
     }
     free(r->files);
     free(r->commit);
+    free(r->id);
     cache_close(&r->cache);
     *r = (struct repository){0};
 }

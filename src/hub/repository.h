@@ -16,6 +16,7 @@ struct remote_file {
 };
 struct repository {
     struct cache cache;
+    char *id; /* the name that the hub itself uses: of a renamed one, in its own letters; NULL: unknown */
     char *commit;
     bool cached;               /* the cache was asked, not the hub */
     struct remote_file *files; /* sorted by name */

@@ -336,3 +336,16 @@ EOF
     grep -q "looking for hf:org/tiny@$commit" ./*.quantwiz/events.jsonl
     cmp "$(blob srv/org/tiny/tiny-F16.gguf)" "$DEMO"
 }
+
+@test "of a checkpoint, the ready-made models of others are named" {
+    rm srv/org/tiny/*.gguf srv/org/tiny/*.bin
+    head -c 9000 "$DEMO" >srv/org/tiny/model.safetensors
+    start_hub srv --quantized org/tiny=some/tiny-GGUF --quantized org/other=x/y --quantized org/tiny=org/many-GGUF \
+        --quantized org/tiny=../escape
+    run "$QUANTWIZ" offers hf:org/tiny
+    [ "$status" -eq 0 ]
+    [[ $output == *"is a checkpoint of 8.8 KiB"*"Others have made"*"hf:org/many-GGUF "*"3K downloads"*"hf:some/tiny-GGUF"* ]]
+    [[ $output != *"x/y"* && $output != *"escape"* ]]
+    "$QUANTWIZ" offers hf:org/tiny --json 2>/dev/null >offers.json
+    grep -q '"downloads": 3000' offers.json
+}

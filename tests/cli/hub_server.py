@@ -37,6 +37,8 @@ def arguments():
     p.add_argument("--no-ranges", action="store_true", help="always send whole files")
     p.add_argument("--no-blobs", action="store_true", help="list names alone, without sizes and hashes")
     p.add_argument("--listing", help="answer to every listing, a file")
+    p.add_argument("--quantized", action="append", default=[], metavar="ORG/NAME=ORG/GGUF",
+                   help="the second is a repository of GGUF models made of the first")
     return p.parse_args()
 
 
@@ -134,6 +136,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer_hub(self, path):
         parts = path.split("/")
+        if path == "api/models":
+            return self.answer_search(urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query))
         if parts[:2] == ["api", "models"]:
             repository, rest = "/".join(parts[2:4]), parts[4:]
         else:
@@ -147,6 +151,13 @@ class Handler(BaseHTTPRequestHandler):
         if parts[0] == "api":
             return self.answer_listing(repository, urllib.parse.unquote("/".join(rest[1:])) or "main")
         return self.answer_file(repository, rest)
+
+    def answer_search(self, query):
+        pairs = [pair.split("=") for pair in options.quantized]
+        found = [{"id": made, "downloads": 1000 * (i + 1)} for i, (base, made) in enumerate(pairs)
+                 if {"gguf", "base_model:quantized:" + base} <= set(query.get("filter", []))]
+        return self.answer(200, [("Content-Type", "application/json")],
+                           json.dumps(found[::-1][:int(query["limit"][0])]).encode())
 
     def may_read(self, repository):
         allowed = options.token and self.headers.get("Authorization") == "Bearer " + options.token
