@@ -5,7 +5,6 @@
  *
  *     x = d × code,  code -127..127 (-128 is left unused, so that negation never overflows) */
 #include "quant/fit.h"
-#include "quant/lanes.h"
 
 struct block_q8_0 {
     uint16_t d;
@@ -23,17 +22,10 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
     }
 }
 
-/* The largest magnitude. A maximum is the same in any order, so this may go across lanes. */
-static float reach(const float x[QUANT_BLOCK])
-{
-    lanes most = lanes_set(0);
-    for (int j = 0; j < QUANT_BLOCK; j += LANES)
-        most = lanes_max(lanes_abs(lanes_load(x + j)), most);
-    float result = most[0];
-    for (int i = 1; i < LANES; i++)
-        result = most[i] > result ? most[i] : result;
-    return result;
-}
+/* There is nothing to clip at 8 bits: only scales from the spanning one up are tried. But the squared rounding
+ * errors of 32 values vary by 16 % around their mean, and four scales, a code apart so that most values round
+ * anew, give four chances: normal noise is stored with 17 % less squared error than by the spanning scale. */
+static const struct fit_codes codes = {.low = -127, .high = 127, .step = 1, .up = 3};
 
 static void grid(const void *block, float *unit, float *minimum)
 {
@@ -53,10 +45,15 @@ static void recode(const float *x, void *block)
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
     struct block_q8_0 *b = blocks;
-    (void)weight; /* at 8 bits a search gains nothing: the largest value decides */
-    for (; n > 0; n -= QUANT_BLOCK, x += QUANT_BLOCK, b++) {
-        b->d = half_scale(reach(x) / 127);
-        recode(x, b);
+    struct tile t;
+    float scale[TILE];
+    for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
+        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK));
+        fit_scale(&t, &codes, scale);
+        for (int k = 0; k < t.count; k++, b++) {
+            b->d = half_scale(scale[k]);
+            recode(x + i + k * QUANT_BLOCK, b);
+        }
     }
 }
 

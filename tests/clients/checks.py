@@ -91,6 +91,10 @@ def check_sizes_equal_llama():
     return "%d levels" % len(LEVELS[:-1])
 
 
+# SmolLM2 is published in Q4_1: in that type both files give its weights back but for roundings of halves.
+SAME_WEIGHTS = 1e-5
+
+
 def compare_divergence(source, text, chunks, levels):
     """Mean KL divergence from the original: at most 1.02 times that of llama.cpp's own file."""
     shown = []
@@ -101,7 +105,7 @@ def compare_divergence(source, text, chunks, levels):
             kld.append(e["kld_mean"])
             path.unlink()
         shown.append("%s %.3f" % (level, kld[0] / kld[1]))
-        assert kld[0] <= 1.02 * kld[1], "%s: %.3g, llama.cpp's %.3g" % (level, *kld)
+        assert kld[0] <= max(1.02 * kld[1], SAME_WEIGHTS), "%s: %.3g, llama.cpp's %.3g" % (level, *kld)
     return "ratios: " + ", ".join(shown)
 
 
@@ -111,10 +115,10 @@ def check_divergence_beside_llama():
 
 
 def check_divergence_of_smollm2_beside_llama():
-    """All levels at 4 chunks take three minutes on two cores; CLIENTS_CHUNKS=24, four times as long."""
+    """All levels at 2 chunks: some three minutes on two cores; CLIENTS_CHUNKS=24 takes twelve."""
     wikitext = TOP.parent / "shared/data/wikitext2-test.txt"
     return compare_divergence(smollm2(), wikitext if wikitext.exists() else EVAL,
-                              os.environ.get("CLIENTS_CHUNKS", "4"), QUANTIZED)
+                              os.environ.get("CLIENTS_CHUNKS", "2"), QUANTIZED)
 
 
 def check_gguf_package_decodes_alike():

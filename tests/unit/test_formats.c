@@ -310,14 +310,15 @@ static void importance_counts(void **state)
         const struct quant_type *t = quant_type(formats[i]);
         double with = relative_error(t, e->x, e->importance, MOST, 2);
         double without = relative_error(t, e->x, NULL, MOST, 2);
-        if (t->id != QUANT_Q8_0 && with > 0.985 * without) /* Q8_0 has no search */
+        if (with > 0.985 * without)
             fail_msg("%s: error %.5f with importance, %.5f without", t->name, with, without);
     }
     memset(e->importance, 0, sizeof e->importance);
     for (size_t i = 0; i < ARRAY_LENGTH(formats); i++) {
         const struct quant_type *t = quant_type(formats[i]);
         double none = relative_error(t, e->x, e->importance, MOST, 1);
-        assert_true(none < 1.0001 * relative_error(t, e->x, NULL, MOST, 1));
+        /* Not the same: other roundings choose between scales that are nearly equal. */
+        assert_true(none < 1.002 * relative_error(t, e->x, NULL, MOST, 1));
     }
     free(e);
 }
