@@ -81,6 +81,7 @@ static void make_rows(struct hub_view *v)
         struct hub_row *row = add_row(v, NULL);
         row->level = "source";
         row->bytes = o->checkpoint_bytes;
+        row->present = o->checkpoint_present;
     }
     for (int i = 0; i < o->count; i++) {
         if (named && named != &o->items[i])
@@ -201,8 +202,13 @@ static void mark_present(struct hub_view *v, const char *given)
     for (int i = 0; i < v->count; i++) {
         struct hub_row *row = &v->rows[i];
         const struct offer *o = row->judged ? row->judged->offer : NULL;
-        if (o && strcmp(row->given, given) == 0)
-            row->present = v->listing->offers.items[o - v->listing->offers.items].present = true;
+        if (strcmp(row->given, given) != 0)
+            continue;
+        row->present = true;
+        if (o)
+            v->listing->offers.items[o - v->listing->offers.items].present = true;
+        else
+            v->listing->offers.checkpoint_present = true;
     }
 }
 

@@ -174,6 +174,17 @@ const char **checkpoint_files(const struct repository *r, int *count)
     return list;
 }
 
+static bool all_present(const struct repository *r)
+{
+    int count;
+    const char **names = checkpoint_files(r, &count);
+    bool present = true;
+    for (int i = 0; i < count; i++)
+        present = present && repository_file(r, names[i])->present;
+    free(names);
+    return present;
+}
+
 static void look_for_checkpoint(struct offers *o, const struct repository *r)
 {
     const struct weights *w = find_weights(r);
@@ -186,6 +197,7 @@ static void look_for_checkpoint(struct offers *o, const struct repository *r)
         o->pickles = o->pickles || fnmatch("*.bin", name, 0) == 0 || fnmatch("*.pt", name, 0) == 0 ||
                      fnmatch("*.pth", name, 0) == 0;
     }
+    o->checkpoint_present = all_present(r);
     o->checkpoint = weights && repository_file(r, "config.json");
     o->pickles = o->pickles && !weights;
 }

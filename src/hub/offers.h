@@ -18,6 +18,7 @@ struct offers {
     bool checkpoint; /* config.json and safetensors are there */
     bool pickles;    /* weights are there as PyTorch files only */
     uint64_t checkpoint_bytes;
+    bool checkpoint_present; /* the cache has all of it */
 };
 void offers_collect(struct offers *o, const struct repository *r);
 void offers_done(struct offers *o);
