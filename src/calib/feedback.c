@@ -166,6 +166,17 @@ static void add_squares(const struct work *k, int64_t rows, int width, double *s
             squares[r] += (double)k->errors[r * BATCH + j] * k->errors[r * BATCH + j];
 }
 
+/* The errors of a batch of columns, to all columns behind it. Each thread has rows of its own. */
+static void pass_on(const struct work *k, int64_t rows, int64_t column, int width, int64_t rest)
+{
+    enum { ROWS = 64 };
+    const float *u = k->f->u + column * k->columns + column + width;
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t r = 0; r < rows; r += ROWS)
+        blas_subtract(rows - r < ROWS ? rows - r : ROWS, rest, width, k->errors + r * BATCH, BATCH, u, k->columns,
+                      k->w + r * k->columns + column + width, k->columns);
+}
+
 /* Returns Σ (e / u[j][j])², which is the sum over rows of D H Dᵀ with the damped H. */
 static double encode_columns(const struct work *k, int64_t rows)
 {
@@ -178,8 +189,7 @@ static double encode_columns(const struct work *k, int64_t rows)
             encode_tile(k, row, rows - row < LANES ? (int)(rows - row) : LANES, column, width);
         add_squares(k, rows, width, squares);
         if (rest > 0)
-            blas_subtract(rows, rest, width, k->errors, BATCH, k->f->u + column * k->columns + column + width,
-                          k->columns, k->w + column + width, k->columns);
+            pass_on(k, rows, column, width, rest);
     }
     for (int64_t r = 0; r < rows; r++)
         sum += squares[r];

@@ -20,9 +20,23 @@ void hessian_done(struct hessian *h)
     *h = (struct hessian){0};
 }
 
+/* Square tiles are the work of one thread each, so that no sum depends on how many there are. */
+enum { TILE = 256 };
+
+static int64_t tile_length(int64_t n, int64_t at)
+{
+    return n - at < TILE ? n - at : TILE;
+}
+
 void hessian_add(struct hessian *h, const float *x, int64_t rows)
 {
-    blas_add_squares(rows, h->columns, x, h->sum);
+    int64_t n = h->columns, tiles = (n + TILE - 1) / TILE;
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t t = 0; t < tiles * tiles; t++) {
+        int64_t i = t / tiles * TILE, j = t % tiles * TILE;
+        if (j >= i)
+            blas_add_columns(tile_length(n, i), tile_length(n, j), rows, x + i, n, x + j, n, h->sum + i * n + j, n);
+    }
     h->rows += (double)rows;
 }
 
@@ -42,28 +56,64 @@ int64_t hessian_dead(const struct hessian *h)
     return count;
 }
 
-/* All of the symmetric matrix, its last row and column first, and `more` on the diagonal. */
+/* The lower triangle of the matrix in reverse order, its last row and column first, with `more` on the diagonal. */
 static void reverse_into(const struct hessian *h, float more, float *out)
 {
     int64_t n = h->columns;
 #pragma omp parallel for
     for (int64_t i = 0; i < n; i++) {
-        for (int64_t j = i; j < n; j++) {
-            float value = h->sum[i * n + j];
-            out[(n - 1 - i) * n + n - 1 - j] = value;
-            out[(n - 1 - j) * n + n - 1 - i] = value;
-        }
+        for (int64_t j = i; j < n; j++)
+            out[(n - 1 - i) * n + n - 1 - j] = h->sum[i * n + j];
         out[(n - 1 - i) * n + n - 1 - i] += more;
     }
 }
 
-/* Back to the first column first. */
-static void reverse_back(float *a, int64_t n)
+/* Within a parallel region, so that it runs on one thread: on several it rounds otherwise. */
+static bool factor_tile(float *a, int64_t width, int64_t n)
 {
-    for (int64_t i = 0, j = n * n - 1; i < j; i++, j--) {
-        float kept = a[i];
-        a[i] = a[j];
-        a[j] = kept;
+    bool done = false;
+#pragma omp parallel
+#pragma omp single
+    done = blas_factor(width, a, n);
+    return done;
+}
+
+/* Tile by tile: the diagonal one, those below it, then all that these touch. */
+static bool factor(float *a, int64_t n)
+{
+    for (int64_t k = 0; k < n; k += TILE) {
+        int64_t width = tile_length(n, k), next = k + width, tiles = (n - next + TILE - 1) / TILE;
+        const float *diagonal = a + k * n + k;
+        if (!factor_tile(a + k * n + k, width, n))
+            return false;
+#pragma omp parallel for schedule(dynamic)
+        for (int64_t i = next; i < n; i += TILE)
+            blas_divide_rows(tile_length(n, i), width, diagonal, n, a + i * n + k, n);
+#pragma omp parallel for schedule(dynamic)
+        for (int64_t t = 0; t < tiles * tiles; t++) {
+            int64_t i = next + t / tiles * TILE, j = next + t % tiles * TILE;
+            if (j <= i)
+                blas_subtract_rows(tile_length(n, i), tile_length(n, j), width, a + i * n + k, n, a + j * n + k, n,
+                                   a + i * n + j, n);
+        }
+    }
+    return true;
+}
+
+/* u = the inverse of the lower triangular l, in reverse order again: columns of l⁻¹ some at a time. */
+static void invert_reversed(const float *l, int64_t n, float *u)
+{
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t k = 0; k < n; k += TILE) {
+        int64_t width = tile_length(n, k), rows = n - k;
+        float *x = xcalloc(rows * width, sizeof *x);
+        for (int64_t i = 0; i < width; i++)
+            x[i * width + i] = 1;
+        blas_solve(rows, width, l + k * n + k, n, x, width);
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t j = 0; j < width; j++)
+                u[(n - 1 - i) * n + n - 1 - k - j] = i < k ? 0 : x[(i - k) * width + j];
+        free(x);
     }
 }
 
@@ -74,12 +124,14 @@ bool hessian_factor(const struct hessian *h, double *damp, float *u)
 {
     int64_t n = h->columns;
     double mean = mean_diagonal(h);
-    for (; *damp <= 1; *damp *= 10) {
-        reverse_into(h, (float)(*damp * mean), u);
-        if (mean > 0 && isfinite(mean) && blas_factor(n, u) && blas_invert_lower(n, u)) {
-            reverse_back(u, n);
-            return true;
-        }
+    float *l = xaligned((size_t)n * n * sizeof *l);
+    bool done = false;
+    for (; !done && mean > 0 && isfinite(mean) && *damp <= 1; *damp *= done ? 1 : 10) {
+        reverse_into(h, (float)(*damp * mean), l);
+        done = factor(l, n);
     }
-    return false;
+    if (done)
+        invert_reversed(l, n, u);
+    free(l);
+    return done;
 }

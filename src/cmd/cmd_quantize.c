@@ -18,7 +18,9 @@ static const struct option_spec options[] = {
     SPLIT_OPTIONS,
     PRE_OPTION,
     {"imatrix", 0, "FILE", "importance matrix (not in this version)"},
-    {"calibration", 0, "FILE", "calibration text (not in this version)"},
+    {"calibration", 0, "FILE", "quantize with error feedback, by what this text brings about: plain text, or JSON lines"},
+    {"samples", 0, "N", "samples of the calibration text, spread over it (default 128)"},
+    {"sample-length", 0, "N", "tokens of a sample (default 512)"},
     {0},
 };
 
@@ -63,7 +65,7 @@ static int read_overrides(const struct args *a, struct recipe_options *o, struct
 
 static int refuse_later_options(const struct args *a, struct error *e)
 {
-    static const char *const later[] = {"imatrix", "calibration"};
+    static const char *const later[] = {"imatrix"};
     for (size_t i = 0; i < ARRAY_LENGTH(later); i++)
         if (args_has(a, later[i]))
             return error_set(e, ERROR_USAGE, "--%s is not in this version: leave it out to quantize without", later[i]);
@@ -82,8 +84,11 @@ static int run(const struct args *a, struct error *e)
         .resume = args_has(a, "resume"),
         .json = args_json(a),
         .pre = args_get(a, "pre"),
+        .calibration = {.text = args_get(a, "calibration"), .samples = 128, .sample_length = 512},
     };
     int rc = refuse_later_options(a, e);
+    rc = rc ? rc : args_int(a, "samples", 1, 1 << 20, &m.calibration.samples, e);
+    rc = rc ? rc : args_int(a, "sample-length", 4, 1 << 20, &m.calibration.sample_length, e);
     if (!rc)
         rc = making_read_split(a, &m.split, e);
     if (!rc)

@@ -214,6 +214,7 @@ static int make(struct account *a, struct error *e)
         .recipe = &a->recipe,
         .out = a->making->out,
         .split = &a->making->split,
+        .calibration = a->making->calibration.text ? &a->making->calibration : NULL,
         .journal = journal,
         .resume = a->making->resume,
         .listener = &listener,

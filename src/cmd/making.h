@@ -5,12 +5,14 @@
 #include "cmd/cmd.h"
 #include "plan/recipe.h"
 #include "run/layout.h"
+#include "run/quantize.h"
 
 struct making {
     const char *in, *out, *pre;    /* pre: see model_open_as */
     const char *level;             /* NULL: every tensor and all metadata as they are */
     struct recipe_options options; /* `strict` also: refuse with the whole list of fallbacks */
     struct split split;
+    struct calibration calibration; /* text NULL: none */
     bool dry_run, resume, json;
 };
 /* Rows for the options of a command that can write shards, and what was given for them. */

@@ -2,10 +2,8 @@
 
 #include <cblas.h>
 
-/* LAPACK's own names: it comes in OpenBLAS's library, without a header of its own in Debian. Column-major. */
+/* LAPACK's own name: it comes in OpenBLAS's library, without a header of its own in Debian. Column-major. */
 void spotrf_(const char *triangle, const blasint *n, float *a, const blasint *step, blasint *info);
-void strtri_(const char *triangle, const char *diagonal, const blasint *n, float *a, const blasint *step,
-             blasint *info);
 
 void blas_times_rows(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_step, const float *b,
                      int64_t b_step, float *c, int64_t c_step)
@@ -28,25 +26,36 @@ void blas_subtract(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_st
                 (blasint)a_step, b, (blasint)b_step, 1, c, (blasint)c_step);
 }
 
-void blas_add_squares(int64_t m, int64_t n, const float *x, float *sum)
+void blas_subtract_rows(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_step, const float *b,
+                        int64_t b_step, float *c, int64_t c_step)
 {
-    cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, (blasint)n, (blasint)m, 1, x, (blasint)n, 1, sum, (blasint)n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)m, (blasint)n, (blasint)k, -1, a,
+                (blasint)a_step, b, (blasint)b_step, 1, c, (blasint)c_step);
+}
+
+void blas_add_columns(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_step, const float *b,
+                      int64_t b_step, float *c, int64_t c_step)
+{
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, 1, a,
+                (blasint)a_step, b, (blasint)b_step, 1, c, (blasint)c_step);
 }
 
 /* Rows are LAPACK's columns: what is lower here is upper there. */
-bool blas_factor(int64_t n, float *a)
+bool blas_factor(int64_t n, float *a, int64_t a_step)
 {
-    blasint size = (blasint)n, info;
-    spotrf_("U", &size, a, &size, &info);
-    for (int64_t i = 0; i < n && !info; i++)
-        for (int64_t j = i + 1; j < n; j++)
-            a[i * n + j] = 0;
+    blasint size = (blasint)n, step = (blasint)a_step, info;
+    spotrf_("U", &size, a, &step, &info);
     return info == 0;
 }
 
-bool blas_invert_lower(int64_t n, float *a)
+void blas_divide_rows(int64_t m, int64_t n, const float *l, int64_t l_step, float *a, int64_t a_step)
 {
-    blasint size = (blasint)n, info;
-    strtri_("U", "N", &size, a, &size, &info);
-    return info == 0;
+    cblas_strsm(CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit, (blasint)m, (blasint)n, 1, l,
+                (blasint)l_step, a, (blasint)a_step);
+}
+
+void blas_solve(int64_t n, int64_t m, const float *l, int64_t l_step, float *b, int64_t b_step)
+{
+    cblas_strsm(CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, (blasint)n, (blasint)m, 1, l,
+                (blasint)l_step, b, (blasint)b_step);
 }

@@ -16,12 +16,17 @@ void blas_times(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_step,
 /* c[m][n] -= a[m][k] · b[k][n] */
 void blas_subtract(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_step, const float *b,
                    int64_t b_step, float *c, int64_t c_step);
-/* sum[n][n] += x[m][n]ᵀ · x, the upper triangle alone */
-void blas_add_squares(int64_t m, int64_t n, const float *x, float *sum);
-/* a[n][n], symmetric, becomes the lower triangular l with l lᵀ = a, zeros above; false where it is not positive
- * definite. */
-bool blas_factor(int64_t n, float *a);
-/* The inverse of a lower triangular matrix, in place; false where it has none. */
-bool blas_invert_lower(int64_t n, float *a);
+/* c[m][n] -= a[m][k] · b[n][k]ᵀ */
+void blas_subtract_rows(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_step, const float *b,
+                        int64_t b_step, float *c, int64_t c_step);
+/* c[m][n] += a[k][m]ᵀ · b[k][n] */
+void blas_add_columns(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_step, const float *b,
+                      int64_t b_step, float *c, int64_t c_step);
+/* The lower triangle of a[n][n] becomes l with l lᵀ = a; false where that is not positive definite. */
+bool blas_factor(int64_t n, float *a, int64_t a_step);
+/* a[m][n] = a · (lᵀ)⁻¹ with l[n][n] lower triangular */
+void blas_divide_rows(int64_t m, int64_t n, const float *l, int64_t l_step, float *a, int64_t a_step);
+/* b[n][m] = l⁻¹ · b */
+void blas_solve(int64_t n, int64_t m, const float *l, int64_t l_step, float *b, int64_t b_step);
 
 #endif

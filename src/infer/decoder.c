@@ -129,7 +129,7 @@ int decoder_open(struct decoder **out, const struct model *m, const struct decod
                          o->context, o->sequences);
     struct decoder *d = xcalloc(1, sizeof *d);
     *d = (struct decoder){.model = m, .kernels = kernels(), .threads = threads_count(), .context = o->context,
-                          .sequences = o->sequences};
+                          .sequences = o->sequences, .until = STAGE_WHOLE};
     d->product = (struct product){.engine = engine(), .kernels = d->kernels, .threads = d->threads,
                                   .imitate = o->activations_q8, .tap = o->tap, .tap_user = o->tap_user};
     if (decoder_bind(d, e)) {
@@ -192,7 +192,7 @@ static void normalize(const struct decoder *d, const struct norm *n, const float
         d->kernels->rms_norm(from + at, n->weight, to + at, n->length, d->model->hp.norm_eps);
 }
 
-/* The residual stream's start, and the first layer's input. */
+/* The residual stream's start. */
 static void embed(const struct decoder *d, const int32_t *tokens, int64_t rows)
 {
     int64_t width = d->model->hp.embd;
@@ -203,8 +203,16 @@ static void embed(const struct decoder *d, const int32_t *tokens, int64_t rows)
         tensor_read(d->embd, tokens[r] * width, width, x);
         for (int64_t i = 0; scale != 0 && i < width; i++)
             x[i] *= (float)scale;
-        normalize(d, &d->layers[0].attn_norm, x, d->branch + r * width, width);
     }
+}
+
+/* branch = norm(x) */
+static void read_stream(const struct decoder *d, const struct norm *n, int64_t rows)
+{
+    int64_t width = d->model->hp.embd;
+#pragma omp parallel for num_threads(threads_for(d, rows))
+    for (int64_t r = 0; r < rows; r++)
+        normalize(d, n, d->x + r * width, d->branch + r * width, width);
 }
 
 /* Norms of queries and keys, where the architecture has them, and their rotation. */
@@ -243,6 +251,16 @@ static void round_heads(const struct decoder *d, float *x, int64_t rows, int64_t
         round_row(d->product.imitate ? ROUND_F16 : ROUND_NOT, x + r * width, width);
 }
 
+bool stage_product(struct decoder *d, enum decoder_stage stage, const float *x, int64_t rows,
+                   const struct output *outputs, int count)
+{
+    if (d->until == stage)
+        product_tap_inputs(&d->product, x, rows, outputs, count);
+    else
+        product(&d->product, x, rows, outputs, count);
+    return d->until != stage;
+}
+
 /* From the layer's input in d->branch to what it adds to the residual stream, also there. `k` and `v` are
  * those of all positions of all sequences; this pass fills in its own. */
 static void attention_block(struct decoder *d, const struct layer *l, const struct pass *p, float *k,
@@ -251,8 +269,9 @@ static void attention_block(struct decoder *d, const struct layer *l, const stru
     const struct layer_shape *s = l->shape;
     const struct hparams *hp = &d->model->hp;
     float *new_k = k + (int64_t)p->past * l->k.rows, *new_v = v + (int64_t)p->past * l->v.rows;
-    product(&d->product, d->branch, p->rows,
-            (struct output[]){{&l->q, d->q}, {&l->k, new_k}, {&l->v, new_v}}, 3);
+    if (!stage_product(d, STAGE_QKV, d->branch, p->rows,
+                       (struct output[]){{&l->q, d->q}, {&l->k, new_k}, {&l->v, new_v}}, 3))
+        return;
     turn_heads(d, l, p, &l->q_norm, d->q, s->heads);
     turn_heads(d, l, p, &l->k_norm, new_k, s->kv_heads);
     round_heads(d, d->q, p->rows, l->q.rows);
@@ -263,7 +282,7 @@ static void attention_block(struct decoder *d, const struct layer *l, const stru
               .sinks = l->sinks,
               .sequences = p->sequences, .length = p->length, .past = p->past, .q = d->q, .k = k, .v = v,
               .out = d->mixed, .scratch = d->scratch, .threads = d->threads});
-    product(&d->product, d->mixed, p->rows, &(struct output){&l->attn_output, d->branch}, 1);
+    stage_product(d, STAGE_ATTN_OUTPUT, d->mixed, p->rows, &(struct output){&l->attn_output, d->branch}, 1);
 }
 
 static int check_tokens(const struct decoder *d, const int32_t *tokens, int64_t count, struct error *e)
@@ -282,6 +301,7 @@ static int forward(struct decoder *d, const int32_t *tokens, const struct pass *
     int layers = d->model->hp.layers;
     float *hidden = d->hidden + d->hidden_count * d->model->hp.embd;
     embed(d, tokens, p->rows);
+    read_stream(d, &d->layers[0].attn_norm, p->rows);
     for (int i = 0; i < layers; i++) {
         const struct layer *l = &d->layers[i];
         bool last = i == layers - 1;
@@ -296,6 +316,34 @@ static int forward(struct decoder *d, const int32_t *tokens, const struct pass *
     }
     d->hidden_count += p->rows;
     return 0;
+}
+
+void decoder_embed(struct decoder *d, const int32_t *tokens, int sequences, int length, float *x)
+{
+    int64_t rows = (int64_t)sequences * length;
+    embed(d, tokens, rows);
+    memcpy(x, d->x, rows * d->model->hp.embd * sizeof *x);
+}
+
+void decoder_layer(struct decoder *d, int layer, enum decoder_stage until, int sequences, int length, float *x)
+{
+    static const struct norm none;
+    const struct layer *l = &d->layers[layer];
+    struct pass p = {.sequences = sequences, .length = length, .rows = (int64_t)sequences * length};
+    int64_t floats = p.rows * d->model->hp.embd;
+    memcpy(d->x, x, floats * sizeof *x);
+    d->until = until;
+    read_stream(d, &l->attn_norm, p.rows);
+    attention_block(d, l, &p, d->k, d->v);
+    if (until > STAGE_ATTN_OUTPUT) {
+        add_branch(d, &l->attn_post_norm, &l->ffn_norm, d->branch, p.rows);
+        feed_forward_block(d, l, p.rows);
+    }
+    if (until == STAGE_WHOLE) {
+        add_branch(d, &l->ffn_post_norm, &none, d->branch, p.rows);
+        memcpy(x, d->x, floats * sizeof *x);
+    }
+    d->until = STAGE_WHOLE;
 }
 
 int decoder_chunks(struct decoder *d, const int32_t *tokens, int sequences, int length, struct watch *w,

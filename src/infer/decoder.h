@@ -46,4 +46,14 @@ void decoder_clear(struct decoder *d);
  * computed here: ask only for those that are needed, and for many at once. A damaged model may give NaN. */
 void decoder_logits(struct decoder *d, int first, int count, float *out);
 
+/* One layer at a time, for calibration, which changes the weights of the model in between. */
+enum decoder_stage { /* in the order in which a layer's weights meet their inputs */
+    STAGE_QKV, STAGE_ATTN_OUTPUT, STAGE_GATE_UP, STAGE_DOWN, STAGE_WHOLE,
+};
+/* x[sequences][length][embd], the residual stream before the first layer. Tokens must be below the vocabulary. */
+void decoder_embed(struct decoder *d, const int32_t *tokens, int sequences, int length, float *x);
+/* Takes x through a layer, in place. Before STAGE_WHOLE it ends where the inputs of that stage's weights are known:
+ * they go to the tap, and x stays as it was. */
+void decoder_layer(struct decoder *d, int layer, enum decoder_stage until, int sequences, int length, float *x);
+
 #endif

@@ -57,6 +57,7 @@ struct decoder {
     struct arena arena;           /* norms, biases, layers */
     int threads;
     int context, sequences;
+    enum decoder_stage until;     /* STAGE_WHOLE but in decoder_layer */
     void (*act)(float *gate, const float *up, int64_t n);
     struct rope rope, rope_local; /* local: of windowed layers */
 
@@ -103,6 +104,9 @@ int missing_tensor(const struct decoder *d, enum tensor_role role, int layer, co
 int decoder_refuse(const struct decoder *d, struct error *e, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The products of a stage; false where the layer ends with their inputs. */
+bool stage_product(struct decoder *d, enum decoder_stage stage, const float *x, int64_t rows,
+                   const struct output *outputs, int count);
 /* feed_forward.c: from the rows in d->branch to what they add to the residual stream, also there. */
 void feed_forward_block(struct decoder *d, const struct layer *l, int64_t rows);
 /* feed_forward.c: below this, rows are sooner done than given to threads. */

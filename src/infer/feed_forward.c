@@ -23,11 +23,12 @@ static void feed_forward(struct decoder *d, const struct feed_forward *w, const 
                          float *out)
 {
     int64_t width = w->gate.rows;
-    product(&d->product, x, rows, (struct output[]){{&w->gate, d->gate}, {&w->up, d->up}}, 2);
+    if (!stage_product(d, STAGE_GATE_UP, x, rows, (struct output[]){{&w->gate, d->gate}, {&w->up, d->up}}, 2))
+        return;
 #pragma omp parallel for num_threads(threads_for(d, rows))
     for (int64_t r = 0; r < rows; r++)
         d->act(d->gate + r * width, d->up + r * width, width);
-    product(&d->product, d->gate, rows, &(struct output){&w->down, out}, 1);
+    stage_product(d, STAGE_DOWN, d->gate, rows, &(struct output){&w->down, out}, 1);
 }
 
 /* ------------------------------------------------------------------- routing */

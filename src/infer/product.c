@@ -205,12 +205,12 @@ static int alike(const struct product *p, const struct output *outputs, int coun
     return n;
 }
 
-static void call_tap(const struct product *p, const struct output *outputs, int count)
+void product_tap_inputs(const struct product *p, const float *x, int64_t rows, const struct output *outputs, int count)
 {
     for (int i = 0; p->tap && i < count; i++) {
         const struct weight *w = outputs[i].weight;
         if (!w->follows)
-            p->tap(p->tap_user, w->tensor, w->expert, p->x, p->rows, p->columns);
+            p->tap(p->tap_user, w->tensor, w->expert, x, rows, w->columns);
     }
 }
 
@@ -221,7 +221,7 @@ void product(struct product *p, const float *x, int64_t rows, const struct outpu
     p->columns = outputs[0].weight->columns;
     p->rounding = ROUND_NOT;
     p->packed = false;
-    call_tap(p, outputs, count);
+    product_tap_inputs(p, x, rows, outputs, count);
     for (int i = 0, n; i < count; i += n) {
         n = alike(p, outputs + i, count - i);
         round_inputs(p, wanted_rounding(p, &outputs[i]));

@@ -64,4 +64,7 @@ void product_done(struct product *p);
 /* For each output y[rows][weight's rows] = x[rows][columns] · weightᵀ + bias; all weights have these columns. */
 void product(struct product *p, const float *x, int64_t rows, const struct output *outputs, int count);
 
+/* The tap alone: nothing is multiplied. */
+void product_tap_inputs(const struct product *p, const float *x, int64_t rows, const struct output *outputs, int count);
+
 #endif

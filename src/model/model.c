@@ -410,3 +410,34 @@ int model_fingerprint(const struct model *m, char out[static 65], struct error *
     str_done(&text);
     return 0;
 }
+
+/* ------------------------------------------------------------------------ forks */
+
+static const struct tensor **forked(const struct model *m, struct tensor *tensors, const struct tensor **order, int count)
+{
+    const struct tensor **copy = xcalloc(count + 1, sizeof *copy);
+    for (int i = 0; i < count; i++)
+        copy[i] = tensors + (order[i] - m->tensors);
+    return copy;
+}
+
+struct model *model_fork(const struct model *m)
+{
+    struct model *f = xmalloc(sizeof *f);
+    *f = *m;
+    f->tensors = xcalloc(m->tensor_count + 1, sizeof *f->tensors);
+    memcpy(f->tensors, m->tensors, m->tensor_count * sizeof *f->tensors);
+    f->by_name = forked(m, f->tensors, m->by_name, m->tensor_count);
+    f->by_role = forked(m, f->tensors, m->by_role, m->role_count);
+    return f;
+}
+
+void model_fork_free(struct model *f)
+{
+    if (!f)
+        return;
+    free(f->tensors);
+    free(f->by_name);
+    free(f->by_role);
+    free(f);
+}

@@ -102,6 +102,10 @@ int model_open_as(struct model **out, const char *path, const char *pre, int fla
 int model_parse(struct model **out, const void *bytes, uint64_t size, const char *name, int flags, struct error *e);
 void model_close(struct model *m);
 
+/* The same model with tensors of its own, so that they can be changed: everything else is borrowed. */
+struct model *model_fork(const struct model *m);
+void model_fork_free(struct model *fork);
+
 /* What people call the model at a path: the file's or the folder's name; of a folder in the Hugging Face cache
  * ("models--org--name/snapshots/COMMIT") the repository's. free() it. */
 char *model_path_name(const char *path);

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "run/calibrated.h"
 #include "run/finite.h"
 #include "run/journal.h"
 #include "run/output.h"
@@ -16,6 +17,8 @@
 
 /* Both passes over all elements, in shares of the work: encoding costs far more than reading back. */
 static const double verify_share = 0.1;
+/* Going through the layers first takes most of the time, where it is done. */
+static const double calibrate_share = 0.9;
 
 struct quantizer {
     const struct quantize_job *job;
@@ -29,6 +32,7 @@ struct quantizer {
     _Atomic bool hopeless;           /* another attempt would fail in the same way */
     struct watch watch;              /* scales a pass's progress to the whole's */
     double pass_from, pass_share;
+    struct calibrated calibrated;
 };
 
 /* ------------------------------------------------------------------ listening */
@@ -78,11 +82,13 @@ static bool tick_share(struct watch *w, double done, double total, const char *w
     return watch_tick(q->job->watch, share, 1, what);
 }
 
+/* `from` and `share` are of the work that follows the calibration. */
 static void begin_pass(struct quantizer *q, const char *stage, double from, double share)
 {
+    double before = q->job->calibration ? calibrate_share : 0;
     q->watch = (struct watch){.tick = tick_share, .user = q};
-    q->pass_from = from;
-    q->pass_share = share;
+    q->pass_from = before + (1 - before) * from;
+    q->pass_share = (1 - before) * share;
     if (stage)
         tell_stage(q, stage);
 }
@@ -96,11 +102,15 @@ static int too_large_error(const struct quantizer *q, const struct tensor_plan *
                      p->tensor->name);
 }
 
-/* Encodes a slice's numbers into b->blocks and measures what that lost. */
+/* A slice's blocks, encoded from its numbers where no text decided them, and what they lost. */
 static int encode_slice(struct quantizer *q, const struct tensor_plan *p, const struct slice *s,
                         struct slice_buffers *b, struct slice_result *r, struct error *e)
 {
-    p->type->encode(b->x, NULL, b->blocks, s->count);
+    const unsigned char *made = q->calibrated.blocks ? q->calibrated.blocks[s->tensor] : NULL;
+    if (made)
+        memcpy(b->blocks, made + quant_bytes(p->type, s->first), quant_bytes(p->type, s->count));
+    else
+        p->type->encode(b->x, NULL, b->blocks, s->count);
     p->type->decode(b->blocks, b->y, s->count);
     quant_loss(b->x, b->y, s->count, &r->power, &r->error);
     if (isfinite(r->error))
@@ -241,6 +251,17 @@ static int take_reused(struct quantizer *q, struct error *e)
     return 0;
 }
 
+/* Every tensor in turn asks what all before it became: what is on disk already saves nothing here. */
+static int calibrate(struct quantizer *q, struct error *e)
+{
+    if (!q->job->calibration)
+        return 0;
+    begin_pass(q, "calibrate", 0, 0);
+    q->pass_from = 0;
+    q->pass_share = calibrate_share;
+    return calibrated_make(&q->calibrated, q->job, &q->watch, e);
+}
+
 static int write_tensors(struct quantizer *q, struct error *e)
 {
     struct slice_tensor *tensors = xcalloc(q->layout.count, sizeof *tensors);
@@ -266,7 +287,8 @@ static int write_tensors(struct quantizer *q, struct error *e)
 static int write_and_verify(struct quantizer *q, struct error *e)
 {
     struct error late = {0};
-    int rc = output_begin(&q->out, e);
+    int rc = calibrate(q, e);
+    rc = rc ? rc : output_begin(&q->out, e);
     if (q->job->journal)
         q->syncer = syncer_start(&q->out, &q->journal);
     if (!rc)
@@ -348,7 +370,10 @@ int quantize_run(const struct quantize_job *j, struct error *e)
     q.reused = xcalloc(q.layout.count, sizeof *q.reused);
     q.rmse = xcalloc(q.layout.count, sizeof *q.rmse);
     q.hashes = xcalloc(q.layout.count, sizeof *q.hashes);
-    int rc = run_layout(&q, e);
+    int rc = calibrated_read(&q.calibrated, j, e);
+    calibrated_mix(&q.calibrated, q.layout.fingerprint);
+    rc = rc ? rc : run_layout(&q, e);
+    calibrated_done(&q.calibrated);
     free(q.reused);
     free(q.rmse);
     free(q.hashes);

@@ -23,11 +23,17 @@ struct quantize_listener {
     void (*note)(void *user, const char *text);    /* a line for people */
     void *user;
 };
+/* A text to quantize by, with error feedback. */
+struct calibration {
+    const char *text;                /* file, see chunks.h */
+    int samples, sample_length;      /* at most; of so many tokens each */
+};
 struct quantize_job {
     const struct model *model;
     const struct recipe *recipe;
     const char *out;                 /* final path; of shards, without their numbers (OUT.gguf) */
     const struct split *split;       /* NULL: one file */
+    const struct calibration *calibration; /* NULL: each block by its own numbers */
     const char *journal;             /* file that lists what is safely on disk; NULL: no resuming */
     bool resume;
     const struct quantize_listener *listener;

@@ -103,7 +103,7 @@ left_behind() {
 }
 
 @test "what this version cannot do it says" {
-    for option in --imatrix --calibration; do
+    for option in --imatrix; do
         run "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_K_M $option x
         [ "$status" -eq 2 ]
         [[ $output == *"$option is not in this version"* ]]
@@ -200,4 +200,30 @@ left_behind() {
     [ "$status" -eq 130 ]
     [ ! -e out.gguf ]
     grep -q interrupted out.txt
+}
+
+divergence() { # of a file from the demo model
+    "$QUANTWIZ" eval "$1" --base "$DEMO" --chunks 3 --max-loss 100% --json | value kld_mean
+}
+
+@test "with a calibration text a file of the same size loses far less" {
+    text=$top_srcdir/demo/calibration.jsonl
+    "$QUANTWIZ" quantize "$DEMO" near.gguf Q4_0
+    "$QUANTWIZ" quantize "$DEMO" fed.gguf Q4_0 --calibration "$text" --sample-length 256
+    [ "$(stat -c %s near.gguf)" -eq "$(stat -c %s fed.gguf)" ]
+    echo "$(divergence fed.gguf) beside $(divergence near.gguf)"
+    awk -v a="$(divergence fed.gguf)" -v b="$(divergence near.gguf)" 'BEGIN { exit !(a > 0 && a < 0.7 * b) }'
+    "$QUANTWIZ" quantize "$DEMO" one.gguf Q4_0 --calibration "$text" --sample-length 256 --threads 1
+    cmp fed.gguf one.gguf
+    [ "$(left_behind | tr '\n' ' ')" = "fed.gguf near.gguf one.gguf " ]
+}
+
+@test "a calibration text that is too short or missing is said before any work" {
+    echo "too short" >short.txt
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_0 --calibration short.txt
+    [ "$status" -eq 2 ]
+    [[ $output == *"short.txt has "*"tokens, and a chunk takes 512"* ]]
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_0 --calibration none.txt
+    [ "$status" -eq 1 ]
+    [ "$(left_behind)" = short.txt ]
 }

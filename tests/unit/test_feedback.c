@@ -64,6 +64,13 @@ static void the_factor_undoes_the_hessian(void **state)
     fill_hessian(&h);
     assert_true(hessian_factor(&h, &damp, u));
     assert_float_equal(damp, 0.01, 0);
+    int threads = omp_get_max_threads();
+    float *again = xmalloc(sizeof *u * COLUMNS * COLUMNS);
+    omp_set_num_threads(threads > 1 ? 1 : 3);
+    assert_true(hessian_factor(&h, &damp, again));
+    omp_set_num_threads(threads);
+    assert_memory_equal(u, again, sizeof *u * COLUMNS * COLUMNS);
+    free(again);
     /* u (H + damped) uᵀ is the unit matrix. */
     for (int a = 0; a < COLUMNS; a += 73)
         for (int b = 0; b < COLUMNS; b += 61) {

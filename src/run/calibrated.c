@@ -1,0 +1,62 @@
+#include "run/calibrated.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+int calibrated_read(struct calibrated *c, const struct quantize_job *j, struct error *e)
+{
+    const struct calibration *from = j->calibration;
+    struct tokenizer *t = NULL;
+    *c = (struct calibrated){0};
+    if (!from)
+        return 0;
+    int rc = tokenizer_open(&t, j->model, NULL, e);
+    rc = rc ? rc : chunks_read(&c->text, from->text, t, from->sample_length, from->samples, e);
+    tokenizer_free(t);
+    return rc;
+}
+
+void calibrated_mix(const struct calibrated *c, char fingerprint[static HASH_TEXT])
+{
+    struct str s = {0};
+    char hash[HASH_TEXT];
+    if (!c->text.count)
+        return;
+    hash_bytes(hash, c->text.tokens, (size_t)c->text.count * c->text.length * sizeof *c->text.tokens);
+    str_addf(&s, "%s feedback %d x %d %s", fingerprint, c->text.count, c->text.length, hash);
+    hash_bytes(fingerprint, s.data, s.length);
+    str_done(&s);
+}
+
+int calibrated_make(struct calibrated *c, const struct quantize_job *j, struct watch *w, struct error *e)
+{
+    const struct model *m = j->model;
+    const struct recipe *r = j->recipe;
+    if (!c->text.count)
+        return 0;
+    const struct quant_type **types = xcalloc(m->tensor_count + 1, sizeof *types);
+    char *folder = path_folder(j->out);
+    for (int i = 0; i < r->count; i++)
+        types[r->tensors[i].tensor - m->tensors] = r->tensors[i].type;
+    c->fork = model_fork(m);
+    c->blocks = xcalloc(r->count + 1, sizeof *c->blocks);
+    int rc = layerwise_run(&c->layers, c->fork, types, &c->text, folder, w, e);
+    for (int i = 0; i < r->count && !rc; i++)
+        c->blocks[i] = c->layers.tensors[r->tensors[i].tensor - m->tensors].blocks;
+    free(folder);
+    free(types);
+    return rc;
+}
+
+void calibrated_done(struct calibrated *c)
+{
+    layerwise_done(&c->layers);
+    model_fork_free(c->fork);
+    chunks_done(&c->text);
+    free(c->blocks);
+    *c = (struct calibrated){0};
+}
