@@ -3,12 +3,14 @@
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/str.h"
 
 static volatile sig_atomic_t interrupted;
@@ -71,17 +73,28 @@ struct watch *watch_part(struct watch_part *p, struct watch *whole, double from,
 
 /* ----------------------------------------------------------------- progress */
 
-/* One line, cut where the terminal ends: a line that wraps cannot be drawn over. */
-static void draw_bar(double share, const char *eta, const char *what)
+/* "48 %  ETA 7.0 s  what"; without a total nobody knows how far it is, and there is only what. */
+static char *describe(const struct progress *p, double share, bool known, const char *what)
 {
-    enum { CELLS = 24, WIDEST = 160 };
-    char line[WIDEST];
+    char eta[FORMAT_SIZE] = "";
+    double gone = clock_monotonic() - p->started, gained = share - p->first;
+    if (!known)
+        return xstrdup(what);
+    if (gained > 0.001)
+        format_duration(eta, gone * (1 - share) / gained);
+    return xasprintf("%3.0f %%%s%s  %s", share * 100, *eta ? "  ETA " : "", eta, what);
+}
+
+/* One line, cut where the terminal ends: a line that wraps cannot be drawn over. */
+static void draw_bar(double share, const char *text)
+{
+    enum { CELLS = 24 };
+    char bar[CELLS + 1] = "";
     struct winsize size = {0};
     int columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
     for (int i = 0; i < CELLS; i++)
-        line[i] = i < share * CELLS ? '#' : '.';
-    snprintf(line + CELLS, sizeof line - CELLS, " %3.0f %%  ETA %s  %s", share * 100, eta, what);
-    fprintf(stderr, "\r%.*s\033[K", columns < WIDEST ? columns - 1 : WIDEST, line);
+        bar[i] = i < share * CELLS ? '#' : '.';
+    fprintf(stderr, "\r%s %.*s\033[K", bar, columns > CELLS + 2 ? columns - CELLS - 2 : 0, text);
 }
 
 static bool progress_tick(struct watch *w, double done, double total, const char *what)
@@ -94,14 +107,13 @@ static bool progress_tick(struct watch *w, double done, double total, const char
         return true;
     if (p->drawn == 0 && now - p->started < 0.5)
         return true;
-    char eta[FORMAT_SIZE] = "";
-    if (share - p->first > 0.001)
-        format_duration(eta, (now - p->started) * (1 - share) / (share - p->first));
+    char *text = describe(p, share, total > 0, what);
     if (p->terminal)
-        draw_bar(share, eta, what);
+        draw_bar(share, text);
     else
-        fprintf(stderr, "%3.0f %%  ETA %s  %s\n", share * 100, eta, what);
+        fprintf(stderr, "%s\n", text);
     fflush(stderr);
+    free(text);
     p->drawn = now;
     p->shown = true;
     return true;
