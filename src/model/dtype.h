@@ -1,4 +1,5 @@
-/* Number formats of safetensors files, a row each. Names: https://github.com/huggingface/safetensors, Dtype. */
+/* Number formats of safetensors files, a row each. Names: https://github.com/huggingface/safetensors, Dtype.
+ */
 #ifndef MODEL_DTYPE_H
 #define MODEL_DTYPE_H
 

@@ -31,10 +31,14 @@ const char *hf_file_type(const struct hf *h)
     return best;
 }
 
-/* general.file_type counts types so (llama.cpp, include/llama.h, enum llama_ftype). Other formats become F32. */
+/* general.file_type counts types so (llama.cpp, include/llama.h, enum llama_ftype). Other formats become F32.
+ */
 static uint32_t file_type(const struct hf *h)
 {
-    static const struct { const char *name; uint32_t file_type; } known[] = {{"F16", 1}, {"BF16", 32}, {"MXFP4", 38}};
+    static const struct {
+        const char *name;
+        uint32_t file_type;
+    } known[] = {{"F16", 1}, {"BF16", 32}, {"MXFP4", 38}};
     const char *name = hf_file_type(h);
     for (size_t i = 0; i < ARRAY_LENGTH(known); i++)
         if (strcmp(known[i].name, name) == 0)
@@ -46,7 +50,8 @@ static void put_table(struct hf *h)
 {
     gguf_writer_u32(h->writer, "general.file_type", file_type(h));
     for (int i = 0; i < h->tensor_count; i++)
-        gguf_writer_tensor(h->writer, h->tensors[i].name, h->tensors[i].type, h->tensors[i].dims, h->tensors[i].shape);
+        gguf_writer_tensor(h->writer, h->tensors[i].name, h->tensors[i].type, h->tensors[i].dims,
+                           h->tensors[i].shape);
 }
 
 /* Files whose whole content says what the model is, beside the weights. */
@@ -87,7 +92,8 @@ static bool has_tokenizer(const struct hf *h)
 /* Without a tokenizer the weights can be converted all the same: the model's warnings say so. */
 static int put_vocabulary(struct hf *h, struct error *e)
 {
-    return has_tokenizer(h) ? hf_vocab_write(h->writer, h->folder, vocabulary(h), h->class->gguf, h->pre, e) : 0;
+    return has_tokenizer(h) ? hf_vocab_write(h->writer, h->folder, vocabulary(h), h->class->gguf, h->pre, e)
+                            : 0;
 }
 
 static int read_folder(struct hf *h, struct error *e)

@@ -1,7 +1,7 @@
-/* A checkpoint folder as Hugging Face's libraries write it: config.json, safetensors, tokenizer files. It is understood
- * as the GGUF file that llama.cpp's converter would make of it (convert_hf_to_gguf.py, and conversion/ in its newer
- * versions): the metadata and the tensor table are written into memory, and each tensor gets a source that says where
- * its numbers are. Everything above this room then sees a GGUF model.
+/* A checkpoint folder as Hugging Face's libraries write it: config.json, safetensors, tokenizer files. It is
+ * understood as the GGUF file that llama.cpp's converter would make of it (convert_hf_to_gguf.py, and
+ * conversion/ in its newer versions): the metadata and the tensor table are written into memory, and each
+ * tensor gets a source that says where its numbers are. Everything above this room then sees a GGUF model.
  *
  * Shared by the files hf_*.c and model.c; nobody else includes this. */
 #ifndef MODEL_HF_H
@@ -12,6 +12,9 @@
 #include "model/hf_class.h"
 #include "model/model.h"
 #include "model/safetensors.h"
+
+/* What config.json calls the context's length; the first that is there counts. */
+#define CONTEXT_NAMES "max_position_embeddings max_sequence_length n_positions"
 
 struct hf_tensor {                /* of the model, in GGUF's order */
     const char *name;
@@ -41,9 +44,10 @@ struct hf {
     struct arena arena;
 };
 
-/* hf_config.c: reads config.json and finds the class. What a multimodal model has for its language model (text_config)
- * is put on top; what transformers assumes where the file is silent is put in; the rotary settings of all versions are
- * brought into one form: rope_theta, rope_local_base_freq, and rope_scaling with rope_type. */
+/* hf_config.c: reads config.json and finds the class. What a multimodal model has for its language model
+ * (text_config) is put on top; what transformers assumes where the file is silent is put in; the rotary
+ * settings of all versions are brought into one form: rope_theta, rope_local_base_freq, and rope_scaling with
+ * rope_type. */
 int hf_config_read(struct hf *h, struct error *e);
 /* A value by one of several names, separated by blanks; NULL where there is none or it is null. */
 const json_t *hf_value(const struct hf *h, const char *names);
@@ -51,7 +55,8 @@ const json_t *hf_value(const struct hf *h, const char *names);
 int hf_integer(const struct hf *h, const char *names, int64_t *value, struct error *e);
 int hf_number(const struct hf *h, const json_t *in, const char *name, double *value, struct error *e);
 /* "cannot read FOLDER/config.json: ...". */
-int hf_config_error(const struct hf *h, struct error *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int hf_config_error(const struct hf *h, struct error *e, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* hf_check.c: an error where GGUF cannot say what config.json does; warnings where that matters little. */
 int hf_check(struct hf *h, struct error *e);

@@ -73,8 +73,11 @@ static int unknown_class(const struct hf *h, const char *name, struct error *e)
     struct str known = {0};
     for (int i = 0; (c = hf_class_at(i)); i++)
         str_addf(&known, "%s%s", i ? ", " : "", c->name);
-    hf_config_error(h, e, "the architecture %.80s is none that can be read from a folder; known are %s; a GGUF file of it"
-                    " can be quantized", name, known.data);
+    hf_config_error(
+        h, e,
+        "the architecture %.80s is none that can be read from a folder; known are %s; a GGUF file of it"
+        " can be quantized",
+        name, known.data);
     str_done(&known);
     return e->code;
 }
@@ -96,7 +99,8 @@ static int find_class(struct hf *h, struct error *e)
 
 /* ---------------------------------------------------- bringing into one form */
 
-/* What transformers assumes (configuration_*.py) and published files leave out, by GGUF's name of the architecture. */
+/* What transformers assumes (configuration_*.py) and published files leave out, by GGUF's name of the
+ * architecture. */
 static const struct { const char *arch, *key; double value; } defaults[] = {
     {"gemma2", "head_dim", 256},
     {"gemma2", "sliding_window", 4096},
@@ -125,10 +129,12 @@ static void put_defaults(struct hf *h)
             json_object_set_new(h->config, defaults[i].key, json_real(defaults[i].value));
 }
 
-/* Newer files put every rotary setting into rope_parameters, of models with windows once for each kind of layer. */
+/* Newer files put every rotary setting into rope_parameters, of models with windows once for each kind of
+ * layer. */
 static void put_rope(struct hf *h, json_t *rope)
 {
-    json_t *global = json_object_get(rope, "full_attention"), *local = json_object_get(rope, "sliding_attention");
+    json_t *global = json_object_get(rope, "full_attention"),
+           *local = json_object_get(rope, "sliding_attention");
     json_t *theta = json_object_get(global ? global : rope, "rope_theta");
     json_t *local_theta = json_object_get(local, "rope_theta");
     json_t *partial = json_object_get(global ? global : rope, "partial_rotary_factor");
@@ -169,8 +175,9 @@ static const struct { const char *file, *what; } strangers[] = {
 
 static int no_config(const struct hf *h, struct error *e)
 {
-    const char *what = "it has no config.json, so it is no checkpoint folder; name a .gguf file or a folder with"
-                       " config.json and *.safetensors";
+    const char *what =
+        "it has no config.json, so it is no checkpoint folder; name a .gguf file or a folder with"
+        " config.json and *.safetensors";
     for (size_t i = ARRAY_LENGTH(strangers); i-- > 0;) {
         char *path = path_join(h->folder, strangers[i].file);
         if (file_exists(path))

@@ -60,12 +60,15 @@ static int read_weight_map(const struct hf *h, const json_t *index, struct names
     json_t *map = json_object_get(index, "weight_map"), *file;
     const char *tensor;
     if (!json_is_object(map) || json_object_size(map) == 0)
-        return error_set(e, ERROR_FAILED, "cannot read %s/" INDEX ": it has no weight_map; get it again", h->folder);
+        return error_set(e, ERROR_FAILED, "cannot read %s/" INDEX ": it has no weight_map; get it again",
+                         h->folder);
     json_object_foreach(map, tensor, file) {
         const char *name = json_string_value(file);
         if (!name || !*name || strchr(name, '/') || !str_ends(name, ".safetensors"))
-            return error_set(e, ERROR_FAILED, "cannot read %s/" INDEX ": the tensor %.100s is said to be in '%.100s', which is"
-                             " no .safetensors file of this folder", h->folder, tensor, name ? name : "");
+            return error_set(e, ERROR_FAILED,
+                             "cannot read %s/" INDEX ": the tensor %.100s is said to be in '%.100s', which is"
+                             " no .safetensors file of this folder",
+                             h->folder, tensor, name ? name : "");
         array_push(n->items, n->count, n->capacity) = xstrdup(name);
     }
     names_sort(n);
@@ -102,12 +105,17 @@ static void list_shards(const struct hf *h, struct names *n)
 static int no_files(const struct hf *h, struct error *e)
 {
     if (has_file(h, "pytorch_model.bin") || has_file(h, "pytorch_model.bin.index.json"))
-        return error_set(e, ERROR_FAILED, "cannot open %s: it holds PyTorch .bin files only, which can run code when they are"
-                         " opened and are not read here; convert them safely: torch.load(FILE, weights_only=True), then"
-                         " safetensors.torch.save_file, or take the repository's safetensors revision", h->folder);
+        return error_set(
+            e, ERROR_FAILED,
+            "cannot open %s: it holds PyTorch .bin files only, which can run code when they are"
+            " opened and are not read here; convert them safely: torch.load(FILE, weights_only=True), then"
+            " safetensors.torch.save_file, or take the repository's safetensors revision",
+            h->folder);
     if (has_file(h, "consolidated.safetensors"))
-        return error_set(e, ERROR_FAILED, "cannot open %s: its weights are in Mistral's own format (consolidated.safetensors):"
-                         " get the repository's model*.safetensors", h->folder);
+        return error_set(e, ERROR_FAILED,
+                         "cannot open %s: its weights are in Mistral's own format (consolidated.safetensors):"
+                         " get the repository's model*.safetensors",
+                         h->folder);
     return error_set(e, ERROR_FAILED, "cannot open %s: it has a config.json, but no model.safetensors and no"
                      " " INDEX "; get the weights too", h->folder);
 }
@@ -116,8 +124,8 @@ static int no_files(const struct hf *h, struct error *e)
 static void complete_shards(struct names *n)
 {
     int number, count, end = 0;
-    if (n->count == 0 || sscanf(n->items[0], "model-%5d-of-%5d.safetensors%n", &number, &count, &end) != 2 || !end ||
-        count < 1 || count > FILES_MAX)
+    if (n->count == 0 || sscanf(n->items[0], "model-%5d-of-%5d.safetensors%n", &number, &count, &end) != 2 ||
+        !end || count < 1 || count > FILES_MAX)
         return;
     for (int i = 1; i <= count; i++)
         array_push(n->items, n->count, n->capacity) = xasprintf("model-%05d-of-%05d.safetensors", i, count);
@@ -149,8 +157,8 @@ static int check_missing(const struct hf *h, const struct names *n, struct error
         str_add(&list, ", ...");
     int rc = 0;
     if (missing)
-        rc = error_set(e, ERROR_FAILED, "cannot open %s: %d of %d files are missing: %s; get them too", h->folder, missing,
-                       n->count, list.data);
+        rc = error_set(e, ERROR_FAILED, "cannot open %s: %d of %d files are missing: %s; get them too",
+                       h->folder, missing, n->count, list.data);
     str_done(&list);
     return rc;
 }
@@ -160,8 +168,8 @@ static int check_missing(const struct hf *h, const struct names *n, struct error
 static int open_files(struct hf *h, const struct names *n, struct error *e)
 {
     if (n->count > FILES_MAX)
-        return error_set(e, ERROR_FAILED, "cannot open %s: %d files of weights, at most %d can be", h->folder, n->count,
-                         FILES_MAX);
+        return error_set(e, ERROR_FAILED, "cannot open %s: %d files of weights, at most %d can be", h->folder,
+                         n->count, FILES_MAX);
     h->files = xcalloc(n->count, sizeof *h->files);
     for (int i = 0; i < n->count; i++) {
         char *path = path_join(h->folder, n->items[i]);
@@ -175,7 +183,8 @@ static int open_files(struct hf *h, const struct names *n, struct error *e)
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp((*(const struct stored_tensor *const *)a)->name, (*(const struct stored_tensor *const *)b)->name);
+    return strcmp((*(const struct stored_tensor *const *)a)->name,
+                  (*(const struct stored_tensor *const *)b)->name);
 }
 
 /* The place of a name among those before `count`, or NULL. */
@@ -199,8 +208,10 @@ static int index_stored(struct hf *h, struct error *e)
         qsort(h->stored, count, sizeof *h->stored, by_name);
     for (int i = 1; i < h->stored_count; i++)
         if (strcmp(h->stored[i - 1]->name, h->stored[i]->name) == 0)
-            return error_set(e, ERROR_FAILED, "cannot open %s: the tensor %.100s is in %s and in %s; take away what does not"
-                             " belong", h->folder, h->stored[i]->name, path_name(h->stored[i - 1]->path),
+            return error_set(e, ERROR_FAILED,
+                             "cannot open %s: the tensor %.100s is in %s and in %s; take away what does not"
+                             " belong",
+                             h->folder, h->stored[i]->name, path_name(h->stored[i - 1]->path),
                              path_name(h->stored[i]->path));
     return 0;
 }
@@ -213,8 +224,10 @@ static int check_index(const struct hf *h, const json_t *index, struct error *e)
     json_object_foreach(map, name, file) {
         const struct stored_tensor *t = hf_stored(h, name);
         if (!t || strcmp(path_name(t->path), json_string_value(file)) != 0)
-            return error_set(e, ERROR_FAILED, "cannot read %s/%s: it lacks the tensor %.100s, which " INDEX " says it has; get"
-                             " both again", h->folder, json_string_value(file), name);
+            return error_set(e, ERROR_FAILED,
+                             "cannot read %s/%s: it lacks the tensor %.100s, which " INDEX " says it has; get"
+                             " both again",
+                             h->folder, json_string_value(file), name);
     }
     return 0;
 }

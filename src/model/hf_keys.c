@@ -1,5 +1,5 @@
-/* Hyperparameters: what config.json calls them and what GGUF does. Which keys llama.cpp wants: set_gguf_parameters of
- * its converter's classes. */
+/* Hyperparameters: what config.json calls them and what GGUF does. Which keys llama.cpp wants:
+ * set_gguf_parameters of its converter's classes. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static const struct hf_key {
     const char *only;      /* architectures, by GGUF's names; NULL: all */
 } keys[] = {
     {"block_count", "num_hidden_layers", WHOLE, true, NULL},
-    {"context_length", "max_position_embeddings", WHOLE, true, NULL},
+    {"context_length", CONTEXT_NAMES, WHOLE, true, NULL},
     {"embedding_length", "hidden_size", WHOLE, true, NULL},
     {"feed_forward_length", "intermediate_size", WHOLE, true, NULL},
     {"attention.head_count", "num_attention_heads", WHOLE, true, NULL},
@@ -56,7 +56,8 @@ bool hf_listed(const char *list, const char *word)
     return !list;
 }
 
-static int write_number(struct hf *h, const struct hf_key *k, const char *key, const json_t *value, struct error *e)
+static int write_number(struct hf *h, const struct hf_key *k, const char *key, const json_t *value,
+                        struct error *e)
 {
     double number = json_number_value(value);
     if (!json_is_number(value) || !isfinite((float)number))
@@ -73,7 +74,9 @@ static int write_key(struct hf *h, const struct hf_key *k, struct error *e)
     char key[128];
     int64_t whole = 0;
     if (!value)
-        return k->required ? hf_config_error(h, e, "it lacks %s, which %s models need", k->config, h->arch->title) : 0;
+        return k->required
+                   ? hf_config_error(h, e, "it lacks %s, which %s models need", k->config, h->arch->title)
+                   : 0;
     snprintf(key, sizeof key, "%s.%s", h->class->gguf, k->gguf);
     if (k->kind == NUMBER || k->kind == INVERSE_ROOT)
         return write_number(h, k, key, value, e);
@@ -88,7 +91,8 @@ static int write_key(struct hf *h, const struct hf_key *k, struct error *e)
 
 /* -------------------------------------------------------------------- sampling */
 
-/* What generation_config.json recommends; runtimes take it for their defaults (gguf-py, constants.py, SAMPLING_*). */
+/* What generation_config.json recommends; runtimes take it for their defaults (gguf-py, constants.py,
+ * SAMPLING_*). */
 static const struct { const char *config, *gguf; enum key_kind kind; } sampling[] = {
     {"top_k", "general.sampling.top_k", WHOLE},
     {"top_p", "general.sampling.top_p", NUMBER},

@@ -1,6 +1,6 @@
-/* The names of tensors in both worlds, and how the numbers of the one lie in the other. What each name does: roles.c,
- * by GGUF's. Sources: transformers, modeling_*.py; llama.cpp, gguf-py/gguf/tensor_mapping.py and the modify_tensors of
- * its converter's classes. */
+/* The names of tensors in both worlds, and how the numbers of the one lie in the other. What each name does:
+ * roles.c, by GGUF's. Sources: transformers, modeling_*.py; llama.cpp, gguf-py/gguf/tensor_mapping.py and the
+ * modify_tensors of its converter's classes. */
 #include "model/hf_names.h"
 
 #include <string.h>
@@ -71,22 +71,21 @@ static const struct hf_name names[] = {
     /* GPT-OSS, in MXFP4 (rows outside) or in 16 bits (rows inside). */
     {"model.layers.*.mlp.router.weight", "blk.*.ffn_gate_inp.weight"},
     {"model.layers.*.mlp.router.bias", "blk.*.ffn_gate_inp.bias"},
-    {"model.layers.*.mlp.experts.gate_up_proj_blocks", "blk.*.ffn_gate_exps.weight",
-     .rows = EVEN_ROWS, .only = "gpt-oss"},
-    {"model.layers.*.mlp.experts.gate_up_proj_blocks", "blk.*.ffn_up_exps.weight",
-     .rows = ODD_ROWS, .only = "gpt-oss"},
+    {"model.layers.*.mlp.experts.gate_up_proj_blocks", "blk.*.ffn_gate_exps.weight", .rows = EVEN_ROWS,
+     .only = "gpt-oss"},
+    {"model.layers.*.mlp.experts.gate_up_proj_blocks", "blk.*.ffn_up_exps.weight", .rows = ODD_ROWS,
+     .only = "gpt-oss"},
     {"model.layers.*.mlp.experts.down_proj_blocks", "blk.*.ffn_down_exps.weight", .only = "gpt-oss"},
-    {"model.layers.*.mlp.experts.gate_up_proj", "blk.*.ffn_gate_exps.weight",
-     .rows = EVEN_ROWS, .transposed = true,
+    {"model.layers.*.mlp.experts.gate_up_proj", "blk.*.ffn_gate_exps.weight", .rows = EVEN_ROWS,
+     .transposed = true, .only = "gpt-oss"},
+    {"model.layers.*.mlp.experts.gate_up_proj", "blk.*.ffn_up_exps.weight", .rows = ODD_ROWS,
+     .transposed = true, .only = "gpt-oss"},
+    {"model.layers.*.mlp.experts.down_proj", "blk.*.ffn_down_exps.weight", .transposed = true,
      .only = "gpt-oss"},
-    {"model.layers.*.mlp.experts.gate_up_proj", "blk.*.ffn_up_exps.weight",
-     .rows = ODD_ROWS, .transposed = true,
+    {"model.layers.*.mlp.experts.gate_up_proj_bias", "blk.*.ffn_gate_exps.bias", .rows = EVEN_ROWS,
      .only = "gpt-oss"},
-    {"model.layers.*.mlp.experts.down_proj", "blk.*.ffn_down_exps.weight", .transposed = true, .only = "gpt-oss"},
-    {"model.layers.*.mlp.experts.gate_up_proj_bias", "blk.*.ffn_gate_exps.bias",
-     .rows = EVEN_ROWS, .only = "gpt-oss"},
-    {"model.layers.*.mlp.experts.gate_up_proj_bias", "blk.*.ffn_up_exps.bias",
-     .rows = ODD_ROWS, .only = "gpt-oss"},
+    {"model.layers.*.mlp.experts.gate_up_proj_bias", "blk.*.ffn_up_exps.bias", .rows = ODD_ROWS,
+     .only = "gpt-oss"},
     {"model.layers.*.mlp.experts.down_proj_bias", "blk.*.ffn_down_exps.bias", .only = "gpt-oss"},
 
     {"model.norm.weight", "output_norm.weight"},
@@ -94,15 +93,20 @@ static const struct hf_name names[] = {
     {"language_model.lm_head.weight", "output.weight"},
 };
 
-/* Stored, but no part of the language model's weights: buffers that programs compute themselves, scales of activations
- * and caches, other modalities, layers that guess further tokens. */
+/* Stored, but no part of the language model's weights: buffers that programs compute themselves, scales of
+ * activations and caches, other modalities, layers that guess further tokens. */
 static const char *const left_out_ends[] = {
-    ".rotary_emb.inv_freq", ".attn.masked_bias", ".attn.bias", ".input_scale", ".activation_scale", ".k_scale",
-    ".v_scale", ".q_scale", ".position_ids",
+    ".rotary_emb.inv_freq", ".attn.masked_bias", ".attn.bias", ".input_scale", ".input_scale_ub",
+    ".activation_scale",    ".k_scale",          ".v_scale",   ".q_scale",     ".position_ids",
 };
 static const char *const left_out_beginnings[] = {
-    "vision_tower.", "model.vision_tower.", "multi_modal_projector.", "model.multi_modal_projector.", "vision_model.",
-    "audio_tower.", "mtp.",
+    "vision_tower.",
+    "model.vision_tower.",
+    "multi_modal_projector.",
+    "model.multi_modal_projector.",
+    "vision_model.",
+    "audio_tower.",
+    "mtp.",
 };
 
 const char *const hf_prefixes[] = {"model.", "language_model.model.", "model.language_model.", "", NULL};

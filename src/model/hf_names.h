@@ -11,8 +11,8 @@ enum hf_rows { ALL_ROWS, FIRST_HALF, SECOND_HALF, EVEN_ROWS, ODD_ROWS };
 /* Whose heads' rows are turned where GGUF rotates neighbours, see source.h. */
 enum hf_turn { NOT_TURNED, QUERIES, KEYS };
 
-/* '*' stands for a layer's number, '#' for an expert's: those of a layer become one tensor. Parts of multimodal models
- * have another prefix for "model.". */
+/* '*' stands for a layer's number, '#' for an expert's: those of a layer become one tensor. Parts of
+ * multimodal models have another prefix for "model.". */
 struct hf_name {
     const char *stored, *gguf;
     enum hf_turn turn;

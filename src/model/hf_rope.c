@@ -1,8 +1,9 @@
-/* Rotary embeddings: how many numbers of a head are turned, and how the angles are stretched for longer contexts.
+/* Rotary embeddings: how many numbers of a head are turned, and how the angles are stretched for longer
+ * contexts.
  *
  *   linear    positions are divided by the factor
- *   llama3    angles of long waves are divided by the factor, those of short ones are not: rope_freqs.weight holds what
- *             each is divided by (Llama 3.1; transformers, modeling_rope_utils.py, _compute_llama3_parameters)
+ *   llama3    angles of long waves are divided by the factor, those of short ones are not: rope_freqs.weight
+ * holds what each is divided by (Llama 3.1; transformers, modeling_rope_utils.py, _compute_llama3_parameters)
  *   longrope  two lists of factors, for contexts up to the original length and for longer ones (Phi-3)
  *   yarn      in between, by wavelength; computed by whoever runs the model */
 #include <math.h>
@@ -51,7 +52,8 @@ static int write_llama3(struct rope *r, struct error *e)
 {
     struct hf *h = r->h;
     double low = 1, high = 4, original = 8192;
-    if (hf_number(h, r->scaling, "low_freq_factor", &low, e) || hf_number(h, r->scaling, "high_freq_factor", &high, e) ||
+    if (hf_number(h, r->scaling, "low_freq_factor", &low, e) ||
+        hf_number(h, r->scaling, "high_freq_factor", &high, e) ||
         hf_number(h, r->scaling, "original_max_position_embeddings", &original, e))
         return e->code;
     int64_t n = r->dims / 2;
@@ -77,8 +79,8 @@ static int write_factors(const struct rope *r, const char *list, const char *ten
     const json_t *values = json_object_get(r->scaling, list);
     int64_t n = (int64_t)json_array_size(values);
     if (n != r->dims / 2)
-        return hf_config_error(r->h, e, "%s of the rotary scaling has %lld numbers, expected %lld", list, (long long)n,
-                               (long long)r->dims / 2);
+        return hf_config_error(r->h, e, "%s of the rotary scaling has %lld numbers, expected %lld", list,
+                               (long long)n, (long long)r->dims / 2);
     float *x = arena_alloc(&r->h->arena, (n + 1) * sizeof *x);
     for (int64_t i = 0; i < n; i++)
         x[i] = (float)json_number_value(json_array_get(values, i));
@@ -117,13 +119,14 @@ static double sharpening(double factor, double weight)
     return factor > 1 ? 1 + 0.1 * weight * log(factor) : 1;
 }
 
-/* Readers of GGUF files sharpen with the weight 1; what a config wants instead is said as a factor on top (transformers,
- * modeling_rope_utils.py, _compute_yarn_parameters). */
+/* Readers of GGUF files sharpen with the weight 1; what a config wants instead is said as a factor on top
+ * (transformers, modeling_rope_utils.py, _compute_yarn_parameters). */
 static int write_sharpening(struct rope *r, struct error *e)
 {
     struct hf *h = r->h;
     double usual = sharpening(r->factor, 1), wanted = usual, weight = 0, weight_all = 0;
-    if (hf_number(h, r->scaling, "mscale", &weight, e) || hf_number(h, r->scaling, "mscale_all_dim", &weight_all, e))
+    if (hf_number(h, r->scaling, "mscale", &weight, e) ||
+        hf_number(h, r->scaling, "mscale_all_dim", &weight_all, e))
         return e->code;
     if (weight != 0 && weight_all != 0)
         wanted = sharpening(r->factor, weight) / sharpening(r->factor, weight_all);
@@ -187,15 +190,16 @@ static int read_rope(struct rope *r, struct error *e)
         return hf_config_error(h, e, "num_attention_heads is 0");
     r->dims = width / heads;
     r->base = 10000;
-    if (hf_integer(h, "head_dim", &r->dims, e) || hf_integer(h, "max_position_embeddings", &r->context, e) ||
+    if (hf_integer(h, "head_dim", &r->dims, e) || hf_integer(h, CONTEXT_NAMES, &r->context, e) ||
         hf_number(h, h->config, "partial_rotary_factor", &partial, e) ||
-        hf_number(h, h->config, "rope_theta", &r->base, e) || hf_number(h, r->scaling, "factor", &r->factor, e) ||
+        hf_number(h, h->config, "rope_theta", &r->base, e) ||
+        hf_number(h, r->scaling, "factor", &r->factor, e) ||
         hf_number(h, h->config, "original_max_position_embeddings", &original, e) ||
         hf_number(h, r->scaling, "original_max_position_embeddings", &original, e))
         return e->code;
     if (r->dims > HEAD_LENGTH_MAX || !(partial > 0 && partial <= 1))
-        return hf_config_error(h, e, "heads of %lld numbers, of which a part of %g is rotated, cannot be", (long long)r->dims,
-                               partial);
+        return hf_config_error(h, e, "heads of %lld numbers, of which a part of %g is rotated, cannot be",
+                               (long long)r->dims, partial);
     r->dims = (int64_t)((double)r->dims * partial);
     r->original_context = original > 0 && original < INT32_MAX ? (int64_t)original : r->context;
     return 0;

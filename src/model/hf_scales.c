@@ -4,7 +4,8 @@
  *                             quantization_config's weight_block_size); multiplied, whatever its name says
  *     NAME.weight_scale       one for all, or one for each row (compressed-tensors, FBGEMM)
  *
- * Formats that pack several numbers into one are refused: they are results of a quantization, not its source. */
+ * Formats that pack several numbers into one are refused: they are results of a quantization, not its source.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,11 +27,14 @@ int hf_quantization_check(const struct hf *h, struct error *e)
     if (!q)
         return 0;
     for (size_t i = 0; method && i < ARRAY_LENGTH(readable); i++)
-        if (strcmp(readable[i].method, method) == 0 && (!readable[i].formats || (format && hf_listed(readable[i].formats, format))))
+        if (strcmp(readable[i].method, method) == 0 &&
+            (!readable[i].formats || (format && hf_listed(readable[i].formats, format))))
             return 0;
-    return hf_config_error(h, e, "its weights are quantized already (%.40s%s%.40s): start from the original checkpoint, of which"
-                           " this one was made", method ? method : "by a method without a name", format ? ", " : "",
-                           format ? format : "");
+    return hf_config_error(
+        h, e,
+        "its weights are quantized already (%.40s%s%.40s): start from the original checkpoint, of which"
+        " this one was made",
+        method ? method : "by a method without a name", format ? ", " : "", format ? format : "");
 }
 
 /* ----------------------------------------------------------------- finding */
@@ -78,10 +82,13 @@ int hf_scales_find(struct hf *h, const struct stored_tensor *t, struct hf_scales
 {
     *s = (struct hf_scales){.stored = t->dtype->bytes == 1 ? find_scales(h, t) : NULL};
     if (!s->stored)
-        return t->dtype->integer ? hf_stored_error(t, e, "holds whole numbers without scales, which no weight does") : 0;
+        return t->dtype->integer
+                   ? hf_stored_error(t, e, "holds whole numbers without scales, which no weight does")
+                   : 0;
     hf_use(h, s->stored);
     if (t->dims == 2 && measure(h, t, s))
         return 0;
-    return hf_stored_error(s->stored, e, "does not fit the shape of its weight and the block size that config.json gives"
+    return hf_stored_error(s->stored, e,
+                           "does not fit the shape of its weight and the block size that config.json gives"
                            " (quantization_config, weight_block_size)");
 }

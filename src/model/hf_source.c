@@ -52,22 +52,25 @@ static int64_t turned_rows(const struct hf *h, const struct hf_name *n, int64_t 
 
 static int check_dims(const struct hf_name *n, const struct stored_tensor *t, struct error *e)
 {
-    if (is_mxfp4(n) && (t->dims != MX_DIMS || t->shape[MX_DIMS - 1] != MX_BYTES || strcmp(t->dtype->name, "U8") != 0))
+    if (is_mxfp4(n) &&
+        (t->dims != MX_DIMS || t->shape[MX_DIMS - 1] != MX_BYTES || strcmp(t->dtype->name, "U8") != 0))
         return hf_stored_error(t, e, "does not hold blocks of %d bytes", MX_BYTES);
     if (!is_mxfp4(n) && (t->dims < 1 || t->dims > 3))
         return hf_stored_error(t, e, "has %d dimensions, which no weight has", t->dims);
     return t->elements ? 0 : hf_stored_error(t, e, "is empty");
 }
 
-static int check_rows(const struct hf *h, const struct hf_name *n, const struct stored_tensor *t, struct error *e)
+static int check_rows(const struct hf *h, const struct hf_name *n, const struct stored_tensor *t,
+                      struct error *e)
 {
     struct shape s = shape_of(n, t);
     int64_t heads = heads_of(h, n), head = turned_rows(h, n, s.rows);
     if (n->turn && h->arch->rope == ROPE_ADJACENT && (s.rows % heads || head % 2))
-        return hf_stored_error(t, e, "has %lld rows, which do not divide into %lld heads of pairs", (long long)s.rows,
-                               (long long)heads);
+        return hf_stored_error(t, e, "has %lld rows, which do not divide into %lld heads of pairs",
+                               (long long)s.rows, (long long)heads);
     if (n->rows && s.stored_rows % 2)
-        return hf_stored_error(t, e, "has %lld rows, which do not divide into two kinds", (long long)s.stored_rows);
+        return hf_stored_error(t, e, "has %lld rows, which do not divide into two kinds",
+                               (long long)s.stored_rows);
     return 0;
 }
 
@@ -130,7 +133,8 @@ static int add_parts(struct hf *h, const struct stored_tensor *t, const struct s
 {
     for (int64_t i = 0; i < s->parts; i++) {
         int64_t at = i * s->stored_rows * s->columns + first;
-        parts[i] = (struct source_part){.data = t->data + at * t->dtype->bytes, .path = t->path, .name = t->name};
+        parts[i] =
+            (struct source_part){.data = t->data + at * t->dtype->bytes, .path = t->path, .name = t->name};
     }
     return add_scales(h, t, source, parts, e);
 }
@@ -147,7 +151,9 @@ static int add_mxfp4_parts(struct hf *h, const struct stored_tensor *t, const st
     hf_use(h, scales);
     for (int64_t i = 0; i < s->parts; i++) {
         int64_t block = (i * s->stored_rows * s->columns + first) / MX_NUMBERS;
-        parts[i] = (struct source_part){.data = t->data + block * MX_BYTES, .scales = scales->data + block, .path = t->path,
+        parts[i] = (struct source_part){.data = t->data + block * MX_BYTES,
+                                        .scales = scales->data + block,
+                                        .path = t->path,
                                         .name = t->name};
     }
     return 0;
@@ -177,7 +183,8 @@ int hf_source_make(struct hf *h, const struct hf_name *n, const struct stored_te
     int64_t first = place_rows(n, &s, source);
     for (int i = 0; i < count; i++) {
         struct source_part *parts = source->parts + i * s.parts;
-        if (source->mxfp4 ? add_mxfp4_parts(h, t[i], &s, first, parts, e) : add_parts(h, t[i], &s, first, source, parts, e))
+        if (source->mxfp4 ? add_mxfp4_parts(h, t[i], &s, first, parts, e)
+                          : add_parts(h, t[i], &s, first, source, parts, e))
             return e->code;
     }
     return 0;

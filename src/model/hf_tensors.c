@@ -1,6 +1,6 @@
-/* The tensors of the GGUF model that a folder stands for: each name of the table is looked up among the stored tensors,
- * and what is found is described by a source. What is stored and found by no name is an error: a tensor left out
- * without a word would make another model. */
+/* The tensors of the GGUF model that a folder stands for: each name of the table is looked up among the
+ * stored tensors, and what is found is described by a source. What is stored and found by no name is an
+ * error: a tensor left out without a word would make another model. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,9 +29,16 @@ void hf_tensor_computed(struct hf *h, const char *name, const float *x, int64_t 
     struct source_part *p = arena_alloc(&h->arena, sizeof *p);
     const struct quant_type *f32 = quant_type(QUANT_F32);
     *p = (struct source_part){.data = (const unsigned char *)x, .name = name};
-    *s = (struct tensor_source){.type = f32, .dtype = dtype_named("F32"), .columns = n, .rows = 1, .row_stride = n,
-                                .column_stride = 1, .parts = p, .part_count = 1};
-    add_tensor(h, &(struct hf_tensor){.name = name, .type = f32, .dims = 1, .shape = {n, 1, 1, 1}, .source = s});
+    *s = (struct tensor_source){.type = f32,
+                                .dtype = dtype_named("F32"),
+                                .columns = n,
+                                .rows = 1,
+                                .row_stride = n,
+                                .column_stride = 1,
+                                .parts = p,
+                                .part_count = 1};
+    add_tensor(h,
+               &(struct hf_tensor){.name = name, .type = f32, .dims = 1, .shape = {n, 1, 1, 1}, .source = s});
 }
 
 /* ----------------------------------------------------------------------- finding */
@@ -50,8 +57,10 @@ static int find_experts(struct finder *f, const struct hf_name *n, int layer, co
         if (!t[i] && i == 0)
             return 0;
         if (!t[i])
-            return error_set(f->e, ERROR_FAILED, "cannot read %s: the tensor %s is missing, the config says %d experts; get"
-                             " the checkpoint again", f->h->folder, name, f->experts);
+            return error_set(f->e, ERROR_FAILED,
+                             "cannot read %s: the tensor %s is missing, the config says %d experts; get"
+                             " the checkpoint again",
+                             f->h->folder, name, f->experts);
         if (!is_alike(t[0], t[i]))
             return hf_stored_error(t[i], f->e, "differs from expert 0's in shape or number format");
         hf_use(f->h, t[i]);
@@ -131,8 +140,8 @@ static bool has_tensor(const struct hf *h, const char *name)
 
 static int missing(const struct finder *f, const char *stored)
 {
-    return error_set(f->e, ERROR_FAILED, "cannot read %s: the tensor %s is missing; get the checkpoint again", f->h->folder,
-                     stored);
+    return error_set(f->e, ERROR_FAILED, "cannot read %s: the tensor %s is missing; get the checkpoint again",
+                     f->h->folder, stored);
 }
 
 /* A name that some layers have, all must have. Where there are experts, not every layer has them. */
@@ -179,8 +188,11 @@ static int check_unused(const struct finder *f)
     const struct hf *h = f->h;
     for (int i = 0; i < h->stored_count; i++)
         if (!h->used[i] && !hf_name_left_out(h->stored[i]->name))
-            return hf_stored_error(h->stored[i], f->e, "has no place in a %s model of GGUF: the checkpoint is of a variant that this"
-                          " version does not know", h->arch->title);
+            return hf_stored_error(
+                h->stored[i], f->e,
+                "has no place in a %s model of GGUF: the checkpoint is of a variant that this"
+                " version does not know",
+                h->arch->title);
     return 0;
 }
 
@@ -198,13 +210,15 @@ static int read_counts(struct finder *f)
 {
     int64_t layers = 0, experts = 0;
     struct hf *h = f->h;
-    if (hf_integer(h, "num_hidden_layers", &layers, f->e) || hf_integer(h, "num_attention_heads", &h->heads, f->e) ||
+    if (hf_integer(h, "num_hidden_layers", &layers, f->e) ||
+        hf_integer(h, "num_attention_heads", &h->heads, f->e) ||
         hf_integer(h, "num_key_value_heads num_attention_heads", &h->kv_heads, f->e) ||
         hf_integer(h, "num_local_experts num_experts", &experts, f->e))
         return f->e->code;
     if (layers < 1 || layers > LAYERS_MAX || experts > EXPERTS_MAX || h->heads < 1 || h->kv_heads < 1)
-        return hf_config_error(h, f->e, "%lld layers of %lld heads, %lld for keys and values, and %lld experts cannot be",
-                               (long long)layers, (long long)h->heads, (long long)h->kv_heads, (long long)experts);
+        return hf_config_error(
+            h, f->e, "%lld layers of %lld heads, %lld for keys and values, and %lld experts cannot be",
+            (long long)layers, (long long)h->heads, (long long)h->kv_heads, (long long)experts);
     f->layers = (int)layers;
     f->experts = (int)experts;
     return 0;
@@ -215,7 +229,8 @@ int hf_tensors_find(struct hf *h, struct error *e)
     int count = 0;
     while (hf_name_at(count))
         count++;
-    struct finder f = {.h = h, .e = e, .prefix = find_prefix(h), .found = arena_alloc(&h->arena, count * sizeof *f.found)};
+    struct finder f = {
+        .h = h, .e = e, .prefix = find_prefix(h), .found = arena_alloc(&h->arena, count * sizeof *f.found)};
     if (read_counts(&f) || find_all(&f) || check_layers(&f) || check_needed(&f) || check_unused(&f))
         return e->code;
     return 0;

@@ -9,8 +9,8 @@
 #include "base/json.h"
 #include "base/str.h"
 
-/* The reference reader takes headers of up to 100 MB; those of real files stay below 10. A tree of JSON values takes
- * many times its text, so a lie should cost less. */
+/* The reference reader takes headers of up to 100 MB; those of real files stay below 10. A tree of JSON
+ * values takes many times its text, so a lie should cost less. */
 enum { HEADER_MAX = 32 << 20, NAME_MAX_LENGTH = 512 };
 
 struct reader {
@@ -21,7 +21,8 @@ struct reader {
 
 /* ------------------------------------------------------------------- errors */
 
-static int damaged(const struct reader *r, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static int damaged(const struct reader *r, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* "cannot read FILE: the tensor NAME: TEXT". */
 static int damaged(const struct reader *r, const char *name, const char *fmt, ...)
@@ -50,9 +51,10 @@ static int read_dtype(const struct reader *r, const json_t *value, struct stored
     char printable[40];
     snprintf(printable, sizeof printable, "%s", name);
     text_make_printable(printable);
-    return error_set(r->e, ERROR_FAILED, "cannot read %s: the tensor %.100s has the number format %s, which this version"
-                     " does not know; start from the original checkpoint in BF16, F16 or F32", r->file->map.path,
-                     t->name, printable);
+    return error_set(r->e, ERROR_FAILED,
+                     "cannot read %s: the tensor %.100s has the number format %s, which this version"
+                     " does not know; start from the original checkpoint in BF16, F16 or F32",
+                     r->file->map.path, t->name, printable);
 }
 
 static int read_shape(const struct reader *r, const json_t *value, struct stored_tensor *t)
@@ -83,11 +85,12 @@ static int read_offsets(const struct reader *r, const json_t *value, struct stor
     if (begin < 0 || end < begin)
         return damaged(r, t->name, "its data_offsets %" PRId64 " and %" PRId64 " cannot be", begin, end);
     if ((uint64_t)end > r->data_bytes)
-        return damaged(r, t->name, "its data ends at %" PRId64 ", but the file holds %" PRIu64 " bytes of data", end,
+        return damaged(r, t->name,
+                       "its data ends at %" PRId64 ", but the file holds %" PRIu64 " bytes of data", end,
                        r->data_bytes);
     if (__builtin_mul_overflow(t->elements, (int64_t)t->dtype->bytes, &bytes) || bytes != end - begin)
-        return damaged(r, t->name, "%" PRId64 " elements of %s do not fill its %" PRId64 " bytes", t->elements,
-                       t->dtype->name, end - begin);
+        return damaged(r, t->name, "%" PRId64 " elements of %s do not fill its %" PRId64 " bytes",
+                       t->elements, t->dtype->name, end - begin);
     t->bytes = (uint64_t)bytes;
     t->data = r->file->map.data + r->file->data_offset + begin;
     return 0;
@@ -139,15 +142,16 @@ static int check_cover(const struct reader *r)
     for (int i = 0; i < s->count; i++) {
         const struct stored_tensor *t = &s->tensors[i];
         if (t->data < at)
-            return damaged(r, t->name, "its data begins at %td, within that of %.100s, which ends at %td", t->data - data,
-                           s->tensors[i - 1].name, at - data);
+            return damaged(r, t->name, "its data begins at %td, within that of %.100s, which ends at %td",
+                           t->data - data, s->tensors[i - 1].name, at - data);
         if (t->data > at)
-            return damaged(r, t->name, "its data begins at %td, but the data before it ends at %td", t->data - data,
-                           at - data);
+            return damaged(r, t->name, "its data begins at %td, but the data before it ends at %td",
+                           t->data - data, at - data);
         at += t->bytes;
     }
     if ((uint64_t)(at - data) != r->data_bytes)
-        return damaged(r, NULL, "its tensors take %td bytes, but %" PRIu64 " follow the header", at - data, r->data_bytes);
+        return damaged(r, NULL, "its tensors take %td bytes, but %" PRIu64 " follow the header", at - data,
+                       r->data_bytes);
     return 0;
 }
 
@@ -167,14 +171,15 @@ static int read_length(const struct reader *r, uint64_t *length)
         if (map->size >= 4 && memcmp(map->data, strangers[i].magic, 4) == 0)
             return error_set(r->e, ERROR_FAILED, "cannot read %s: %s", map->path, strangers[i].what);
     if (map->size < sizeof *length)
-        return damaged(r, NULL, "it has %" PRIu64 " bytes, fewer than the length of a header takes", map->size);
+        return damaged(r, NULL, "it has %" PRIu64 " bytes, fewer than the length of a header takes",
+                       map->size);
     memcpy(length, map->data, sizeof *length);
     if (*length > map->size - sizeof *length)
-        return damaged(r, NULL, "offset 0: its header would take %" PRIu64 " bytes, but %" PRIu64 " follow", *length,
-                       map->size - sizeof *length);
+        return damaged(r, NULL, "offset 0: its header would take %" PRIu64 " bytes, but %" PRIu64 " follow",
+                       *length, map->size - sizeof *length);
     if (*length > HEADER_MAX)
-        return damaged(r, NULL, "offset 0: its header would take %" PRIu64 " bytes, at most %d can be", *length,
-                       HEADER_MAX);
+        return damaged(r, NULL, "offset 0: its header would take %" PRIu64 " bytes, at most %d can be",
+                       *length, HEADER_MAX);
     return 0;
 }
 
@@ -187,12 +192,15 @@ static int read_header(struct reader *r)
     s->data_offset = sizeof length + length;
     r->data_bytes = s->map.size - s->data_offset;
     json_error_t je;
-    json_t *header = json_loadb((const char *)s->map.data + sizeof length, length, JSON_REJECT_DUPLICATES, &je);
+    json_t *header =
+        json_loadb((const char *)s->map.data + sizeof length, length, JSON_REJECT_DUPLICATES, &je);
     if (!header) {
         text_make_printable(je.text);
-        return damaged(r, NULL, "its header is no JSON: offset %zu: %s", sizeof length + je.position, je.text);
+        return damaged(r, NULL, "its header is no JSON: offset %zu: %s", sizeof length + je.position,
+                       je.text);
     }
-    int rc = json_is_object(header) ? read_tensors(r, header) : damaged(r, NULL, "its header is no JSON object");
+    int rc =
+        json_is_object(header) ? read_tensors(r, header) : damaged(r, NULL, "its header is no JSON object");
     json_decref(header);
     return rc ? rc : check_cover(r);
 }
@@ -206,7 +214,8 @@ int safetensors_open(struct safetensors *s, const char *path, struct error *e)
     return read_header(&r);
 }
 
-int safetensors_parse(struct safetensors *s, const void *bytes, uint64_t size, const char *name, struct error *e)
+int safetensors_parse(struct safetensors *s, const void *bytes, uint64_t size, const char *name,
+                      struct error *e)
 {
     *s = (struct safetensors){0};
     s->map = (struct file_map){.data = bytes, .size = size, .path = arena_strdup(&s->arena, name)};

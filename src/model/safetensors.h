@@ -1,11 +1,12 @@
 /* One safetensors file, mapped. Layout: https://github.com/huggingface/safetensors#format
  *
  *     length of the header, u64 little endian | header, JSON | data
- *     {"__metadata__": {...}, "NAME": {"dtype": "BF16", "shape": [4096, 4096], "data_offsets": [begin, end]}, ...}
+ *     {"__metadata__": {...}, "NAME": {"dtype": "BF16", "shape": [4096, 4096], "data_offsets": [begin, end]},
+ * ...}
  *
- * Offsets count from the start of the data. Everything is checked before use: the header's length against the file;
- * names that are there twice; number formats; shapes against the bytes; that the tensors cover the data without holes,
- * overlaps and rest, as the format demands. Everything here lives until safetensors_close. */
+ * Offsets count from the start of the data. Everything is checked before use: the header's length against the
+ * file; names that are there twice; number formats; shapes against the bytes; that the tensors cover the data
+ * without holes, overlaps and rest, as the format demands. Everything here lives until safetensors_close. */
 #ifndef MODEL_SAFETENSORS_H
 #define MODEL_SAFETENSORS_H
 
@@ -40,7 +41,8 @@ struct safetensors {
 
 int safetensors_open(struct safetensors *s, const char *path, struct error *e);
 /* The same over bytes in memory, which must outlive `s`; `name` is what errors call them. */
-int safetensors_parse(struct safetensors *s, const void *bytes, uint64_t size, const char *name, struct error *e);
+int safetensors_parse(struct safetensors *s, const void *bytes, uint64_t size, const char *name,
+                      struct error *e);
 /* After success or failure of either. */
 void safetensors_close(struct safetensors *s);
 

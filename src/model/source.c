@@ -34,7 +34,8 @@ static int64_t turned(const struct tensor_source *s, int64_t row)
     return row - k + k % 2 * (n / 2) + k / 2;
 }
 
-const struct source_part *source_place(const struct tensor_source *s, int64_t element, int64_t *row, int64_t *column)
+const struct source_part *source_place(const struct tensor_source *s, int64_t element, int64_t *row,
+                                       int64_t *column)
 {
     struct run r = run_at(s, element, 1);
     *row = turned(s, r.row);
@@ -109,16 +110,19 @@ static bool is_whole(const struct tensor_source *s)
 
 const unsigned char *source_direct(const struct tensor_source *s)
 {
-    if (s->mxfp4 || s->dtype->gguf != (int)s->type->id || s->add != 0 || s->head_rows || s->column_stride != 1 ||
-        s->row_stride != s->columns || !is_aligned(s->parts[0].data, s->dtype) || !is_whole(s))
+    if (s->mxfp4 || s->dtype->gguf != (int)s->type->id || s->add != 0 || s->head_rows ||
+        s->column_stride != 1 || s->row_stride != s->columns || !is_aligned(s->parts[0].data, s->dtype) ||
+        !is_whole(s))
         return NULL;
     return s->parts[0].data;
 }
 
 /* ----------------------------------------------------------- stored transposed */
 
-/* Element c of `n` neighbouring rows, which stand near each other: decoded together. to[i * columns] is row i's. */
-static void read_across(const struct tensor_source *s, const struct run *r, int64_t n, int64_t column, float *to)
+/* Element c of `n` neighbouring rows, which stand near each other: decoded together. to[i * columns] is row
+ * i's. */
+static void read_across(const struct tensor_source *s, const struct run *r, int64_t n, int64_t column,
+                        float *to)
 {
     float near[CHUNK];
     int64_t most = CHUNK / s->row_stride;
@@ -130,7 +134,8 @@ static void read_across(const struct tensor_source *s, const struct run *r, int6
     }
 }
 
-/* Whole rows of one part at once where they are whole, so that the stored tensor is read along its own rows. */
+/* Whole rows of one part at once where they are whole, so that the stored tensor is read along its own rows.
+ */
 static void read_transposed(const struct tensor_source *s, int64_t first, int64_t count, float *x)
 {
     while (count > 0) {
@@ -214,8 +219,10 @@ static int64_t row_bytes(const struct tensor_source *s)
     return s->mxfp4 ? s->row_stride / 2 : s->row_stride * s->dtype->bytes;
 }
 
-/* Rows that end within the range, by whole heads where heads are turned: the rows of one are spread over it. */
-static void advise(const struct tensor_source *s, int64_t first, int64_t count, void (*hint)(const void *, size_t))
+/* Rows that end within the range, by whole heads where heads are turned: the rows of one are spread over it.
+ */
+static void advise(const struct tensor_source *s, int64_t first, int64_t count,
+                   void (*hint)(const void *, size_t))
 {
     int64_t unit = s->head_rows ? s->head_rows : 1;
     int64_t from = first / s->columns / unit * unit, to = (first + count) / s->columns / unit * unit;

@@ -1,14 +1,16 @@
-/* Where the numbers of a GGUF tensor come from in a checkpoint folder: which stored tensors, in which order of rows,
- * in which number format, with which scales. A description, read by one function: what architectures do differently is
- * data.
+/* Where the numbers of a GGUF tensor come from in a checkpoint folder: which stored tensors, in which order
+ * of rows, in which number format, with which scales. A description, read by one function: what architectures
+ * do differently is data.
  *
- * Element i of the GGUF tensor stands in row i / columns, column i % columns. So many rows belong to each part (the
- * experts of a layer are parts, one after another). Row r of a part is, in the stored tensor, row s = turned(r), and
+ * Element i of the GGUF tensor stands in row i / columns, column i % columns. So many rows belong to each
+ * part (the experts of a layer are parts, one after another). Row r of a part is, in the stored tensor, row s
+ * = turned(r), and
  *
  *     x[r][c] = stored[s * row_stride + c * column_stride] * scales[s / block_rows][c / block_columns] + add
  *
- * turned() is r itself, or the order of rotary pairs: Hugging Face rotates (i, i + n/2) of a head's n rows, and some
- * architectures of GGUF rotate neighbours (2i, 2i + 1), so that row 2i + j of a head is stored as row j * n/2 + i. */
+ * turned() is r itself, or the order of rotary pairs: Hugging Face rotates (i, i + n/2) of a head's n rows,
+ * and some architectures of GGUF rotate neighbours (2i, 2i + 1), so that row 2i + j of a head is stored as
+ * row j * n/2 + i. */
 #ifndef MODEL_SOURCE_H
 #define MODEL_SOURCE_H
 
@@ -20,7 +22,8 @@
 struct source_part {
     const unsigned char *data;
     const unsigned char *scales;    /* NULL: none */
-    const char *path, *name;        /* file and stored tensor, for errors; NULL path: `data` is computed, not mapped */
+    const char *path,
+        *name; /* file and stored tensor, for errors; NULL path: `data` is computed, not mapped */
 };
 
 struct tensor_source {
@@ -32,17 +35,19 @@ struct tensor_source {
     const struct dtype *scale_dtype;
     int64_t block_rows, block_columns, scale_columns;
     float add;
-    /* GPT-OSS: `data` holds the 16 bytes of each block of 32, element 2i in the lower half of byte i and 2i + 1 in the
-     * upper, `scales` a byte for each; GGUF has i and i + 16 in a byte, after the scale. */
+    /* GPT-OSS: `data` holds the 16 bytes of each block of 32, element 2i in the lower half of byte i and 2i +
+     * 1 in the upper, `scales` a byte for each; GGUF has i and i + 16 in a byte, after the scale. */
     bool mxfp4;
     struct source_part *parts;
     int part_count;
 };
 
-/* Where the numbers stand in order and in the GGUF tensor's type, so that nothing is left to do; else NULL. */
+/* Where the numbers stand in order and in the GGUF tensor's type, so that nothing is left to do; else NULL.
+ */
 const unsigned char *source_direct(const struct tensor_source *s);
 /* The part that an element belongs to, and its row there, as stored, and column. */
-const struct source_part *source_place(const struct tensor_source *s, int64_t element, int64_t *row, int64_t *column);
+const struct source_part *source_place(const struct tensor_source *s, int64_t element, int64_t *row,
+                                       int64_t *column);
 /* As tensor_read and so on of model.h; `first` and `count` are multiples of the type's block. */
 void source_read(const struct tensor_source *s, int64_t first, int64_t count, float *x);
 /* In the GGUF tensor's type. */

@@ -69,6 +69,13 @@ static inline uint16_t bf16_from_float(float f)
     return (bits & 0x7fffffff) > 0x7f800000 ? quiet : rounded;
 }
 
+/* E8M0: an exponent alone, 2^(e - 127), as blocks in microscaling formats have for a scale. A float's own exponent, but
+ * for 0, which is a denormal, and 255, which is NaN. */
+static inline float e8m0_to_float(uint8_t e)
+{
+    return float_from_bits(e == 0 ? 0x00400000 : e == 255 ? 0x7fc00000 : (uint32_t)e << 23);
+}
+
 /* A block's scale as it is stored: kept finite where a float overflows the half, so that a block of huge
  * values is wrong by its size only and not infinite. */
 static inline uint16_t half_scale(float f)

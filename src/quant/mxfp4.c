@@ -21,17 +21,11 @@ static_assert(sizeof(struct block_mxfp4) == 17, "MXFP4 is 17 bytes");
 /* S EE M: 1 and 3 halves between the powers of two, and one half below them. */
 static const float levels[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6};
 
-/* 2^(e - 127) for every e: e is a float's exponent, but for 0, which is a denormal, and 255, which is NaN. */
-static float power(uint8_t e)
-{
-    return float_from_bits(e == 0 ? 0x00400000 : e == 255 ? 0x7fc00000 : (uint32_t)e << 23);
-}
-
 static void decode(const void *blocks, float *restrict x, int64_t n)
 {
     const struct block_mxfp4 *b = blocks;
     for (; n > 0; n -= QUANT_BLOCK, x += QUANT_BLOCK, b++) {
-        float d = power(b->e);
+        float d = e8m0_to_float(b->e);
         for (int j = 0; j < QUANT_BLOCK / 2; j++) {
             x[j] = d * levels[b->qs[j] & 15];
             x[j + QUANT_BLOCK / 2] = d * levels[b->qs[j] >> 4];
@@ -52,7 +46,7 @@ static int code(float v)
 /* Σ weight · (what is lost)² of a block with the scale 2^(e - 127). */
 static double loss(const float *x, const float *weight, int e)
 {
-    float scale = power((uint8_t)e), inverse = 1 / scale;
+    float scale = e8m0_to_float((uint8_t)e), inverse = 1 / scale;
     double sum = 0;
     for (int j = 0; j < QUANT_BLOCK; j++) {
         double error = x[j] - scale * levels[code(x[j] * inverse)];
@@ -85,7 +79,7 @@ static void encode(const float *x, const float *weight, void *blocks, int64_t n)
     struct block_mxfp4 *b = blocks;
     for (int64_t i = 0; i < n; i += QUANT_BLOCK, x += QUANT_BLOCK, b++) {
         b->e = (uint8_t)best_exponent(x, weight ? weight + i : NULL);
-        float inverse = 1 / power(b->e);
+        float inverse = 1 / e8m0_to_float(b->e);
         for (int j = 0; j < QUANT_BLOCK / 2; j++)
             b->qs[j] = (uint8_t)(code(x[j] * inverse) | code(x[j + QUANT_BLOCK / 2] * inverse) << 4);
     }

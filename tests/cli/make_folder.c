@@ -1,6 +1,7 @@
-/* make_folder IN.gguf FOLDER [PARTS]: the checkpoint folder that a Llama GGUF file with a byte-level vocabulary could
- * have come from: config.json, safetensors (in so many parts, with an index) and tokenizer.json. Weights of F16 stay as
- * they are; so what is made of the folder must equal what is made of the file. */
+/* make_folder IN.gguf FOLDER [PARTS]: the checkpoint folder that a Llama GGUF file with a byte-level
+ * vocabulary could have come from: config.json, safetensors (in so many parts, with an index) and
+ * tokenizer.json. Weights of F16 stay as they are; so what is made of the folder must equal what is made of
+ * the file. */
 #include "tests/unit/unit.h"
 
 #include <jansson.h>
@@ -12,10 +13,13 @@
 
 static struct error e;
 
-static const struct { const char *gguf, *stored; } names[] = {
-    {"attn_norm", "input_layernorm"}, {"ffn_norm", "post_attention_layernorm"}, {"attn_q", "self_attn.q_proj"},
-    {"attn_k", "self_attn.k_proj"},   {"attn_v", "self_attn.v_proj"},           {"attn_output", "self_attn.o_proj"},
-    {"ffn_gate", "mlp.gate_proj"},    {"ffn_up", "mlp.up_proj"},                {"ffn_down", "mlp.down_proj"},
+static const struct { const char *gguf, *stored;
+} names[] = {
+    {"attn_norm", "input_layernorm"}, {"ffn_norm", "post_attention_layernorm"},
+    {"attn_q", "self_attn.q_proj"},   {"attn_k", "self_attn.k_proj"},
+    {"attn_v", "self_attn.v_proj"},   {"attn_output", "self_attn.o_proj"},
+    {"ffn_gate", "mlp.gate_proj"},    {"ffn_up", "mlp.up_proj"},
+    {"ffn_down", "mlp.down_proj"},
 };
 
 /* free() it. */
@@ -68,7 +72,8 @@ static void put_weights(const struct model *m, const char *folder, int parts)
     json_t *map = json_object();
     for (int p = 0; p < parts; p++) {
         struct stored_file f = {0};
-        char *file = parts == 1 ? xstrdup("model.safetensors") : xasprintf("model-%05d-of-%05d.safetensors", p + 1, parts);
+        char *file = parts == 1 ? xstrdup("model.safetensors")
+                                : xasprintf("model-%05d-of-%05d.safetensors", p + 1, parts);
         for (int i = m->tensor_count * p / parts; i < m->tensor_count * (p + 1) / parts; i++) {
             char *name = stored_name(&m->tensors[i]);
             add(&f, m, &m->tensors[i], name);
@@ -92,11 +97,12 @@ static void put_config(const struct model *m, const char *folder)
 {
     const struct hparams *hp = &m->hp;
     const struct layer_shape *l = &hp->layer[0];
-    json_t *j = json_pack("{s:[s],s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:f,s:f,s:i,s:b}", "architectures", "LlamaForCausalLM",
-                          "model_type", "llama", "hidden_size", hp->embd, "intermediate_size", l->ffn, "num_hidden_layers",
-                          hp->layers, "num_attention_heads", l->heads, "num_key_value_heads", l->kv_heads, "head_dim",
-                          l->key_length, "max_position_embeddings", hp->context, "rms_norm_eps", hp->norm_eps, "rope_theta",
-                          hp->rope_base, "vocab_size", hp->vocab, "tie_word_embeddings", !model_tensor(m, "output.weight"));
+    json_t *j = json_pack(
+        "{s:[s],s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:f,s:f,s:i,s:b}", "architectures", "LlamaForCausalLM",
+        "model_type", "llama", "hidden_size", hp->embd, "intermediate_size", l->ffn, "num_hidden_layers",
+        hp->layers, "num_attention_heads", l->heads, "num_key_value_heads", l->kv_heads, "head_dim",
+        l->key_length, "max_position_embeddings", hp->context, "rms_norm_eps", hp->norm_eps, "rope_theta",
+        hp->rope_base, "vocab_size", hp->vocab, "tie_word_embeddings", !model_tensor(m, "output.weight"));
     char *text = json_dumps(j, JSON_INDENT(1));
     folder_text(folder, "config.json", text);
     free(text);
@@ -127,13 +133,15 @@ static void put_tokenizer(const struct model *m, const char *folder)
     json_array_foreach(tokens, i, token) {
         json_object_set_new(vocab, json_string_value(token), json_integer((json_int_t)i));
         if (gguf_item(types, i) == 3) /* control */
-            json_array_append_new(added, json_pack("{s:i,s:O,s:b,s:b,s:b,s:b,s:b}", "id", (int)i, "content", token, "special", 1,
-                                                   "single_word", 0, "lstrip", 0, "rstrip", 0, "normalized", 0));
+            json_array_append_new(added, json_pack("{s:i,s:O,s:b,s:b,s:b,s:b,s:b}", "id", (int)i, "content",
+                                                   token, "special", 1, "single_word", 0, "lstrip", 0,
+                                                   "rstrip", 0, "normalized", 0));
     }
-    json_t *j = json_pack("{s:s,s:o,s:n,s:{s:s,s:b,s:b,s:b},s:n,s:{s:s},s:{s:s,s:o,s:o}}", "version", "1.0", "added_tokens",
-                          added, "normalizer", "pre_tokenizer", "type", "ByteLevel", "add_prefix_space", 0, "trim_offsets", 1,
-                          "use_regex", 1, "post_processor", "decoder", "type", "ByteLevel", "model", "type", "BPE", "vocab",
-                          vocab, "merges", texts(m, "tokenizer.ggml.merges"));
+    json_t *j = json_pack("{s:s,s:o,s:n,s:{s:s,s:b,s:b,s:b},s:n,s:{s:s},s:{s:s,s:o,s:o}}", "version", "1.0",
+                          "added_tokens", added, "normalizer", "pre_tokenizer", "type", "ByteLevel",
+                          "add_prefix_space", 0, "trim_offsets", 1, "use_regex", 1, "post_processor",
+                          "decoder", "type", "ByteLevel", "model", "type", "BPE", "vocab", vocab, "merges",
+                          texts(m, "tokenizer.ggml.merges"));
     char *text = json_dumps(j, 0);
     folder_text(folder, "tokenizer.json", text);
     free(text);

@@ -1,5 +1,5 @@
-/* A checkpoint folder: an input is config.json, a NUL byte, and model.safetensors. What can be opened must also be
- * readable, to its last number. */
+/* A checkpoint folder: an input is config.json, a NUL byte, and model.safetensors. What can be opened must
+ * also be readable, to its last number. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>

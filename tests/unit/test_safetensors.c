@@ -44,7 +44,8 @@ static void reads_names_shapes_and_data(void **state)
 static void decodes_eight_bits(void **state)
 {
     (void)state;
-    /* OCP 8-bit Floating Point Specification, table 2: 448 is the largest, 2^-6 the smallest normal, 2^-9 the smallest. */
+    /* OCP 8-bit Floating Point Specification, table 2: 448 is the largest, 2^-6 the smallest normal, 2^-9 the
+     * smallest. */
     const unsigned char e4m3[] = {0x00, 0x80, 0x38, 0xb8, 0x7e, 0x08, 0x07, 0x01, 0x7f, 0xff};
     const unsigned char e5m2[] = {0x3c, 0xc0, 0x7b, 0x04, 0x01};
     const unsigned char e8m0[] = {127, 128, 0, 255};

@@ -21,8 +21,13 @@ static int count_up(void **state)
 static struct tensor_source source_of(struct source_part *part, int64_t rows, int64_t columns)
 {
     *part = (struct source_part){.data = (const unsigned char *)stored, .path = "x", .name = "x"};
-    return (struct tensor_source){.type = quant_type(QUANT_F32), .dtype = dtype_named("F32"), .columns = columns,
-                                  .rows = rows, .row_stride = columns, .column_stride = 1, .parts = part,
+    return (struct tensor_source){.type = quant_type(QUANT_F32),
+                                  .dtype = dtype_named("F32"),
+                                  .columns = columns,
+                                  .rows = rows,
+                                  .row_stride = columns,
+                                  .column_stride = 1,
+                                  .parts = part,
                                   .part_count = 1};
 }
 
@@ -92,8 +97,14 @@ static void transposed(void **state)
     (void)state;
     struct source_part parts[2] = {{.data = (const unsigned char *)stored, .path = "x"},
                                    {.data = (const unsigned char *)(stored + 70), .path = "x"}};
-    struct tensor_source s = {.type = quant_type(QUANT_F32), .dtype = dtype_named("F32"), .columns = 7, .rows = 5,
-                              .row_stride = 2, .column_stride = 10, .parts = parts, .part_count = 2};
+    struct tensor_source s = {.type = quant_type(QUANT_F32),
+                              .dtype = dtype_named("F32"),
+                              .columns = 7,
+                              .rows = 5,
+                              .row_stride = 2,
+                              .column_stride = 10,
+                              .parts = parts,
+                              .part_count = 2};
     float x[70];
     read_all(&s, 70, x);
     for (int p = 0; p < 2; p++)
@@ -123,8 +134,14 @@ static void parts_one_after_another(void **state)
     struct source_part parts[3];
     for (int i = 0; i < 3; i++)
         parts[i] = (struct source_part){.data = (const unsigned char *)(stored + 100 * i), .path = "x"};
-    struct tensor_source s = {.type = quant_type(QUANT_F32), .dtype = dtype_named("F32"), .columns = 4, .rows = 2,
-                              .row_stride = 4, .column_stride = 1, .parts = parts, .part_count = 3};
+    struct tensor_source s = {.type = quant_type(QUANT_F32),
+                              .dtype = dtype_named("F32"),
+                              .columns = 4,
+                              .rows = 2,
+                              .row_stride = 4,
+                              .column_stride = 1,
+                              .parts = parts,
+                              .part_count = 3};
     float x[24];
     read_all(&s, 24, x);
     for (int i = 0; i < 24; i++)
