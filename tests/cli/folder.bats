@@ -94,3 +94,11 @@ value() { # of a key in the JSON on stdin
     [[ $output == *"is the input"* ]]
     [ "$(sha256sum model/*)" = "$before" ]
 }
+
+@test "the wizard walks over a folder" {
+    mkdir out
+    printf '%s\n' 'size 100 30' 'key Enter' 'save out/model' 'key Enter' 'key Enter' 'save out/estimates' >script
+    TERM=xterm-256color "$QUANTWIZ" model --machine "$top_srcdir/tests/machines/workstation.yaml" --script script
+    grep -q 'architecture   Llama' out/model
+    grep -q 'convert to F16' out/estimates
+}
