@@ -80,6 +80,8 @@ static int check_rows(const struct hf *h, const struct hf_name *n, const struct 
 static int gguf_shape(const struct shape *s, int64_t parts, int64_t shape[4])
 {
     int dims = 0;
+    for (int d = 0; d < 4; d++)
+        shape[d] = 1;
     if (s->columns > 1)
         shape[dims++] = s->columns;
     if (s->rows > 1 || dims == 0)
@@ -159,28 +161,36 @@ static int add_mxfp4_parts(struct hf *h, const struct stored_tensor *t, const st
     return 0;
 }
 
+/* All but where the parts are. */
+static struct tensor_source *describe(struct hf *h, const struct hf_name *n, const struct shape *s,
+                                      int64_t parts, const struct dtype *dtype, const struct hf_tensor *out)
+{
+    struct tensor_source *source = arena_alloc(&h->arena, sizeof *source);
+    *source = (struct tensor_source){
+        .type = out->type,
+        .dtype = dtype,
+        .columns = s->columns,
+        .rows = s->rows,
+        .head_rows = turned_rows(h, n, s->rows),
+        .add = str_ends(out->name, "norm.weight") ? h->class->norm_add : 0,
+        .mxfp4 = is_mxfp4(n),
+        .parts = arena_alloc(&h->arena, parts * sizeof *source->parts),
+        .part_count = (int)parts,
+    };
+    return source;
+}
+
 int hf_source_make(struct hf *h, const struct hf_name *n, const struct stored_tensor *const *t, int count,
                    struct hf_tensor *out, struct error *e)
 {
     if (check_dims(n, t[0], e) || check_rows(h, n, t[0], e))
         return e->code;
     struct shape s = shape_of(n, t[0]);
-    struct tensor_source *source = arena_alloc(&h->arena, sizeof *source);
-    for (int d = 0; d < 4; d++)
-        out->shape[d] = 1;
-    out->source = source;
     out->dims = gguf_shape(&s, s.parts * count, out->shape);
     out->type = is_mxfp4(n) ? quant_type(QUANT_MXFP4) : type_of(out->name, out->dims, t[0]->dtype);
-    source->type = out->type;
-    source->dtype = t[0]->dtype;
-    source->mxfp4 = is_mxfp4(n);
-    source->columns = s.columns;
-    source->rows = s.rows;
-    source->head_rows = turned_rows(h, n, s.rows);
-    source->add = str_ends(out->name, "norm.weight") ? h->class->norm_add : 0;
-    source->part_count = (int)(s.parts * count);
-    source->parts = arena_alloc(&h->arena, s.parts * count * sizeof *source->parts);
+    struct tensor_source *source = describe(h, n, &s, s.parts * count, t[0]->dtype, out);
     int64_t first = place_rows(n, &s, source);
+    out->source = source;
     for (int i = 0; i < count; i++) {
         struct source_part *parts = source->parts + i * s.parts;
         if (source->mxfp4 ? add_mxfp4_parts(h, t[i], &s, first, parts, e)
