@@ -99,6 +99,17 @@ static void add_disk(struct text *t, int width, const struct wizard *w, uint64_t
                   format_bytes(left, (double)p->disk_free), bytes < p->disk_free ? "" : ": not enough");
 }
 
+/* What decides about the result, or why nothing does. */
+static void add_gate(struct text *t, int width, const struct wizard *w, const struct plan *plan)
+{
+    char limit[64];
+    if (plan->no_evaluation)
+        text_addf(t, width, STYLE_WARN, "accepted\tunseen: %s", plan->no_evaluation);
+    else
+        text_addf(t, width, STYLE_NORMAL, "accepted if\tthe loss stays under %s",
+                  wishes_show(&w->wishes, WISH_MAX_LOSS, limit));
+}
+
 static void add_time(struct text *t, int width, const struct review_page *p, const struct plan *plan)
 {
     char time[FORMAT_SIZE];
@@ -118,7 +129,6 @@ static void draw_summary(struct wizard *w, struct rect in, const struct plan *pl
     struct review_page *p = state(w);
     const struct estimate *row = wizard_row(w);
     struct text *t = &p->summary;
-    char limit[64];
     text_clear(t);
     text_addf(t, in.w, STYLE_STRONG, "makes\t%s", plan->out);
     if (p->exists)
@@ -132,8 +142,7 @@ static void draw_summary(struct wizard *w, struct rect in, const struct plan *pl
         text_addf(t, in.w, STYLE_WARN,
                   "fallbacks\t%d tensors get another type, because the block does not divide their rows",
                   row->fallbacks);
-    text_addf(t, in.w, STYLE_NORMAL, "accepted if\tthe loss stays under %s",
-              wishes_show(&w->wishes, WISH_MAX_LOSS, limit));
+    add_gate(t, in.w, w, plan);
     text_addf(t, in.w, STYLE_NORMAL, "protocol in\t%s", plan->run_folder);
     text_paint(t, in);
 }
