@@ -1,8 +1,8 @@
 """Small checkpoints with random weights, made with transformers: make_checkpoints.py FOLDER [NAME...].
 
-One folder each, as a hub's download would be: config.json, safetensors, tokenizer. They are narrow and short, but
-nothing in them is neutral: norms are not 1, biases and sinks not 0, windows are shorter than the texts of the
-checks, logits spread over several units. A trait that is left out or misread shows."""
+One folder each, as a hub's download would be: config.json, safetensors (Mixtral's in shards), tokenizer. They are
+narrow and short, but nothing in them is neutral: norms are not 1, biases and sinks not 0, windows are shorter than the
+texts of the checks, logits spread over several units. A trait that is left out or misread shows."""
 import json
 import pathlib
 import sys
@@ -183,7 +183,7 @@ def make(name, folder):
     config = CONFIG_MAPPING[model_type](**dict(SHAPE, **more), **special, pad_token_id=None)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     randomize(model, model_type, config.tie_word_embeddings)
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, max_shard_size="1MB" if name == "mixtral" else "5GB")
     if name.endswith("mxfp4"):
         pack_experts(folder)
 
