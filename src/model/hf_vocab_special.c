@@ -118,6 +118,17 @@ static void read_switch(const json_t *config, const char *key, int *value)
         *value = json_is_true(j);
 }
 
+/* Classes of transformers that put BOS in front unless told otherwise. */
+static bool class_adds_bos(const struct hf_vocab *v)
+{
+    static const char *const classes[] = {"LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer"};
+    const char *class = hf_json_text(v->tokenizer_config, "tokenizer_class");
+    bool adds = false;
+    for (size_t i = 0; class && i < ARRAY_LENGTH(classes); i++)
+        adds |= str_starts(class, classes[i]);
+    return adds;
+}
+
 static void find_additions(struct hf_vocab *v)
 {
     const json_t *post = json_object_get(v->tokenizer, "post_processor");
@@ -129,6 +140,10 @@ static void find_additions(struct hf_vocab *v)
     read_switch(v->tokenizer_config, "add_bos_token", &v->adds_bos);
     read_switch(v->tokenizer_config, "add_eos_token", &v->adds_eos);
     read_switch(v->tokenizer_config, "add_prefix_space", &v->adds_space);
+    if (v->tokenizer && v->adds_bos < 0) /* tokenizer.json adds what it says, and nothing else */
+        v->adds_bos = class_adds_bos(v) && strcmp(v->model, "llama") == 0;
+    if (v->tokenizer && v->adds_eos < 0)
+        v->adds_eos = 0;
 }
 
 void hf_special_find(struct hf_vocab *v)
@@ -215,11 +230,11 @@ static int write_templates(const struct hf_vocab *v, struct gguf_writer *w, stru
 
 int hf_special_write(const struct hf_vocab *v, struct gguf_writer *w, struct error *e)
 {
-    bool bytes = strcmp(v->model, "gpt2") == 0; /* readers add BOS by the pre-tokenizer's name, if not told */
+    bool bytes = strcmp(v->model, "gpt2") == 0;
     for (int r = 0; r < HF_ROLES; r++)
         if (v->roles[r] >= 0)
             gguf_writer_u32(w, roles[r].key, (uint32_t)v->roles[r]);
-    if (v->adds_bos >= 0 || bytes)
+    if (v->adds_bos >= 0)
         gguf_writer_bool(w, "tokenizer.ggml.add_bos_token", v->adds_bos > 0 && v->roles[HF_BOS] >= 0);
     if (v->adds_eos >= 0)
         gguf_writer_bool(w, "tokenizer.ggml.add_eos_token", v->adds_eos > 0 && v->roles[HF_EOS] >= 0);
