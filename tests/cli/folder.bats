@@ -102,3 +102,36 @@ value() { # of a key in the JSON on stdin
     grep -q 'architecture   Llama' out/model
     grep -q 'convert to F16' out/estimates
 }
+
+@test "a folder's words are cut as its tokenizer.json says; a file's metadata say no more than llama.cpp reads" {
+    sed -i 's/"normalizer": *null/"normalizer":{"type":"NFC"}/' model/tokenizer.json
+    grep -q '"NFC"' model/tokenizer.json
+    "$QUANTWIZ" convert model out.gguf
+    run grep -ac 'quantwiz\.tokenizer' out.gguf
+    [ "$output" = 0 ]
+    printf 'e\314\201' >decomposed # e and an acute accent
+    printf '\303\251' >composed
+    [ "$("$QUANTWIZ" tokenize model -f decomposed --json)" = "$("$QUANTWIZ" tokenize model -f composed --json)" ]
+    [ "$("$QUANTWIZ" tokenize out.gguf -f decomposed --json)" != "$("$QUANTWIZ" tokenize out.gguf -f composed --json)" ]
+}
+
+@test "a folder whose words are cut in an unknown way wants --pre, and a plan keeps it" {
+    sed -i 's/"pre_tokenizer": *{[^}]*}/"pre_tokenizer":{"type":"Whitespace"}/' model/tokenizer.json
+    sed -i 's/"decoder": *null/"decoder":{"type":"ByteLevel"}/' model/tokenizer.json
+    grep -q '"Whitespace"' model/tokenizer.json
+    run "$QUANTWIZ" convert model out.gguf
+    [ "$status" -eq 1 ]
+    [[ $output == *'pre_tokenizer that no name in GGUF is known for: {"type":"Whitespace"}'*"--pre NAME"* ]]
+    [ ! -e out.gguf ]
+    run "$QUANTWIZ" convert model out.gguf --pre nonsense
+    [ "$status" -eq 2 ]
+    [[ $output == *"unknown pre-tokenizer 'nonsense'"* ]]
+    "$QUANTWIZ" convert model out.gguf --pre qwen2
+    run "$QUANTWIZ" inspect out.gguf
+    [[ $output == *"tokenizer      gpt2, qwen2"* ]]
+    "$QUANTWIZ" plan model --level Q4_K_M --pre qwen2 --no-eval -o plan.yaml
+    grep -q 'pre: qwen2$' plan.yaml
+    "$QUANTWIZ" run plan.yaml
+    run "$QUANTWIZ" inspect model-Q4_K_M.gguf
+    [[ $output == *"tokenizer      gpt2, qwen2"* ]]
+}

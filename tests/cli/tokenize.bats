@@ -36,3 +36,16 @@
     [ "$status" -eq 1 ]
     [[ $output == *"cannot open nowhere"* ]]
 }
+
+@test "tokenize --batch takes a text a line" {
+    printf '"Hello  World\\n"\n""\n"1611"\n' >"$BATS_TEST_TMPDIR/texts"
+    run "$QUANTWIZ" tokenize "$DEMO" --batch -f "$BATS_TEST_TMPDIR/texts"
+    [ "$status" -eq 0 ]
+    [ "${lines[0]}" = '{"tokens":[41,541,80,222,720,280,330,200]}' ]
+    [ "${lines[1]}" = '{"tokens":[]}' ]
+    [ "${lines[2]}" = '{"tokens":[18,23,2540]}' ]
+    printf '"a"\n{"a": 1}\n' >"$BATS_TEST_TMPDIR/texts"
+    run "$QUANTWIZ" tokenize "$DEMO" --batch -f "$BATS_TEST_TMPDIR/texts"
+    [ "$status" -eq 2 ]
+    [[ $output == *"line 2 of the text is JSON, but not a string"* ]]
+}
