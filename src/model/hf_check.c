@@ -20,6 +20,7 @@ static const struct {
     {"gpt-oss", "swiglu_limit", NULL, 7},
     {"gpt-oss", "swiglu_alpha", NULL, 1.702},
     {"smollm3", "no_rope_layer_interval", NULL, 4},
+    {"gemma3", "sliding_window_pattern _sliding_window_pattern", NULL, 6},
 };
 
 static int check_granted(const struct hf *h, struct error *e)
