@@ -264,6 +264,29 @@ def check_huggingface_hub_finds_what_we_fetched():
     return "huggingface_hub %s, offline and online" % version
 
 
+def check_transformers_opens_what_we_fetched():
+    """A checkpoint's folder, sharded, out of our cache; and what need not be fetched is not."""
+    need_huggingface_hub()
+    try:
+        import transformers
+    except ImportError:
+        raise Skip("transformers could not be installed")
+    with Hub() as hub:
+        folder = hub.folder / "srv/org/llama"
+        config = transformers.LlamaConfig(vocab_size=512, hidden_size=64, intermediate_size=128, num_hidden_layers=2,
+                                          num_attention_heads=4, num_key_value_heads=2)
+        transformers.LlamaForCausalLM(config).save_pretrained(folder, max_shard_size="100KB")
+        (folder / "pytorch_model.bin").write_bytes(b"pickle")
+        shards = len(list(folder.glob("*.safetensors")))
+        assert shards > 1, shards
+        path = pathlib.Path(hub.run(os.environ["QUANTWIZ"], "fetch", "hf:org/llama"))
+        assert not (path / "pytorch_model.bin").exists() and (path / "model.safetensors.index.json").exists()
+        loaded = hub.run(sys.executable, "-c", "from transformers import AutoModelForCausalLM as A; "
+                         "print(A.from_pretrained('org/llama').num_parameters())", HF_HUB_OFFLINE="1")
+        assert int(loaded) == json.loads(hub.run(os.environ["QUANTWIZ"], "inspect", "hf:org/llama", "--json"))["parameters"]
+    return "%d shards, %s parameters" % (shards, loaded)
+
+
 def check_what_huggingface_hub_fetched_is_found():
     version = need_huggingface_hub()
     with Hub() as hub:
