@@ -115,6 +115,7 @@ static const char *const companions[] = {
     "tokenizer.json",
     "tokenizer_config.json",
     "tokenizer.model",
+    "tekken.json",
     "*.model",
     "special_tokens_map.json",
     "added_tokens.json",

@@ -56,7 +56,8 @@ static void put_table(struct hf *h)
 
 /* Files whose whole content says what the model is, beside the weights. */
 static const char *const read_whole[] = {
-    "config.json", "generation_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json",
+    "config.json", "generation_config.json", "tokenizer.json", "tokenizer.model", "tekken.json",
+    "tokenizer_config.json",
     "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "chat_template.json",
 };
 
@@ -84,7 +85,8 @@ static int64_t vocabulary(const struct hf *h)
 static bool has_tokenizer(const struct hf *h)
 {
     for (int i = 0; i < h->read_count; i++)
-        if (str_starts(path_name(h->read[i].path), "tokenizer."))
+        if (str_starts(path_name(h->read[i].path), "tokenizer.") ||
+            strcmp(path_name(h->read[i].path), "tekken.json") == 0)
             return true;
     return false;
 }

@@ -46,6 +46,13 @@ bool hf_json_true(const json_t *object, const char *key)
     return json_is_true(json_object_get(object, key));
 }
 
+int64_t hf_json_integer(const json_t *number)
+{
+    static const double most = 1e15;
+    double n = json_is_number(number) ? json_number_value(number) : -1;
+    return n >= -most && n <= most ? (int64_t)n : -1;
+}
+
 static int read_files(struct hf_vocab *v, struct error *e)
 {
     const struct { const char *name; json_t **out; } files[] = {
@@ -212,6 +219,12 @@ static int read_vocabulary(struct hf_vocab *v, const char *pre, struct error *e)
     char *model = path_join(v->folder, "tokenizer.model");
     bool has_model = file_exists(model);
     free(model);
+    if (!v->tokenizer && !has_model) {
+        int rc = hf_tekken_read(v, e);
+        if (rc)
+            return rc;
+        type = hf_json_text(json_object_get(v->tokenizer, "model"), "type");
+    }
     hf_rules_read(v);
     if (v->tokenizer && hf_rules_bytes(v) && (!type || strcmp(type, "BPE") == 0))
         return read_bpe(v, pre, e);
@@ -219,8 +232,8 @@ static int read_vocabulary(struct hf_vocab *v, const char *pre, struct error *e)
         return hf_spm_model(v, e);
     if (v->tokenizer)
         return read_json(v, type, pre, e);
-    return error_set(e, ERROR_FAILED, "%s has no vocabulary: neither tokenizer.json nor tokenizer.model is "
-                     "there; download them too", v->folder);
+    return error_set(e, ERROR_FAILED, "%s has no vocabulary: neither tokenizer.json nor tokenizer.model (nor "
+                     "Mistral's tekken.json) is there; download it too", v->folder);
 }
 
 int hf_vocab_write(struct gguf_writer *w, const char *folder, int64_t vocab_size, const char *architecture,

@@ -1,10 +1,10 @@
 /* The vocabulary of a Hugging Face folder as the tokenizer.ggml.* metadata of a GGUF file.
  *
- * Read are tokenizer.json, tokenizer.model (SentencePiece), tokenizer_config.json, special_tokens_map.json,
- * added_tokens.json, config.json, generation_config.json, chat_template.jinja and chat_template.json, as far
- * as they are there. Written is what llama.cpp's converter writes (conversion/base.py,
- * gguf-py/gguf/vocab.py): byte-level BPE becomes "gpt2", SentencePiece BPE "llama", SentencePiece unigram
- * "t5".
+ * Read are tokenizer.json, tokenizer.model (SentencePiece), tekken.json (Mistral's), tokenizer_config.json,
+ * special_tokens_map.json, added_tokens.json, config.json, generation_config.json, chat_template.jinja and
+ * chat_template.json, as far as they are there. Written is what llama.cpp's converter writes
+ * (conversion/base.py, gguf-py/gguf/vocab.py): byte-level BPE becomes "gpt2", SentencePiece BPE "llama",
+ * SentencePiece unigram "t5".
  *
  * llama.cpp knows pre-tokenizers by name (tokenizer.ggml.pre) and no normalizers. What tokenizer.json says
  * beyond that is kept under HF_VOCAB_PRIVATE: text/ reads it, so that a folder's text becomes the tokens

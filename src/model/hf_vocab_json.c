@@ -33,7 +33,7 @@ static int read_vocab(struct hf_vocab *v, struct error *e)
     json_object_keylen_foreach(vocab, text, length, id) {
         if (!json_is_number(id) || strlen(text) != length)
             return broken(v, "model.vocab has a token without a number, or with a zero byte in it", e);
-        if ((rc = hf_vocab_put(v, (int64_t)json_number_value(id), text, 0, HF_NORMAL, false, e)))
+        if ((rc = hf_vocab_put(v, hf_json_integer(id), text, 0, HF_NORMAL, false, e)))
             return rc;
     }
     return 0;
@@ -56,6 +56,20 @@ int hf_vocab_add(struct hf_vocab *v, int64_t id, const json_t *token, struct err
                         true, e);
 }
 
+int hf_json_decoder(struct hf_vocab *v, bool missing, struct error *e)
+{
+    const char *number;
+    json_t *token;
+    int64_t id;
+    int rc = 0;
+    json_object_foreach(json_object_get(v->tokenizer_config, "added_tokens_decoder"), number, token) {
+        bool wanted = parse_int(number, 0, INT32_MAX, &id) && !(missing && token_numbered(v, id));
+        if (wanted && (rc = hf_vocab_add(v, id, token, e)))
+            break;
+    }
+    return rc;
+}
+
 int hf_json_added(struct hf_vocab *v, struct error *e)
 {
     json_t *token;
@@ -63,12 +77,12 @@ int hf_json_added(struct hf_vocab *v, struct error *e)
     int rc = 0;
     json_array_foreach(json_object_get(v->tokenizer, "added_tokens"), i, token) {
         const json_t *id = json_object_get(token, "id");
-        rc = json_is_number(id) ? hf_vocab_add(v, (int64_t)json_number_value(id), token, e)
+        rc = json_is_number(id) ? hf_vocab_add(v, hf_json_integer(id), token, e)
                                 : broken(v, "an added token has no number", e);
         if (rc)
             break;
     }
-    return rc;
+    return rc ? rc : hf_json_decoder(v, true, e);
 }
 
 /* ------------------------------------------------------------------- merges */

@@ -63,6 +63,8 @@ int hf_json_load(json_t **out, const char *folder, const char *name, struct erro
 /* A string member of an object; NULL where it is none. */
 const char *hf_json_text(const json_t *object, const char *key);
 bool hf_json_true(const json_t *object, const char *key);
+/* A whole number; -1 where it is none, or far outside of all that is counted. */
+int64_t hf_json_integer(const json_t *number);
 
 /* Puts a token in its place. A number past the embedding is refused, or passed over where `added`. */
 int hf_vocab_put(struct hf_vocab *v, int64_t id, const char *text, float score, enum hf_kind kind, bool added,
@@ -80,7 +82,12 @@ const char *hf_vocab_with_blanks(struct hf_vocab *v, const char *text);
  * to either. */
 int hf_json_bpe(struct hf_vocab *v, struct error *e);
 int hf_json_added(struct hf_vocab *v, struct error *e);
+/* {"added_tokens_decoder": {"number": {"content", "special", …}}} of tokenizer_config.json; `missing`:
+ * only those that nothing else has. */
+int hf_json_decoder(struct hf_vocab *v, bool missing, struct error *e);
 
+/* tekken.json, in the form of a tokenizer.json; nothing happens where there is none. */
+int hf_tekken_read(struct hf_vocab *v, struct error *e);
 /* SentencePiece vocabularies, from tokenizer.model or from tokenizer.json. */
 int hf_spm_model(struct hf_vocab *v, struct error *e);
 int hf_spm_json(struct hf_vocab *v, struct error *e);

@@ -79,19 +79,43 @@ static void read_pre_tokenizer(struct hf_rules *r, const json_t *step)
 
 /* ------------------------------------------------------------- added tokens */
 
-static void read_added(struct hf_rules *r, const json_t *token)
+static void read_added(struct hf_rules *r, int64_t id, const json_t *token)
 {
     static const struct { const char *key; int flag; } flags[] = {
         {"lstrip", HF_LSTRIP},         {"rstrip", HF_RSTRIP},   {"single_word", HF_SINGLE_WORD},
         {"normalized", HF_NORMALIZED}, {"special", HF_SPECIAL},
     };
-    struct hf_added added = {hf_json_text(token, "content"), -1, 0};
+    struct hf_added added = {hf_json_text(token, "content"), (int32_t)id, 0};
     if (!added.text || !*added.text)
         return;
-    added.id = (int32_t)json_number_value(json_object_get(token, "id"));
     for (size_t i = 0; i < ARRAY_LENGTH(flags); i++)
         added.flags |= hf_json_true(token, flags[i].key) ? flags[i].flag : 0;
     array_push(r->added, r->added_count, r->added_capacity) = added;
+}
+
+static bool is_added(const struct hf_rules *r, int64_t id)
+{
+    for (int i = 0; i < r->added_count; i++)
+        if (r->added[i].id == id)
+            return true;
+    return false;
+}
+
+static void read_all_added(struct hf_vocab *v)
+{
+    const json_t *listed = json_object_get(v->tokenizer, "added_tokens");
+    json_t *decoder = json_object_get(v->tokenizer_config, "added_tokens_decoder"), *token;
+    const char *number;
+    int64_t id;
+    for (size_t i = 0; i < json_array_size(listed); i++) {
+        const json_t *item = json_array_get(listed, i);
+        id = hf_json_integer(json_object_get(item, "id"));
+        if (id >= 0 && id <= INT32_MAX)
+            read_added(&v->rules, id, item);
+    }
+    json_object_foreach(decoder, number, token)
+        if (parse_int(number, 0, INT32_MAX, &id) && !is_added(&v->rules, id))
+            read_added(&v->rules, id, token);
 }
 
 /* -------------------------------------------------------------------- all */
@@ -127,13 +151,11 @@ bool hf_rules_bytes(const struct hf_vocab *v)
 void hf_rules_read(struct hf_vocab *v)
 {
     struct hf_rules *r = &v->rules;
-    const json_t *added = json_object_get(v->tokenizer, "added_tokens");
     r->whole_words = hf_json_true(json_object_get(v->tokenizer, "model"), "ignore_merges");
     each(r, json_object_get(v->tokenizer, "normalizer"), "normalizers", read_normalizer);
     if (!hf_rules_bytes(v))
         each(r, json_object_get(v->tokenizer, "pre_tokenizer"), "pretokenizers", read_pre_tokenizer);
-    for (size_t i = 0; i < json_array_size(added); i++)
-        read_added(r, json_array_get(added, i));
+    read_all_added(v);
 }
 
 static void write_added(const struct hf_rules *r, struct gguf_writer *w)

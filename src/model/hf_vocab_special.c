@@ -40,8 +40,8 @@ static const char *role_text(const json_t *object, enum hf_role r)
 
 static int64_t valid(const struct hf_vocab *v, const json_t *id)
 {
-    double number = json_is_number(id) ? json_number_value(id) : -1;
-    return number >= 0 && number < (double)v->count ? (int64_t)number : -1;
+    int64_t number = hf_json_integer(id);
+    return number >= 0 && number < v->count ? number : -1;
 }
 
 /* "bos_token_id" of config.json or generation_config.json: a number, or a list whose item i is asked for. */

@@ -59,20 +59,7 @@ static int put_old_additions(struct hf_vocab *v, struct error *e)
     int rc = 0;
     json_object_foreach(v->added, text, id)
         if (json_is_number(id) &&
-            (rc = hf_vocab_put(v, (int64_t)json_number_value(id), text, -1000, HF_USER, true, e)))
-            break;
-    return rc;
-}
-
-/* tokenizer_config.json: {"added_tokens_decoder": {"number": {"content", "special", …}}}. */
-static int put_decoder(struct hf_vocab *v, struct error *e)
-{
-    const char *number;
-    json_t *token;
-    int64_t id;
-    int rc = 0;
-    json_object_foreach(json_object_get(v->tokenizer_config, "added_tokens_decoder"), number, token)
-        if (parse_int(number, 0, INT32_MAX, &id) && (rc = hf_vocab_add(v, id, token, e)))
+            (rc = hf_vocab_put(v, hf_json_integer(id), text, -1000, HF_USER, true, e)))
             break;
     return rc;
 }
@@ -91,7 +78,7 @@ int hf_spm_model(struct hf_vocab *v, struct error *e)
         free(bytes);
     }
     free(path);
-    if (rc || (rc = put_old_additions(v, e)) || (rc = put_decoder(v, e)))
+    if (rc || (rc = put_old_additions(v, e)) || (rc = hf_json_decoder(v, false, e)))
         return rc;
     return hf_json_added(v, e);
 }
@@ -127,7 +114,7 @@ static void set_scores(struct hf_vocab *v)
         char *merge = v->merges[i], *blank = strchr(merge + 1, ' ');
         memmove(blank, blank + 1, strlen(blank));
         const json_t *id = json_object_get(vocab, merge);
-        int64_t number = id ? (int64_t)json_number_value(id) : -1;
+        int64_t number = hf_json_integer(id);
         if (number >= 0 && number < v->count)
             v->tokens[number].score = -(float)i;
     }
@@ -215,10 +202,10 @@ int hf_unigram_json(struct hf_vocab *v, struct error *e)
     v->adds_space = adds_space(&v->rules);
     v->removes_spaces = has_normalizer(&v->rules, "squeeze");
     set_kinds(v);
-    double number = json_is_number(unknown) ? json_number_value(unknown) : -1;
-    if (number >= 0 && number < (double)v->count) {
-        v->model_roles[HF_UNK] = (int64_t)number;
-        v->tokens[(int64_t)number].kind = HF_UNKNOWN;
+    int64_t number = hf_json_integer(unknown);
+    if (number >= 0 && number < v->count) {
+        v->model_roles[HF_UNK] = number;
+        v->tokens[number].kind = HF_UNKNOWN;
     }
     return hf_json_added(v, e);
 }

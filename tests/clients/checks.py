@@ -527,6 +527,25 @@ def check_tokens_equal_tokenizers():
     return "%d texts each: %s" % (len(texts), ", ".join(shown))
 
 
+def check_tekken_equals_tokenizers():
+    """A folder with nothing but Mistral's tekken.json, beside its tokenizer.json."""
+    folder, alone = WORK / "vocabularies/mistral-tekken", WORK / "vocabularies/tekken-alone"
+    found = sorted((DIR / "mistral_common/data").glob("tekken_240911.json"))
+    if not found:
+        raise Skip("mistral-common could not be fetched")
+    from tokenizers import Tokenizer
+    vocabularies.from_tekken(found[0], folder)
+    vocabularies.fresh(alone)
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(folder / name, alone / name)
+    shutil.copy(found[0], alone / "tekken.json")
+    client = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    texts = vocabularies.HARD + list(vocabularies.random_texts(10000, ["<s>", "[INST]"])) + TEXT.split("\n\n")
+    for text, ours in zip(texts, batch(alone, texts), strict=True):
+        assert ours == client.encode(text).ids, "%a: %s" % (text[:80], ours[:20])
+    return "%d texts" % len(texts)
+
+
 def check_stored_tokens_equal_tokenizers():
     """The tokens in tests/data, which the unit tests compare with, are the library's."""
     try:

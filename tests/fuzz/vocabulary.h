@@ -16,7 +16,7 @@
 
 static char fuzz_folder[64];
 
-static const char *const fuzz_files[] = {"tokenizer.json", "tokenizer_config.json", "tokenizer.model"};
+static const char *const fuzz_files[] = {"tokenizer.json", "tokenizer_config.json", "tokenizer.model", "tekken.json"};
 
 static void fuzz_folder_remove(void)
 {

@@ -129,6 +129,29 @@ static void the_config_overrules_the_template(void **state)
     tree_remove(folder);
 }
 
+/* Tokens that tokenizer_config.json alone has, as transformers adds them; what tokenizer.json has stays. */
+static void tokens_of_the_config(void **state)
+{
+    char *folder = small_folder("{\"added_tokens_decoder\":{\"5\":{\"content\":\"other\"},\"6\":{\"content\":\"<new>\","
+                                "\"special\":true},\"700\":{\"content\":\"<far>\"}}}", NULL, NULL);
+    struct written w = write_vocabulary(folder, 8, NULL);
+    struct tokens t = {0};
+    struct tokenizer *tokenizer;
+    (void)state;
+    assert_int_equal(w.rc, 0);
+    assert_item(&w, "tokenizer.ggml.tokens", 5, " tag");
+    assert_item(&w, "tokenizer.ggml.tokens", 6, "<new>");
+    assert_int_equal(number_item(&w, "tokenizer.ggml.token_type", 6), 3);
+    assert_ok(tokenizer_open(&tokenizer, w.model, NULL, &w.e), &w.e);
+    tokenizer_encode(tokenizer, "a<new>b", 7, TOKENIZE_SPECIAL, &t);
+    assert_int_equal(t.count, 3);
+    assert_int_equal(t.ids[1], 6);
+    tokens_done(&t);
+    tokenizer_free(tokenizer);
+    written_done(&w);
+    tree_remove(folder);
+}
+
 static void numbers_of_special_tokens(void **state)
 {
     const struct tree_file files[] = {
@@ -410,6 +433,60 @@ static void damaged_sentencepiece_models(void **state)
     }
 }
 
+/* --------------------------------------------------------------------- tekken */
+
+#define TEKKEN(size, tokens) "{\"config\":{\"pattern\":\"[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?[\\\\p{Lu}\\\\p{Lt}\\\\p{Lm}" \
+    "\\\\p{Lo}\\\\p{M}]*[\\\\p{Ll}\\\\p{Lm}\\\\p{Lo}\\\\p{M}]+|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?[\\\\p{Lu}\\\\p{Lt}\\\\p{Lm}" \
+    "\\\\p{Lo}\\\\p{M}]+[\\\\p{Ll}\\\\p{Lm}\\\\p{Lo}\\\\p{M}]*|\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n/]*|" \
+    "\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\",\"default_vocab_size\":" size ",\"default_num_special_tokens\":4}," \
+    "\"vocab\":[" tokens "]}"
+#define RANK(base64) "{\"rank\":0,\"token_bytes\":\"" base64 "\"}"
+
+/* " ", "a", "b", 0xFF, "ab", " ab", "aba": the last is "ab" and "a", not "a" and "ba". */
+static void tekken(void **state)
+{
+    static const char *const merges[] = {"a b", "\u0120 ab", "ab a"};
+    char *folder = tree_make((const struct tree_file[]){
+        {"tekken.json", TEKKEN("11", RANK("IA==") "," RANK("YQ==") "," RANK("Yg==") "," RANK("/w==") "," RANK("YWI=") ","
+                               RANK("IGFi") "," RANK("YWJh") "," RANK("YmI="))}, {0}});
+    struct written w = write_vocabulary(folder, 12, NULL);
+    (void)state;
+    if (w.rc)
+        fail_msg("%s", w.e.text);
+    assert_string_equal(gguf_text(metadata(&w), "tokenizer.ggml.pre"), "tekken");
+    assert_item(&w, "tokenizer.ggml.tokens", 1, "<s>");
+    assert_item(&w, "tokenizer.ggml.tokens", 4, "\u0120");
+    assert_item(&w, "tokenizer.ggml.tokens", 7, "\u00ff");
+    assert_item(&w, "tokenizer.ggml.tokens", 11, "[PAD11]"); /* "bb" is beyond the vocabulary's size */
+    for (size_t i = 0; i < ARRAY_LENGTH(merges); i++)
+        assert_item(&w, "tokenizer.ggml.merges", i, merges[i]);
+    assert_int_equal(integer(&w, "tokenizer.ggml.bos_token_id"), 1);
+    assert_int_equal(integer(&w, "tokenizer.ggml.add_bos_token"), 1);
+    written_done(&w);
+    tree_remove(folder);
+}
+
+static void damaged_tekken(void **state)
+{
+    static const struct { const char *json, *why; } cases[] = {
+        {"{}", "config does not say"},
+        {TEKKEN("6", RANK("YQ==")), "config does not say"}, /* more tokens than there are */
+        {TEKKEN("3", RANK("YQ==")), "config does not say"}, /* fewer than special ones */
+        {TEKKEN("5", RANK("%%%%")), "not base64"},
+        {TEKKEN("5", "{}"), "no token_bytes"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        char *folder = tree_make((const struct tree_file[]){{"tekken.json", cases[i].json}, {0}});
+        struct written w = write_vocabulary(folder, 12, NULL);
+        assert_int_not_equal(w.rc, 0);
+        assert_says(&w.e, cases[i].why);
+        assert_says(&w.e, "tekken.json");
+        written_done(&w);
+        tree_remove(folder);
+    }
+}
+
 /* -------------------------------------------------------------------- errors */
 
 #define BPE(vocab, merges) \
@@ -453,6 +530,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(byte_level_vocabulary),
         cmocka_unit_test(the_config_overrules_the_template),
+        cmocka_unit_test(tokens_of_the_config),
         cmocka_unit_test(numbers_of_special_tokens),
         cmocka_unit_test(chat_templates),
         cmocka_unit_test(scores_from_merges),
@@ -460,6 +538,8 @@ int main(void)
         cmocka_unit_test(tokens_of_folders),
         cmocka_unit_test(sentencepiece_model),
         cmocka_unit_test(damaged_sentencepiece_models),
+        cmocka_unit_test(tekken),
+        cmocka_unit_test(damaged_tekken),
         cmocka_unit_test(refuses_what_it_cannot_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
