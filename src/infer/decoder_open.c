@@ -108,7 +108,22 @@ static int bind_expert(struct decoder *d, struct weight *w, enum tensor_role rol
 {
     if (bind_weight(d, w, role, i, columns, rows * d->model->hp.experts, e))
         return e->code;
-    w->rows = rows;
+    w->rows = w->step = rows;
+    return 0;
+}
+
+/* Each expert's gate above its up, in one tensor or in two. */
+static int bind_expert_gate_up(struct decoder *d, struct feed_forward *f, int i, int64_t embd, int64_t ffn,
+                               struct error *e)
+{
+    struct weight whole;
+    if (!model_role(d->model, ROLE_FFN_GATE_UP_EXPS, i))
+        return bind_expert(d, &f->gate, ROLE_FFN_GATE_EXPS, i, embd, ffn, e) ||
+               bind_expert(d, &f->up, ROLE_FFN_UP_EXPS, i, embd, ffn, e);
+    if (bind_expert(d, &whole, ROLE_FFN_GATE_UP_EXPS, i, embd, 2 * ffn, e))
+        return e->code;
+    f->gate = next_part(&whole, NULL, ffn);
+    f->up = next_part(&whole, &f->gate, ffn);
     return 0;
 }
 
@@ -133,8 +148,7 @@ static int bind_experts(struct decoder *d, struct layer *l, int i, struct error 
         return decoder_refuse(d, e, "by the metadata each token uses %d of %d experts, which cannot be; the"
                               " file is damaged", hp->experts_used, hp->experts);
     if (bind_weight(d, &l->experts.router, ROLE_FFN_GATE_INP, i, embd, hp->experts, e) ||
-        bind_expert(d, &f->gate, ROLE_FFN_GATE_EXPS, i, embd, ffn, e) ||
-        bind_expert(d, &f->up, ROLE_FFN_UP_EXPS, i, embd, ffn, e) ||
+        bind_expert_gate_up(d, f, i, embd, ffn, e) ||
         bind_expert(d, &f->down, ROLE_FFN_DOWN_EXPS, i, ffn, embd, e))
         return e->code;
     return hp->shared_ffn ? bind_shared_expert(d, l, i, e) : 0;
@@ -152,23 +166,20 @@ static int bind_feed_forward(struct decoder *d, struct layer *l, int i, struct e
 /* -------------------------------------------------------------------- layers */
 
 /* Biases that the architecture cannot do without: a converter that dropped them made another model. */
-static int require_biases(const struct decoder *d, const struct layer *l, int i, struct error *e)
+static int require_biases(const struct decoder *d, const struct layer *l, struct error *e)
 {
     const struct architecture *a = d->model->arch;
     const struct feed_forward *f = &l->experts.first;
-    const struct { const struct weight *weight; enum tensor_role role; bool required; } wanted[] = {
-        {&l->q, ROLE_ATTN_Q, a->qkv_biases},
-        {&l->k, ROLE_ATTN_K, a->qkv_biases},
-        {&l->v, ROLE_ATTN_V, a->qkv_biases},
-        {&l->attn_output, ROLE_ATTN_OUTPUT, a->all_biases},
-        {&l->experts.router, ROLE_FFN_GATE_INP, a->all_biases},
-        {&f->gate, ROLE_FFN_GATE_EXPS, a->all_biases},
-        {&f->up, ROLE_FFN_UP_EXPS, a->all_biases},
-        {&f->down, ROLE_FFN_DOWN_EXPS, a->all_biases},
+    const struct { const struct weight *weight; bool required; } wanted[] = {
+        {&l->q, a->qkv_biases},           {&l->k, a->qkv_biases},
+        {&l->v, a->qkv_biases},           {&l->attn_output, a->all_biases},
+        {&l->experts.router, a->all_biases},
+        {&f->gate, a->all_biases},        {&f->up, a->all_biases},
+        {&f->down, a->all_biases},
     };
-    for (size_t k = 0; k < ARRAY_LENGTH(wanted); k++)
-        if (wanted[k].required && !wanted[k].weight->bias)
-            return missing_tensor(d, wanted[k].role, i, ".bias", e);
+    for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++)
+        if (wanted[i].required && wanted[i].weight->tensor && !wanted[i].weight->bias)
+            return missing_tensor(d, wanted[i].weight->tensor->role, wanted[i].weight->tensor->layer, ".bias", e);
     return 0;
 }
 
@@ -192,7 +203,7 @@ static int bind_layer(struct decoder *d, int i, struct error *e)
     if (rotates(d->model->arch, i))
         l->rope = rotates_locally(d, l) ? &d->rope_local : &d->rope;
     return bind_norms(d, l, i, e) || bind_attention(d, l, i, e) || bind_feed_forward(d, l, i, e) ||
-           require_biases(d, l, i, e);
+           require_biases(d, l, e);
 }
 
 /* ---------------------------------------------------------------------- rope */
@@ -212,10 +223,18 @@ static int check_rope(const struct decoder *d, struct error *e)
     return 0;
 }
 
+/* Some files repeat the factors in every layer. */
+static int factors_layer(const struct decoder *d, enum tensor_role role)
+{
+    return model_role(d->model, role, -1) ? -1 : 0;
+}
+
+/* Many files have longrope's factors and do not name it. */
 static enum tensor_role factors_role(const struct decoder *d)
 {
     const struct hparams *hp = &d->model->hp;
-    if (strcmp(hp->rope_scaling, "longrope") != 0)
+    bool found = model_role(d->model, ROLE_ROPE_LONG, factors_layer(d, ROLE_ROPE_LONG));
+    if (!found && strcmp(hp->rope_scaling, "longrope") != 0)
         return ROLE_ROPE_FREQS;
     return d->context > hp->rope_original_context ? ROLE_ROPE_LONG : ROLE_ROPE_SHORT;
 }
@@ -224,8 +243,7 @@ static int bind_factors(struct decoder *d, const float **factors, struct error *
 {
     enum tensor_role role = factors_role(d);
     int64_t pairs = d->model->hp.rope_dims / 2;
-    int layer = model_role(d->model, role, -1) ? -1 : 0; /* some files repeat it in every layer */
-    if (bind_vector(d, factors, role, layer, pairs, e))
+    if (bind_vector(d, factors, role, factors_layer(d, role), pairs, e))
         return e->code;
     if (!*factors)
         return role == ROLE_ROPE_FREQS ? 0 : missing_tensor(d, role, -1, ".weight", e);

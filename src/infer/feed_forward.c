@@ -93,8 +93,8 @@ static void route(struct decoder *d, const struct experts *x, int64_t rows)
 static struct weight rows_of_expert(const struct weight *first, int expert)
 {
     struct weight w = *first;
-    w.first += expert * w.rows;
-    w.bias = w.bias ? w.bias + expert * w.rows : NULL;
+    w.first += expert * w.step;
+    w.bias = w.bias ? w.bias + expert * w.step : NULL;
     w.expert = expert;
     return w;
 }

@@ -21,6 +21,7 @@ struct weight {
     const struct tensor *tensor;
     int64_t first, rows, columns;
     const float *bias;              /* [rows], or NULL */
+    int64_t step;                   /* rows from one expert to the next, in tensors that hold several */
     int expert;                     /* which of the tensor's experts these rows are; 0 where it has none */
     bool follows;                   /* other rows of the tensor have met the same inputs (fused weights) */
 };

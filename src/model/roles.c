@@ -11,7 +11,7 @@ enum { LAYER_DIGITS_MAX = 6 };
 
 /* How long a dimension is: a number of the model's or of the layer's. */
 enum extent {
-    ONE, EMBD, VOCAB, QUERIES, KEYS, VALUES, MIXED, FFN, UP, SHARED_FFN, EXPERTS, HEADS, Q_NORM, K_NORM, HALF_ROPE, ANY,
+    ONE, EMBD, VOCAB, QUERIES, KEYS, VALUES, MIXED, FFN, FFN_TWICE, UP, SHARED_FFN, EXPERTS, HEADS, Q_NORM, K_NORM, HALF_ROPE, ANY,
 };
 
 static const struct role_name {
@@ -47,6 +47,7 @@ static const struct role_name {
     {ROLE_FFN_GATE_INP, true, "ffn_gate_inp", {EMBD, EXPERTS}},
     {ROLE_FFN_GATE_EXPS, true, "ffn_gate_exps", {EMBD, FFN, EXPERTS}},
     {ROLE_FFN_UP_EXPS, true, "ffn_up_exps", {EMBD, FFN, EXPERTS}},
+    {ROLE_FFN_GATE_UP_EXPS, true, "ffn_gate_up_exps", {EMBD, FFN_TWICE, EXPERTS}},
     {ROLE_FFN_DOWN_EXPS, true, "ffn_down_exps", {FFN, EMBD, EXPERTS}},
     {ROLE_FFN_GATE_INP_SHEXP, true, "ffn_gate_inp_shexp", {EMBD}},
     {ROLE_FFN_GATE_SHEXP, true, "ffn_gate_shexp", {EMBD, SHARED_FFN}},
@@ -111,6 +112,7 @@ static int64_t length_of(enum extent x, const struct model *m, const struct laye
     case VALUES: return (int64_t)l->kv_heads * l->value_length;
     case MIXED: return (int64_t)l->heads * l->value_length;
     case FFN: return l->ffn;
+    case FFN_TWICE: return l->ffn * 2ll;
     case UP: return l->ffn * (m->arch->gate_up_fused ? 2ll : 1ll);
     case SHARED_FFN: return hp->shared_ffn;
     case EXPERTS: return hp->experts;

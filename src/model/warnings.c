@@ -1,4 +1,5 @@
 /* What a person should know about a file before choosing it. Each check adds at most one sentence. */
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -38,6 +39,28 @@ static void warn_tokenizer(struct model *m)
                    (unsigned long long)tokens->count, m->hp.vocab);
     else if (!gguf_find(g, "tokenizer.chat_template"))
         model_warn(m, "there is no chat template: chat front ends will guess how to put the prompt");
+}
+
+/* A folder's own; a GGUF file of the model is run with the rounded range here too. */
+static void warn_ramp(struct model *m)
+{
+    if (m->hp.rope_ramp_exact && strcmp(m->hp.rope_scaling, "yarn") == 0)
+        model_warn(m, "runtimes of GGUF files round the range over which YaRN scales rotary positions, which this checkpoint"
+                   " does not: a file made of it differs slightly from it, whatever its type");
+}
+
+/* llama.cpp takes Gemma's scale from the number of layers. */
+static void warn_score_scale(struct model *m)
+{
+    const struct hparams *hp = &m->hp;
+    if (!m->arch || !m->arch->wide_query_layers || hp->layers < 1 || hp->attention_scale == 0)
+        return;
+    const struct layer_shape *l = &hp->layer[0];
+    double usual = hp->layers == m->arch->wide_query_layers ? (double)hp->embd / l->heads : l->key_length;
+    if (fabs(hp->attention_scale * sqrt(usual) - 1) > 1e-3)
+        model_warn(m, "attention's scores are scaled by %.4g; llama.cpp scales them by %.4g in a %s model of %d layers,"
+                   " whatever the file says, and answers differently", hp->attention_scale, 1 / sqrt(usual),
+                   m->arch->title, hp->layers);
 }
 
 /* Elements in quantized tensors, and the type that holds most of them. */
@@ -83,6 +106,7 @@ void warnings_collect(struct model *m)
 {
     static void (*const checks[])(struct model *) = {
         warn_other_kind, warn_architecture, warn_incomplete, warn_quantized, warn_undecodable, warn_tokenizer,
+        warn_ramp, warn_score_scale,
     };
     for (size_t i = 0; i < ARRAY_LENGTH(checks); i++)
         checks[i](m);

@@ -79,7 +79,8 @@ static uint64_t repacked_bytes(const struct runtime *r, const struct machine *m,
 
 static bool is_expert(enum tensor_role role)
 {
-    return role == ROLE_FFN_GATE_EXPS || role == ROLE_FFN_UP_EXPS || role == ROLE_FFN_DOWN_EXPS;
+    return role == ROLE_FFN_GATE_EXPS || role == ROLE_FFN_UP_EXPS || role == ROLE_FFN_GATE_UP_EXPS ||
+           role == ROLE_FFN_DOWN_EXPS;
 }
 
 static bool is_matrix(const struct tensor *t)

@@ -198,9 +198,12 @@ static void dense(const struct model *m, const struct plain_block *b, int layer,
     snprintf(gate, sizeof gate, "ffn_gate%s", suffix);
     snprintf(up, sizeof up, "ffn_up%s", suffix);
     snprintf(down, sizeof down, "ffn_down%s", suffix);
-    bool fused = !*suffix && !has(m, layer, "ffn_gate.weight");
-    rows_times(m, layer, fused ? up : gate, expert * ffn, n, embd, g, ffn);
-    rows_times(m, layer, up, fused ? ffn : expert * ffn, n, embd, u, ffn);
+    bool below = strcmp(suffix, "_exps") == 0 && has(m, layer, "ffn_gate_up_exps.weight");
+    bool fused = below || (!*suffix && !has(m, layer, "ffn_gate.weight"));
+    const char *one = below ? "ffn_gate_up_exps" : up;
+    int first = expert * (fused ? 2 * ffn : ffn);
+    rows_times(m, layer, fused ? one : gate, first, n, embd, g, ffn);
+    rows_times(m, layer, one, fused ? first + ffn : first, n, embd, u, ffn);
     for (int i = 0; i < ffn; i++)
         g[i] = gated(b->gate, g[i], u[i]);
     rows_times(m, layer, down, expert * embd, g, ffn, out, embd);
