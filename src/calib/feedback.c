@@ -14,6 +14,31 @@ enum {
     SUBS = 16,    /* most scales of a block */
 };
 
+/* Rows of a matrix that are one thread's work. */
+enum { STRIPE = 64 };
+
+static int64_t stripe_length(int64_t rows, int64_t at)
+{
+    return rows - at < STRIPE ? rows - at : STRIPE;
+}
+
+/* drift · uᵀ · u */
+static float *shift_of(const float *drift, const float *u, int64_t n)
+{
+    float *shift = xaligned((size_t)n * n * sizeof *shift);
+#pragma omp parallel
+    {
+        float *half = xaligned(STRIPE * n * sizeof *half);
+#pragma omp for schedule(dynamic)
+        for (int64_t r = 0; r < n; r += STRIPE) {
+            blas_times_rows(stripe_length(n, r), n, n, drift + r * n, n, u, n, half, n);
+            blas_times(stripe_length(n, r), n, n, half, n, u, n, shift + r * n, n);
+        }
+        free(half);
+    }
+    return shift;
+}
+
 void feedback_init(struct feedback *f, const struct hessian *h, double damp)
 {
     size_t n = h->columns;
@@ -23,6 +48,8 @@ void feedback_init(struct feedback *f, const struct hessian *h, double damp)
         free(f->u);
         f->u = NULL;
     }
+    if (f->u && h->drift)
+        f->shift = shift_of(h->drift, f->u, h->columns);
     for (size_t j = 0; j < n; j++)
         f->weight[j] = f->u ? 1 / (f->u[j * n + j] * f->u[j * n + j]) : 1;
 }
@@ -31,6 +58,7 @@ void feedback_done(struct feedback *f)
 {
     free(f->u);
     free(f->weight);
+    free(f->shift);
     *f = (struct feedback){0};
 }
 
@@ -166,14 +194,30 @@ static void add_squares(const struct work *k, int64_t rows, int width, double *s
             squares[r] += (double)k->errors[r * BATCH + j] * k->errors[r * BATCH + j];
 }
 
-/* The errors of a batch of columns, to all columns behind it. Each thread has rows of its own. */
+/* w += w · shift */
+static void undrift(const struct feedback *f, float *w, int64_t rows)
+{
+    int64_t n = f->hessian->columns;
+#pragma omp parallel
+    {
+        float *more = xaligned(STRIPE * n * sizeof *more);
+#pragma omp for schedule(dynamic)
+        for (int64_t r = 0; r < rows; r += STRIPE) {
+            blas_times(stripe_length(rows, r), n, n, w + r * n, n, f->shift, n, more, n);
+            for (int64_t i = 0; i < stripe_length(rows, r) * n; i++)
+                w[r * n + i] += more[i];
+        }
+        free(more);
+    }
+}
+
+/* The errors of a batch of columns, to all columns behind it. */
 static void pass_on(const struct work *k, int64_t rows, int64_t column, int width, int64_t rest)
 {
-    enum { ROWS = 64 };
     const float *u = k->f->u + column * k->columns + column + width;
 #pragma omp parallel for schedule(dynamic)
-    for (int64_t r = 0; r < rows; r += ROWS)
-        blas_subtract(rows - r < ROWS ? rows - r : ROWS, rest, width, k->errors + r * BATCH, BATCH, u, k->columns,
+    for (int64_t r = 0; r < rows; r += STRIPE)
+        blas_subtract(stripe_length(rows, r), rest, width, k->errors + r * BATCH, BATCH, u, k->columns,
                       k->w + r * k->columns + column + width, k->columns);
 }
 
@@ -204,6 +248,8 @@ void feedback_encode(const struct feedback *f, const struct quant_type *type, fl
     struct work k = {.f = f, .type = type, .columns = n, .row_bytes = (int64_t)quant_bytes(type, n), .w = w,
                      .blocks = blocks};
     *r = (struct feedback_result){.damp = f->damp, .plain = !f->u, .loss = NAN};
+    if (f->shift)
+        undrift(f, w, rows);
     if (f->u) {
         k.errors = xmalloc((size_t)rows * BATCH * sizeof *k.errors);
         r->loss = encode_columns(&k, rows) / (f->hessian->rows * (double)rows);

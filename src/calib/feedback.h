@@ -2,7 +2,11 @@
  * is made good, as far as may be, by the columns that follow (E. Frantar et al., GPTQ, arXiv 2210.17323), on the
  * grids of block formats: a block's scales are searched on its weights as the columns before have left them.
  *
- * With uᵀ u = H⁻¹ (hessian.h), column j's error e costs (e / u[j][j])² after the best change of the later columns,
+ * Where the inputs have drifted from the original model's (hessian.h), the weights are changed first to those that
+ * bring the outputs nearest to the original's: W + W · drift · H⁻¹, the least-squares answer (Y. Li et al., GPTAQ, arXiv
+ * 2504.02692). So every weight also makes good what those before it lost.
+ *
+ * With uᵀ u = H⁻¹, column j's error e costs (e / u[j][j])² after the best change of the later columns,
  * which is -e / u[j][j] · u[j][k] for column k. */
 #ifndef CALIB_FEEDBACK_H
 #define CALIB_FEEDBACK_H
@@ -24,6 +28,7 @@ struct feedback {
     const struct hessian *hessian;
     float *u;         /* [columns][columns]; NULL: plain */
     float *weight;    /* [columns]: 1 / u[j][j]², what an error of a column costs */
+    float *shift;     /* [columns][columns]: drift · H⁻¹; NULL: none */
     double damp;
 };
 void feedback_init(struct feedback *f, const struct hessian *h, double damp);

@@ -17,6 +17,7 @@ void hessian_init(struct hessian *h, int64_t columns)
 void hessian_done(struct hessian *h)
 {
     free(h->sum);
+    free(h->drift);
     *h = (struct hessian){0};
 }
 
@@ -38,6 +39,18 @@ void hessian_add(struct hessian *h, const float *x, int64_t rows)
             blas_add_columns(tile_length(n, i), tile_length(n, j), rows, x + i, n, x + j, n, h->sum + i * n + j, n);
     }
     h->rows += (double)rows;
+}
+
+void hessian_add_drift(struct hessian *h, const float *off, const float *x, int64_t rows)
+{
+    int64_t n = h->columns, tiles = (n + TILE - 1) / TILE;
+    if (!h->drift)
+        h->drift = xcalloc(n * n, sizeof *h->drift);
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t t = 0; t < tiles * tiles; t++) {
+        int64_t i = t / tiles * TILE, j = t % tiles * TILE;
+        blas_add_columns(tile_length(n, i), tile_length(n, j), rows, off + i, n, x + j, n, h->drift + i * n + j, n);
+    }
 }
 
 static double mean_diagonal(const struct hessian *h)

@@ -1,5 +1,8 @@
 /* Second moments of the inputs of a weight, H = Σ x xᵀ: what a change of its columns does to its outputs. A change
- * D[columns] of a row changes the outputs by D H Dᵀ (the sum of squares over the inputs). */
+ * D[columns] of a row changes the outputs by D H Dᵀ (the sum of squares over the inputs).
+ *
+ * And how far they have drifted, where the weights before have been quantized already: with o the inputs in the
+ * original model, Σ (o - x) xᵀ. */
 #ifndef CALIB_HESSIAN_H
 #define CALIB_HESSIAN_H
 
@@ -10,12 +13,15 @@ struct hessian {
     int64_t columns;
     double rows;       /* inputs that were summed */
     float *sum;        /* [columns][columns]; the upper triangle alone */
+    float *drift;      /* [columns][columns]; NULL: not known */
 };
 
 void hessian_init(struct hessian *h, int64_t columns);
 void hessian_done(struct hessian *h);
 /* x[rows][columns] */
 void hessian_add(struct hessian *h, const float *x, int64_t rows);
+/* The same rows' drift: off[rows][columns] is o - x. */
+void hessian_add_drift(struct hessian *h, const float *off, const float *x, int64_t rows);
 
 /* Columns that no input ever reached. */
 int64_t hessian_dead(const struct hessian *h);

@@ -26,12 +26,27 @@ struct group {
     struct hessian hessian;
 };
 
+/* What a group of the original met in the batch at present. */
+struct inputs {
+    const struct tensor *first; /* the group's, in the fork */
+    float *x;                   /* [rows][columns] */
+};
+
+/* The residual stream of one of the two models. */
+struct stream {
+    struct decoder *decoder;
+    float *x;               /* [text->count][text->length][embd] */
+};
+
 struct walk {
     struct layerwise *l;
-    struct model *model;
-    struct decoder *decoder;
+    const struct model *source;
+    struct model *model;    /* the fork */
+    struct stream original, quantized;
     const struct chunks *text;
-    float *x;               /* [text->count][text->length][embd] */
+    struct inputs seen[GROUP];
+    int seen_count;
+    const float *last_seen;
     struct group *groups;   /* of the stage at present */
     int count, capacity;
     const float *last;      /* inputs of the group that was met last */
@@ -77,18 +92,59 @@ static struct group *join_or_make(struct walk *w, struct tensor *t, int expert, 
     return g;
 }
 
+static bool is_wanted(const struct walk *w, const struct tensor *t)
+{
+    return plan_of(w, t)->type && !plan_of(w, t)->blocks;
+}
+
+/* Of the original. Tokens may choose other experts there, so that their inputs cannot be paired. */
+static void see(void *user, const struct tensor *met, int expert, const float *x, int64_t rows, int64_t columns)
+{
+    struct walk *w = user;
+    const struct tensor *t = &w->model->tensors[met - w->source->tensors];
+    (void)expert;
+    if (!is_wanted(w, t) || experts_of(t) > 1 || w->last_seen == x || w->seen_count == GROUP)
+        return;
+    struct inputs *in = &w->seen[w->seen_count++];
+    *in = (struct inputs){t, xaligned(rows * columns * sizeof *x)};
+    memcpy(in->x, x, rows * columns * sizeof *x);
+    w->last_seen = x;
+}
+
+static void forget_seen(struct walk *w)
+{
+    for (int i = 0; i < w->seen_count; i++)
+        free(w->seen[i].x);
+    w->seen_count = 0;
+    w->last_seen = NULL;
+}
+
+static void add_drift(const struct walk *w, struct group *g, const float *x, int64_t rows)
+{
+    for (int i = 0; i < w->seen_count; i++) {
+        float *off = w->seen[i].x;
+        if (w->seen[i].first != g->tensors[0])
+            continue;
+        for (int64_t k = 0; k < rows * g->hessian.columns; k++)
+            off[k] -= x[k];
+        hessian_add_drift(&g->hessian, off, x, rows);
+    }
+}
+
 static void meet(void *user, const struct tensor *met, int expert, const float *x, int64_t rows, int64_t columns)
 {
     struct walk *w = user;
     struct tensor *t = &w->model->tensors[met - w->model->tensors];
     (void)columns;
-    if (!plan_of(w, t)->type || plan_of(w, t)->blocks)
+    if (!is_wanted(w, t))
         return;
     struct group *g = group_with(w, t, expert);
     if (!g)
         g = join_or_make(w, t, expert, x);
-    if (g->tensors[0] == t)
+    if (g->tensors[0] == t) {
         hessian_add(&g->hessian, x, rows);
+        add_drift(w, g, x, rows);
+    }
     w->last = x;
 }
 
@@ -185,23 +241,27 @@ static void encode_groups(struct walk *w)
 
 /* ---------------------------------------------------------------------- walking */
 
-static float *batch_at(const struct walk *w, int i)
+static void run_layer(const struct walk *w, const struct stream *s, int layer, enum decoder_stage until, int batch)
 {
-    return w->x + (int64_t)i * w->text->length * w->model->hp.embd;
+    int sequences = w->text->count - batch < SEQUENCES ? w->text->count - batch : SEQUENCES;
+    float *x = s->x + (int64_t)batch * w->text->length * w->model->hp.embd;
+    if (layer < 0)
+        decoder_embed(s->decoder, w->text->tokens + (int64_t)batch * w->text->length, sequences, w->text->length, x);
+    else
+        decoder_layer(s->decoder, layer, until, sequences, w->text->length, x);
 }
 
-static int batch_size(const struct walk *w, int i)
-{
-    return w->text->count - i < SEQUENCES ? w->text->count - i : SEQUENCES;
-}
-
+/* One stage of one layer over all of the text, and what its weights then become. Layer -1: the embedding. */
 static int walk_stage(struct walk *w, int layer, enum decoder_stage stage, struct watch *watch, struct error *e)
 {
     int stages = STAGE_WHOLE + 1, total = w->model->hp.layers * stages * w->text->count;
+    int before = layer < 0 ? 0 : (layer * stages + stage) * w->text->count;
     for (int i = 0; i < w->text->count; i += SEQUENCES) {
-        if (!watch_tick(watch, (layer * stages + stage) * w->text->count + i, total, "layers"))
+        if (!watch_tick(watch, before + i, total, "layers"))
             return interrupt_error(e);
-        decoder_layer(w->decoder, layer, stage, batch_size(w, i), w->text->length, batch_at(w, i));
+        run_layer(w, &w->original, layer, stage, i);
+        run_layer(w, &w->quantized, layer, stage, i);
+        forget_seen(w);
     }
     encode_groups(w);
     forget_groups(w);
@@ -210,14 +270,24 @@ static int walk_stage(struct walk *w, int layer, enum decoder_stage stage, struc
 
 static int walk_layers(struct walk *w, struct watch *watch, struct error *e)
 {
-    int rc = 0;
-    for (int i = 0; i < w->text->count; i += SEQUENCES)
-        decoder_embed(w->decoder, w->text->tokens + (int64_t)i * w->text->length, batch_size(w, i), w->text->length,
-                      batch_at(w, i));
+    int rc = walk_stage(w, -1, STAGE_WHOLE, watch, e);
     for (int layer = 0; layer < w->model->hp.layers && !rc; layer++)
         for (enum decoder_stage s = STAGE_QKV; s <= STAGE_WHOLE && !rc; s++)
             rc = walk_stage(w, layer, s, watch, e);
     return rc;
+}
+
+static int open_stream(struct walk *w, struct stream *s, const struct model *m, product_tap *tap, struct error *e)
+{
+    struct decoder_options o = {.context = w->text->length, .sequences = SEQUENCES, .tap = tap, .tap_user = w};
+    s->x = xaligned((size_t)w->text->count * w->text->length * m->hp.embd * sizeof *s->x);
+    return decoder_open(&s->decoder, m, &o, e);
+}
+
+static void close_stream(struct stream *s)
+{
+    decoder_free(s->decoder);
+    free(s->x);
 }
 
 /* ------------------------------------------------------------------------ store */
@@ -255,22 +325,20 @@ static void plan_tensors(struct layerwise *l, const struct model *m, const struc
     }
 }
 
-int layerwise_run(struct layerwise *l, struct model *model, const struct quant_type *const *types,
+int layerwise_run(struct layerwise *l, const struct model *model, const struct quant_type *const *types,
                   const struct chunks *text, const char *folder, struct watch *watch, struct error *e)
 {
-    struct walk w = {.l = l, .model = model, .text = text};
-    struct decoder_options o = {.context = text->length, .sequences = SEQUENCES, .tap = meet, .tap_user = &w};
     plan_tensors(l, model, types);
+    l->fork = model_fork(model);
+    struct walk w = {.l = l, .source = model, .model = l->fork, .text = text};
     int rc = l->store_bytes ? open_store(l, folder, e) : 0;
-    rc = rc ? rc : decoder_open(&w.decoder, model, &o, e);
-    if (!rc) {
-        w.x = xaligned((size_t)text->count * text->length * model->hp.embd * sizeof *w.x);
-        rc = walk_layers(&w, watch, e);
-    }
+    rc = rc ? rc : open_stream(&w, &w.original, model, see, e);
+    rc = rc ? rc : open_stream(&w, &w.quantized, l->fork, meet, e);
+    rc = rc ? rc : walk_layers(&w, watch, e);
     forget_groups(&w);
-    decoder_free(w.decoder);
+    close_stream(&w.original);
+    close_stream(&w.quantized);
     free(w.groups);
-    free(w.x);
     return rc;
 }
 
@@ -278,6 +346,7 @@ void layerwise_done(struct layerwise *l)
 {
     if (l->store)
         munmap(l->store, l->store_bytes);
+    model_fork_free(l->fork);
     free(l->tensors);
     *l = (struct layerwise){0};
 }

@@ -42,9 +42,8 @@ int calibrated_make(struct calibrated *c, const struct quantize_job *j, struct w
     char *folder = path_folder(j->out);
     for (int i = 0; i < r->count; i++)
         types[r->tensors[i].tensor - m->tensors] = r->tensors[i].type;
-    c->fork = model_fork(m);
     c->blocks = xcalloc(r->count + 1, sizeof *c->blocks);
-    int rc = layerwise_run(&c->layers, c->fork, types, &c->text, folder, w, e);
+    int rc = layerwise_run(&c->layers, m, types, &c->text, folder, w, e);
     for (int i = 0; i < r->count && !rc; i++)
         c->blocks[i] = c->layers.tensors[r->tensors[i].tensor - m->tensors].blocks;
     free(folder);
@@ -55,7 +54,6 @@ int calibrated_make(struct calibrated *c, const struct quantize_job *j, struct w
 void calibrated_done(struct calibrated *c)
 {
     layerwise_done(&c->layers);
-    model_fork_free(c->fork);
     chunks_done(&c->text);
     free(c->blocks);
     *c = (struct calibrated){0};

@@ -9,7 +9,6 @@
 
 struct calibrated {
     struct chunks text;
-    struct model *fork;               /* whose weights turn into what was made of them */
     struct layerwise layers;
     const unsigned char **blocks;     /* [recipe->count]; NULLs for what is rounded to nearest */
 };

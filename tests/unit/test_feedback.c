@@ -138,6 +138,39 @@ static void it_loses_less_in_every_type(void **state)
     free(again);
 }
 
+/* Where all inputs have doubled, half the weights give what the original gave. */
+static void drifted_inputs_are_made_good(void **state)
+{
+    (void)state;
+    enum { N = ROWS * COLUMNS };
+    struct hessian h;
+    struct feedback f;
+    struct feedback_result r;
+    struct noise noise = {11};
+    float *x = xmalloc(sizeof *x * INPUTS * COLUMNS), *off = xmalloc(sizeof *x * INPUTS * COLUMNS);
+    float *w = xmalloc(N * sizeof *w), *y = xmalloc(N * sizeof *w);
+    unsigned char *blocks = xmalloc(N * 2);
+    noise_fill(&noise, x, INPUTS * COLUMNS, 1);
+    noise_fill(&noise, w, N, 0.05);
+    for (int i = 0; i < INPUTS * COLUMNS; i++)
+        off[i] = -0.5f * x[i];
+    hessian_init(&h, COLUMNS);
+    hessian_add(&h, x, INPUTS);
+    hessian_add_drift(&h, off, x, INPUTS);
+    feedback_init(&f, &h, 1e-4);
+    memcpy(y, w, N * sizeof *w);
+    feedback_encode(&f, quant_type(QUANT_Q8_0), y, ROWS, blocks, &r);
+    for (int i = 0; i < N; i++)
+        assert_float_equal(y[i], w[i] / 2, 1e-3);
+    feedback_done(&f);
+    hessian_done(&h);
+    free(x);
+    free(off);
+    free(w);
+    free(y);
+    free(blocks);
+}
+
 static void what_cannot_be_factored(void **state)
 {
     (void)state;
@@ -173,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_factor_undoes_the_hessian),
         cmocka_unit_test(it_loses_less_in_every_type),
+        cmocka_unit_test(drifted_inputs_are_made_good),
         cmocka_unit_test(what_cannot_be_factored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

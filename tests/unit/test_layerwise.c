@@ -105,7 +105,6 @@ static void what_is_asked_for_is_replaced(void **state)
     (void)state;
     struct error e = {0};
     struct layerwise l;
-    struct model *fork = model_fork(model);
     struct chunks text = {.tokens = tokens, .count = COUNT, .length = LENGTH};
     const struct quant_type **types = xcalloc(model->tensor_count, sizeof *types);
     const struct tensor *up = model_role(model, ROLE_FFN_UP, 1), *key = model_role(model, ROLE_ATTN_K, 3);
@@ -114,7 +113,8 @@ static void what_is_asked_for_is_replaced(void **state)
         types[i] = model->tensors[i].layer < 0 || model->tensors[i].dims < 2 ? quant_type(QUANT_Q4_0) : NULL;
     types[up - model->tensors] = quant_type(QUANT_Q4_K);
     types[key - model->tensors] = quant_type(QUANT_Q5_0);
-    assert_ok(layerwise_run(&l, fork, types, &text, ".", NULL, &e), &e);
+    assert_ok(layerwise_run(&l, model, types, &text, ".", NULL, &e), &e);
+    const struct model *fork = l.fork;
     for (int i = 0; i < model->tensor_count; i++) {
         const struct tensor *t = &model->tensors[i];
         bool made = t == up || t == key;
@@ -136,7 +136,6 @@ static void what_is_asked_for_is_replaced(void **state)
     }
     assert_true(error > 0 && error < 0.05 * power);
     layerwise_done(&l);
-    model_fork_free(fork);
     free(types);
     free(x);
     free(y);
