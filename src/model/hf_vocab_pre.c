@@ -116,6 +116,8 @@ static void read_step(struct hf_vocab *v, const json_t *step, struct steps *s)
 {
     const char *type = hf_json_text(step, "type");
     const char *regex = hf_json_text(json_object_get(step, "pattern"), "Regex");
+    if (hf_json_true(step, "add_prefix_space")) /* GGUF cannot say it for byte-level BPE */
+        s->strange = true;
     if (type && strcmp(type, "Split") == 0 && regex && isolates(step))
         add_step(v, s, regex);
     else if (type && strcmp(type, "Digits") == 0 && hf_json_true(step, "individual_digits"))

@@ -27,6 +27,8 @@ struct unigram {
     size_t count, capacity;
     int32_t first[256];  /* children of the root */
     double unknown_score;
+    int32_t bytes[256];  /* tokens of the bytes */
+    bool has_bytes;      /* all of them: then no character need be unknown */
     bool merges_blanks, blank_behind;
 };
 
@@ -91,6 +93,15 @@ static void take_tokens(struct unigram *u, struct vocab *v)
     u->unknown_score = worst - UNKNOWN_PENALTY;
 }
 
+static void take_bytes(struct unigram *u, const struct vocab *v)
+{
+    u->has_bytes = true;
+    for (int i = 0; i < 256; i++) {
+        u->bytes[i] = vocab_byte(v, (unsigned char)i);
+        u->has_bytes &= u->bytes[i] >= 0 && v->tokens[u->bytes[i]].kind & TOKEN_BYTE;
+    }
+}
+
 static int read_map(struct unigram *u, const struct gguf *g, const char *path, struct error *e)
 {
     static const char key[] = "tokenizer.ggml.precompiled_charsmap";
@@ -124,6 +135,7 @@ static int unigram_open(void **state, struct vocab *v, struct gguf *g, const cha
     u->merges_blanks = flag(g, "tokenizer.ggml.remove_extra_whitespaces");
     u->blank_behind = flag(g, "tokenizer.ggml.treat_whitespace_as_suffix");
     take_tokens(u, v);
+    take_bytes(u, v);
     return 0;
 }
 
@@ -216,14 +228,32 @@ static size_t search_at(const struct unigram *u, const struct vocab *v, const ch
     return at + character;
 }
 
-static void add_reversed(const struct vocab *v, const struct best *best, size_t length, struct tokens *out)
+static void add_bytes_backwards(const struct unigram *u, const char *text, size_t from, size_t to,
+                                struct tokens *out)
 {
-    size_t first = out->count;
+    while (to > from)
+        tokens_add(out, u->bytes[(unsigned char)text[--to]]);
+}
+
+/* The last first. What is unknown is one token, or spelled in bytes as the tokenizers library does it
+ * (llama.cpp does not). */
+static void add_backwards(const struct unigram *u, const struct vocab *v, const char *text, const struct best *best,
+                          size_t length, struct tokens *out)
+{
+    bool spells = u->has_bytes && v->prepared, unknown = false;
     for (size_t at = length; at > 0; at = best[at].start) {
-        bool again = out->count > first && best[at].id == v->unknown && out->ids[out->count - 1] == v->unknown;
-        if (!again && best[at].id >= 0)
-            tokens_add(out, best[at].id);
+        const struct best *b = &best[at];
+        bool again = unknown && b->id == v->unknown;
+        unknown = b->id == v->unknown;
+        if (unknown && spells)
+            add_bytes_backwards(u, text, b->start, at, out);
+        else if (b->id >= 0 && !again)
+            tokens_add(out, b->id);
     }
+}
+
+static void reverse(struct tokens *out, size_t first)
+{
     for (size_t i = first, j = out->count; i + 1 < j; i++) {
         int32_t swap = out->ids[i];
         out->ids[i] = out->ids[--j];
@@ -239,7 +269,9 @@ static void search(const struct unigram *u, const struct vocab *v, const char *t
         best[i] = (struct best){i ? -DBL_MAX : 0, 0, -1};
     for (size_t at = 0; at < length;)
         at = search_at(u, v, text, length, at, best);
-    add_reversed(v, best, length, out);
+    size_t first = out->count;
+    add_backwards(u, v, text, best, length, out);
+    reverse(out, first);
     free(best);
 }
 

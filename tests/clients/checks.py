@@ -491,6 +491,10 @@ def folders():
     for name in ("t5", "xlm-roberta"):
         vocabularies.from_unigram(model, top / name, name == "t5")
         yield name, top / name
+    spelled = vocabularies.train_sentencepiece(top / "spelled.model", TEXT, "unigram", byte_fallback=True,
+                                               normalization_rule_name="nmt_nfkc")
+    vocabularies.from_unigram(spelled, top / "unigram-bytes", False)
+    yield "unigram with bytes", top / "unigram-bytes"
     vocabularies.model_alone(model, top / "unigram")
     yield "unigram", top / "unigram"
 

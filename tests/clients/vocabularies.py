@@ -231,7 +231,8 @@ def from_unigram(path, folder, words):
     meta = dict(type="Metaspace", replacement="\u2581", prepend_scheme="always", split=True)
     squeeze = [dict(type="Strip", strip_left=False, strip_right=True),
                dict(type="Replace", pattern=dict(Regex=" {2,}"), content="\u2581")]
-    write_tokenizer(fresh(folder), dict(type="Unigram", unk_id=m.trainer_spec.unk_id, byte_fallback=False,
+    write_tokenizer(fresh(folder), dict(type="Unigram", unk_id=m.trainer_spec.unk_id,
+                                        byte_fallback=m.trainer_spec.byte_fallback,
                                         vocab=[[p.piece, p.score] for p in m.pieces]),
                     dict(type="Sequence", pretokenizers=[dict(type="WhitespaceSplit"), meta]) if words else meta,
                     table if words else dict(type="Sequence", normalizers=[table] + squeeze),

@@ -247,6 +247,7 @@ static void patterns_have_names(void **state)
         {SMALL(SPLIT(WORDS(ANY_CASE, "\\\\p{N}"), "Removed", "false")), NULL},
         {SMALL(SPLIT("[a-z]+", "Isolated", "false")), NULL},
         {SMALL("{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Punctuation\"}," GPT2 "]}"), NULL},
+        {SMALL("{\"type\":\"ByteLevel\",\"add_prefix_space\":true}"), NULL},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
