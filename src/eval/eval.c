@@ -10,13 +10,12 @@
 
 int decoders_open(struct decoder *d[static 2], const struct session *s, int sequences, int length, struct error *e)
 {
-    struct decoder_options o = {.context = length, .sequences = sequences, .activations_q8 = s->o->activations_q8};
+    struct decoder_options o = {.context = length, .sequences = sequences, .as_gguf = s->as_gguf,
+                                .activations_q8 = s->o->activations_q8};
     int rc = 0;
     d[0] = d[1] = NULL;
-    for (int i = 0; i < s->count && !rc; i++) {
-        o.activations_q8 = s->o->activations_q8;
+    for (int i = 0; i < s->count && !rc; i++)
         rc = decoder_open(&d[i], s->subjects[i].model, &o, e);
-    }
     if (rc)
         decoders_close(d);
     return rc;
@@ -118,6 +117,7 @@ int eval_run(struct eval_result *r, const struct model *m, const struct model *b
     static const struct eval_listener nobody;
     struct session s = {.o = o, .l = l ? l : &nobody, .w = w, .r = r, .subjects[0].model = m};
     double start = clock_monotonic();
+    s.as_gguf = !m->folder || (base && !base->folder);
     *r = (struct eval_result){.figures = nothing_measured, .bytes = m->file_bytes,
                               .bytes_base = base ? base->file_bytes : 0, .base_prefill_tokens_per_s = NAN,
                               .base_decode_tokens_per_s = NAN, .activations_q8 = o->activations_q8};

@@ -22,6 +22,7 @@ struct session {
     struct eval_result *r;
     struct subject subjects[2];    /* the model, and its base */
     int count;                     /* 1 without a base */
+    bool as_gguf;                  /* one of them is a GGUF file: both are computed so, and only weights differ */
 };
 
 /* Reads the text on which perplexity is measured; free `path` and `text` whatever is returned. */

@@ -129,7 +129,7 @@ int decoder_open(struct decoder **out, const struct model *m, const struct decod
                          o->context, o->sequences);
     struct decoder *d = xcalloc(1, sizeof *d);
     *d = (struct decoder){.model = m, .kernels = kernels(), .threads = threads_count(), .context = o->context,
-                          .sequences = o->sequences, .until = STAGE_WHOLE};
+                          .sequences = o->sequences, .as_gguf = o->as_gguf, .until = STAGE_WHOLE};
     d->product = (struct product){.engine = engine(), .kernels = d->kernels, .threads = d->threads,
                                   .imitate = o->activations_q8, .tap = o->tap, .tap_user = o->tap_user};
     if (decoder_bind(d, e)) {

@@ -268,12 +268,13 @@ static void init_local_rope(struct decoder *d, const float *factors)
 
 static int bind_rope(struct decoder *d, struct error *e)
 {
-    const struct hparams *hp = &d->model->hp;
+    struct hparams hp = d->model->hp;
     const float *factors;
     if (check_rope(d, e) || bind_factors(d, &factors, e))
         return e->code;
-    d->buffer_bytes += rope_init(&d->rope, d->model->arch, hp, hp->rope_base, factors, d->context);
-    for (int i = 0; i < hp->layers; i++)
+    hp.rope_ramp_exact = hp.rope_ramp_exact && !d->as_gguf;
+    d->buffer_bytes += rope_init(&d->rope, d->model->arch, &hp, hp.rope_base, factors, d->context);
+    for (int i = 0; i < hp.layers; i++)
         if (d->layers[i].rope == &d->rope_local) {
             init_local_rope(d, factors);
             break;

@@ -57,6 +57,7 @@ struct decoder {
     struct arena arena;           /* norms, biases, layers */
     int threads;
     int context, sequences;
+    bool as_gguf;
     enum decoder_stage until;     /* STAGE_WHOLE but in decoder_layer */
     void (*act)(float *gate, const float *up, int64_t n);
     struct rope rope, rope_local; /* local: of windowed layers */

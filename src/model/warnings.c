@@ -46,7 +46,7 @@ static void warn_ramp(struct model *m)
 {
     if (m->hp.rope_ramp_exact && strcmp(m->hp.rope_scaling, "yarn") == 0)
         model_warn(m, "runtimes of GGUF files round the range over which YaRN scales rotary positions, which this checkpoint"
-                   " does not: a file made of it differs slightly from it, whatever its type");
+                   " does not: a file made of it answers slightly differently, whatever its type");
 }
 
 /* llama.cpp takes Gemma's scale from the number of layers. */

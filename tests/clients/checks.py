@@ -423,8 +423,9 @@ def check_converted_checkpoints_equal_llama():
         path = WORK / "converted.gguf"
         path.unlink(missing_ok=True)
         quantwiz("convert", folder, path, "--type", "f32")
-        a = quantwiz("eval", path, "-f", EVAL, "-c", 256, "--chunks", 12)["ppl"]
-        b = llama.perplexity(path, TEXT, 12, 256)["ppl"]
+        figures = quantwiz("eval", path, "--base", folder, "-f", EVAL, "-c", 256, "--chunks", 12)
+        assert figures["kld_mean"] < 1e-9, "%s: the file is %g from its folder" % (folder.name, figures["kld_mean"])
+        a, b = figures["ppl"], llama.perplexity(path, TEXT, 12, 256)["ppl"]
         shown.append("%s %.2f and %.2f" % (folder.name, a, b))
         if not abs(a / b - 1) < 0.002 and folder.name != LLAMA_KNOWS_BETTER:
             failed.append(shown[-1])
