@@ -463,6 +463,45 @@ static void patterns_take_linear_time(void **state)
     free(names);
 }
 
+/* Patterns as tokenizer.json spells them: Oniguruma's white space, Unicode 16, and no more than linear time. */
+static void patterns_of_folders(void **state)
+{
+    static const char *const llama3 =
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+        "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+    static const struct { const char *text, *words; } cases[] = {
+        {"It'\u017F 12345\u3000\u3000x", "It|'\u017F| |123|45|\u3000|\u3000x"},
+        {"a\u180Eb\302\205\302\205c", "a|\u180Eb|\302\205|\302\205c"}, /* U+180E was white space once */
+        {"!\U00013631", "!\U00013631"},                          /* a letter since Unicode 16 */
+        {"  \r\n \n\tx", "  \r\n \n|\tx"},
+    };
+    enum { LENGTH = 1 << 20 };
+    struct pretokenizer *p;
+    struct error e = {0};
+    char *text = xmalloc(LENGTH);
+    (void)state;
+    assert_ok(pretokenizer_open_patterns(&p, &llama3, 1, &e), &e);
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct str words = {0};
+        pretokenizer_split(p, cases[i].text, strlen(cases[i].text), collect, &words);
+        assert_string_equal(words.data, cases[i].words);
+        str_done(&words);
+    }
+    for (const char *unit = "7 x!"; *unit; unit++) {
+        size_t bytes = 0;
+        clock_t start = clock();
+        memset(text, *unit, LENGTH);
+        pretokenizer_split(p, text, LENGTH, count_bytes, &bytes);
+        assert_int_equal(bytes, LENGTH);
+        assert_true((clock() - start) / CLOCKS_PER_SEC < 10);
+    }
+    pretokenizer_free(p);
+    static const char *const broken = "(";
+    assert_int_not_equal(pretokenizer_open_patterns(&p, &broken, 1, &e), 0);
+    assert_says(&e, "pre-tokenizer pattern '('");
+    free(text);
+}
+
 /* -------------------------------------------------------------- properties */
 
 static uint32_t next_random(uint32_t *s)
@@ -610,6 +649,7 @@ int main(void)
         cmocka_unit_test(words_of_each_pretokenizer),
         cmocka_unit_test(every_name_opens),
         cmocka_unit_test(patterns_take_linear_time),
+        cmocka_unit_test(patterns_of_folders),
         cmocka_unit_test(random_bytes_come_back),
         cmocka_unit_test(a_long_word_takes_no_longer),
         cmocka_unit_test(special_tokens),
