@@ -52,9 +52,10 @@ static const struct stored_tensor *find_scales(const struct hf *h, const struct 
     return found;
 }
 
+/* Blocks that hold n > 0 numbers; the last may be cut short. */
 static int64_t in_blocks(int64_t n, int64_t block)
 {
-    return block > 0 ? (n + block - 1) / block : 0;
+    return block > 0 ? (n - 1) / block + 1 : 0;
 }
 
 /* Blocks of the config's size; else one scale for each row, or one for all. */

@@ -250,7 +250,8 @@ static void gemma_adds_one_to_norms(void **state)
     model_close(m);
 }
 
-/* A multimodal model: another prefix, the language model's settings below text_config, and what is left out. */
+/* A multimodal model: another prefix, the language model's settings below text_config, and what is left out.
+ */
 static void gemma_among_other_modalities(void **state)
 {
     (void)state;
@@ -517,6 +518,10 @@ static void scales_that_do_not_fit(void **state)
     put_eight_bits(FP8_BLOCKS, "_scale_inv", 2, (int64_t[]){3, 2}, "F8_E4M3");
     refused("gate_proj.weight_scale_inv does not fit the shape of its weight");
     put_eight_bits("", "_scale_inv", 2, (int64_t[]){2, 3}, "F8_E4M3");
+    refused("weight_block_size");
+    put_eight_bits(
+        "\"quantization_config\":{\"quant_method\":\"fp8\",\"weight_block_size\":[9223372036854775807,3]}",
+        "_scale_inv", 2, (int64_t[]){2, 3}, "F8_E4M3");
     refused("weight_block_size");
     put_eight_bits("", "", 0, NULL, "I8");
     refused("gate_proj.weight holds whole numbers without scales");
