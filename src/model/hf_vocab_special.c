@@ -81,10 +81,12 @@ static bool known_end(const struct hf_vocab *v, int64_t id)
  * role. */
 static void find_other_ends(struct hf_vocab *v)
 {
-    const json_t *list = json_object_get(v->generation, "eos_token_id");
+    bool generation = json_is_array(json_object_get(v->generation, "eos_token_id"));
+    const json_t *config = generation ? v->generation : v->config;
+    const json_t *list = json_object_get(config, "eos_token_id");
     enum hf_role r = HF_EOT;
     for (size_t i = 0; i < json_array_size(list) && r <= HF_EOM; i++) {
-        int64_t id = role_number(v, v->generation, HF_EOS, i);
+        int64_t id = role_number(v, config, HF_EOS, i);
         if (id >= 0 && id != v->roles[HF_EOS] && !known_end(v, id))
             v->roles[r++] = id;
     }

@@ -1,4 +1,5 @@
-/* Text to tokens and back, as the vocabulary in the checkpoint says; equal to llama.cpp token by token. */
+/* Text to tokens and back, as the vocabulary in the checkpoint says: token by token, a GGUF file's as in
+ * llama.cpp, a folder's as in the tokenizers library. */
 #ifndef TEXT_TOKENIZER_H
 #define TEXT_TOKENIZER_H
 
