@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "model/hf_scales.h"
+#include "model/model_priv.h"
 
 /* A stored tensor as parts (experts) of rows of columns. */
 struct shape {
@@ -65,6 +66,9 @@ static int check_rows(const struct hf *h, const struct hf_name *n, const struct 
 {
     struct shape s = shape_of(n, t);
     int64_t heads = heads_of(h, n), head = turned_rows(h, n, s.rows);
+    if (s.parts > EXPERTS_MAX)
+        return hf_stored_error(t, e, "holds %lld experts, at most %d can be", (long long)s.parts,
+                               EXPERTS_MAX);
     if (n->turn && h->arch->rope == ROPE_ADJACENT && (s.rows % heads || head % 2))
         return hf_stored_error(t, e, "has %lld rows, which do not divide into %lld heads of pairs",
                                (long long)s.rows, (long long)heads);

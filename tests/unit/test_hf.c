@@ -250,8 +250,7 @@ static void gemma_adds_one_to_norms(void **state)
     model_close(m);
 }
 
-/* A multimodal model: another prefix, the language model's settings below text_config, and what is left out.
- */
+/* A multimodal model: another prefix, the language model's settings in text_config, and what is left out. */
 static void gemma_among_other_modalities(void **state)
 {
     (void)state;
@@ -360,6 +359,18 @@ static void experts_in_one_are_taken_apart(void **state)
     assert_true(at(m, "blk.0.ffn_up_exps.weight", 0) == 24 && at(m, "blk.0.ffn_up_exps.weight", 25) == 73);
     assert_non_null(tensor(m, "blk.0.ffn_down_exps.weight")->data);
     model_close(m);
+}
+
+static void experts_without_number(void **state)
+{
+    (void)state;
+    struct stored_file f = {0};
+    put_config("Qwen3MoeForCausalLM", "\"head_dim\":4,\"num_experts\":2,\"num_experts_per_tok\":1,"
+                                      "\"moe_intermediate_size\":3");
+    add_ends(&f);
+    stored_count_up(&f, LAYER("mlp.experts.down_proj"), 3, (int64_t[]){70000, 1, 1}, 0);
+    put_weights(&f);
+    refused("down_proj holds 70000 experts, at most 65536 can be");
 }
 
 /* [experts][in][gate, up, gate, up, ...], with biases in the same order. */
@@ -791,6 +802,7 @@ int main(void)
         TEST(llama), TEST(embeddings_that_are_shared), TEST(qwen_has_biases_and_keeps_rows),
         TEST(biases_are_turned), TEST(gemma_adds_one_to_norms), TEST(gemma_among_other_modalities),
         TEST(phi_keeps_what_is_fused), TEST(experts_are_stacked), TEST(experts_in_one_are_taken_apart),
+        TEST(experts_without_number),
         TEST(gpt_oss_is_untangled), TEST(llama3_factors), TEST(sixteen_bits_stay),
         TEST(eight_bits_are_scaled), TEST(the_file_type_is_the_stored_one), TEST(scales_that_do_not_fit),
         TEST(quantized_already), TEST(shards), TEST(shards_that_are_missing), TEST(an_index_that_lies),
