@@ -1,5 +1,6 @@
 #include "model/hf.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,8 +47,37 @@ static uint32_t file_type(const struct hf *h)
     return 0;
 }
 
+/* "7.2B", "8x7.2B": what an expert and all that they share have, in two digits or more (gguf-py, utility.py,
+ * size_label). */
+static void put_size_label(struct hf *h)
+{
+    static const struct { double over, unit; char letter; } units[] = {
+        {1e12, 1e12, 'T'}, {1e9, 1e9, 'B'}, {1e6, 1e6, 'M'}, {-1, 1e3, 'K'}};
+    double parameters = 0;
+    long long experts = 0;
+    char text[64], times[32] = "";
+    for (int i = 0; i < h->tensor_count; i++) {
+        const struct hf_tensor *t = &h->tensors[i];
+        parameters += (double)(t->shape[0] * t->shape[1]);
+        experts = t->dims == 3 ? t->shape[2] : experts;
+    }
+    int i = 0;
+    while (parameters <= units[i].over)
+        i++;
+    double scaled = parameters / units[i].unit;
+    if (experts)
+        snprintf(times, sizeof times, "%lldx", experts);
+    snprintf(text, sizeof text, "%s%.*f%c", times,
+             scaled < 0.5   ? 2
+             : scaled < 9.5 ? 1
+                            : 0,
+             scaled, units[i].letter);
+    gguf_writer_text(h->writer, "general.size_label", text);
+}
+
 static void put_table(struct hf *h)
 {
+    put_size_label(h);
     gguf_writer_u32(h->writer, "general.file_type", file_type(h));
     for (int i = 0; i < h->tensor_count; i++)
         gguf_writer_tensor(h->writer, h->tensors[i].name, h->tensors[i].type, h->tensors[i].dims,

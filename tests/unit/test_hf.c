@@ -333,6 +333,7 @@ static void experts_are_stacked(void **state)
         assert_true(at(m, "blk.0.ffn_up_exps.weight", (int64_t)i * EMBD * FFN + 5) == 1000 * i + 5);
     assert_int_equal(tensor(m, "blk.0.ffn_gate_inp.weight")->type->id, QUANT_F32);
     assert_int_equal(m->hp.experts_used, 2);
+    assert_string_equal(gguf_text(&m->shards[0], "general.size_label"), "3x0.42K"); /* 424 */
     model_close(m);
     put_config("MixtralForCausalLM", "\"num_local_experts\":4,\"num_experts_per_tok\":2");
     refused("experts.3.w1.weight is missing, the config says 4 experts");
