@@ -1,4 +1,5 @@
 /* What a person should know about a file before choosing it. Each check adds at most one sentence. */
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -39,6 +40,19 @@ static void warn_tokenizer(struct model *m)
                    (unsigned long long)tokens->count, m->hp.vocab);
     else if (!gguf_find(g, "tokenizer.chat_template"))
         model_warn(m, "there is no chat template: chat front ends will guess how to put the prompt");
+}
+
+/* Phi-3 above all: https://github.com/ggml-org/llama.cpp/pull/13676 */
+static void warn_window(struct model *m)
+{
+    struct error ignored;
+    int window = 0;
+    if (!m->arch || m->arch->window_period || hparams_integer(m, "attention.sliding_window", INT_MAX, &window, &ignored))
+        return;
+    if (window > 0 && window < m->hp.context)
+        model_warn(m, "the checkpoint's layers attend to the last %d tokens; runtimes of GGUF files let those of a %s model"
+                   " attend to all, as is done here: texts longer than that come out otherwise than its makers meant",
+                   window, m->arch->title);
 }
 
 /* A folder's own; a GGUF file of the model is run with the rounded range here too. */
@@ -106,7 +120,7 @@ void warnings_collect(struct model *m)
 {
     static void (*const checks[])(struct model *) = {
         warn_other_kind, warn_architecture, warn_incomplete, warn_quantized, warn_undecodable, warn_tokenizer,
-        warn_ramp, warn_score_scale,
+        warn_window, warn_ramp, warn_score_scale,
     };
     for (size_t i = 0; i < ARRAY_LENGTH(checks); i++)
         checks[i](m);

@@ -93,6 +93,7 @@ static void longrope(struct gguf_writer *w, int original)
 static void within_original(struct gguf_writer *w)
 {
     gguf_writer_text(w, "phi3.rope.scaling.type", "longrope");
+    gguf_writer_u32(w, "phi3.attention.sliding_window", WINDOW); /* which nobody applies */
     longrope(w, 64);
 }
 
@@ -400,6 +401,16 @@ static void another_scale_of_scores(void **state)
     model_close(gemma3);
 }
 
+static void a_window_that_nobody_applies(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(samples); i++) {
+        struct model *m = make_model(&samples[i]);
+        assert_int_equal(warns(m, "attend to the last 7 tokens"), samples[i].metadata == within_original);
+        model_close(m);
+    }
+}
+
 /* A row of the table without a sample here would be evaluated untested. */
 static void every_row_has_a_sample(void **state)
 {
@@ -568,6 +579,7 @@ int main(void)
         cmocka_unit_test(every_block_as_defined),
         cmocka_unit_test(scores_of_wide_models),
         cmocka_unit_test(another_scale_of_scores),
+        cmocka_unit_test(a_window_that_nobody_applies),
         cmocka_unit_test(every_row_has_a_sample),
         cmocka_unit_test(experts_get_their_rows),
         cmocka_unit_test(any_number_of_threads),
