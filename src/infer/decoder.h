@@ -21,7 +21,7 @@ struct decoder_options {
      * to some 4096 tokens in all. 0: decoder_append only. With 2 or more the cache is made by the first
      * decoder_append. */
     int sequences;
-    bool as_gguf;            /* a checkpoint folder is computed as runtimes compute the GGUF file made of it */
+    bool as_gguf;            /* a folder is computed as runtimes compute the GGUF file made of it */
     bool activations_q8;     /* round the inputs of products as llama.cpp's CPU kernels do (round.h) */
     product_tap *tap;        /* sees the inputs of every product, for calibration */
     void *tap_user;

@@ -177,9 +177,11 @@ static int require_biases(const struct decoder *d, const struct layer *l, struct
         {&f->gate, a->all_biases},        {&f->up, a->all_biases},
         {&f->down, a->all_biases},
     };
-    for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++)
-        if (wanted[i].required && wanted[i].weight->tensor && !wanted[i].weight->bias)
-            return missing_tensor(d, wanted[i].weight->tensor->role, wanted[i].weight->tensor->layer, ".bias", e);
+    for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++) {
+        const struct weight *w = wanted[i].weight;
+        if (wanted[i].required && w->tensor && !w->bias)
+            return missing_tensor(d, w->tensor->role, w->tensor->layer, ".bias", e);
+    }
     return 0;
 }
 

@@ -1,4 +1,4 @@
-/* The decoder's tensors, one by one: present, decodable, and of the shape that the passes over them assume. */
+/* The decoder's tensors, one by one: present, decodable, of the shape that the passes over them assume. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +23,8 @@ int missing_tensor(const struct decoder *d, enum tensor_role role, int layer, co
     char block[32] = "";
     if (layer >= 0)
         snprintf(block, sizeof block, "blk.%d.", layer);
-    return decoder_refuse(d, e, "tensor %s%s%s is missing; the file is damaged or made by a converter that this"
-                          " version does not know", block, stem, suffix);
+    return decoder_refuse(d, e, "tensor %s%s%s is missing; the file is damaged or made by a converter that"
+                          " this version does not know", block, stem, suffix);
 }
 
 static int check_readable(const struct decoder *d, const struct tensor *t, struct error *e)
@@ -43,8 +43,8 @@ static int check_shape(const struct decoder *d, const struct tensor *t, int64_t 
     if (t->shape[0] == columns && tensor_elements(t) == columns * rows && columns % t->type->block == 0)
         return check_readable(d, t, e);
     long long rest = t->shape[0] ? tensor_elements(t) / t->shape[0] : 0;
-    return decoder_refuse(d, e, "tensor %s is %lld x %lld of type %s, the hyperparameters want %lld x %lld; the"
-                          " file is damaged or made by a converter that this version does not know", t->name,
+    return decoder_refuse(d, e, "tensor %s is %lld x %lld of type %s, the hyperparameters want %lld x %lld;"
+                          " the file is damaged or made by a converter that this version does not know", t->name,
                           (long long)t->shape[0], rest, t->type->name, (long long)columns, (long long)rows);
 }
 

@@ -9,7 +9,7 @@
 
 enum rope_kind { ROPE_NONE, ROPE_ADJACENT /* pairs (2i, 2i+1): llama */, ROPE_HALVES /* (i, i+d/2): neox */ };
 enum gate_kind { GATE_SILU, GATE_GELU_TANH, GATE_CLAMPED /* swish of the gate, times up + 1, both clamped: gpt-oss */ };
-/* Where a block (attention, feed-forward) is normalized: what it reads, what it adds to the residual stream, or both. */
+/* Where a block (attention, feed-forward) is normalized: what it reads, what it adds to the stream, or both. */
 enum norm_places { NORMS_BEFORE, NORMS_AFTER, NORMS_AROUND };
 /* Queries and keys are normalized before they are rotated: each head for itself, or all heads of a position as one. */
 enum head_norms { HEAD_NORMS_NONE, HEAD_NORMS_EACH, HEAD_NORMS_ALL };
