@@ -2,6 +2,7 @@
 
 Every check is a function named check_*; it returns a text to show, raises AssertionError where the client
 disagrees, and Skip where the client cannot be had."""
+import functools
 import json
 import os
 import pathlib
@@ -454,8 +455,13 @@ def check_tokens_equal_llama():
     return "%d texts, two vocabularies" % (len(HARD) + 1)
 
 
+@functools.cache
 def folders():
     """Names and folders of all the tokenizers that can be had, published ones and such as are trained here."""
+    return list(make_folders())
+
+
+def make_folders():
     try:
         import sentencepiece
         import tokenizers
@@ -530,6 +536,36 @@ def check_tokens_equal_tokenizers():
                 name, text[:80], ours[:20], theirs[:20])
         shown.append(name)
     return "%d texts each: %s" % (len(texts), ", ".join(shown))
+
+
+# Roles of special tokens as the gguf package calls them, and in keys.
+ROLES = dict(bos="bos", eos="eos", unk="unknown", sep="seperator", pad="padding", cls="cls", mask="mask", eot="eot",
+             eom="eom")
+
+
+def check_special_tokens_equal_gguf():
+    """What the gguf package, which llama.cpp's converter uses, finds in a folder: special tokens, merges, template."""
+    from gguf import GGUFReader
+    from gguf.vocab import SpecialVocab
+    shown = []
+    for name, folder in folders():
+        if not (folder / "tokenizer.json").exists():
+            continue
+        path = WORK / "vocabulary.gguf"
+        path.unlink(missing_ok=True)
+        quantwiz("convert", folder, path)
+        keys = {k: f.contents() for k, f in GGUFReader(path).fields.items() if k.startswith("tokenizer.")}
+        ours = lambda key: keys.get("tokenizer.ggml." + key)
+        theirs = SpecialVocab(folder, load_merges=ours("model") == "gpt2", n_vocab=len(ours("tokens")))
+        for role, number in theirs.special_token_ids.items():
+            assert ours("%s_token_id" % ROLES[role]) == number, "%s: %s is %s, not %d" % (
+                name, role, ours("%s_token_id" % ROLES[role]), number)
+        for role, adds in theirs.add_special_token.items():
+            assert role not in ("bos", "eos") or ours("add_%s_token" % role) == adds, "%s: add %s" % (name, role)
+        assert not theirs.merges or theirs.merges == ours("merges"), "%s: merges" % name
+        assert theirs.chat_template == keys.get("tokenizer.chat_template"), "%s: chat template" % name
+        shown.append(name)
+    return "%d folders" % len(shown)
 
 
 def check_tekken_equals_tokenizers():
