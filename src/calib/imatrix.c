@@ -275,11 +275,17 @@ static void read_texts(struct imatrix *m, const struct gguf *g)
     }
 }
 
-static int read_gguf(struct imatrix *m, const char *path, struct error *e)
+/* More weights than any model has; finding one of them by its name takes a look at all. */
+enum { WEIGHTS_MOST = 1 << 16 };
+
+static int parse_gguf(struct imatrix *m, const void *bytes, uint64_t size, const char *name, struct error *e)
 {
     struct gguf g;
     int64_t chunks = 0, length = 0;
-    int rc = gguf_open(&g, path, e);
+    int rc = gguf_parse(&g, bytes, size, name, 0, e);
+    if (!rc && g.tensor_count > 2 * WEIGHTS_MOST)
+        rc = error_set(e, ERROR_FAILED, "%s: %llu tensors are more than a file of importance has", name,
+                       (unsigned long long)g.tensor_count);
     for (uint64_t i = 0; i < g.tensor_count && !rc; i++)
         if (str_ends(g.tensors[i].name, sums_suffix))
             rc = read_entry(m, &g, &g.tensors[i], e);
@@ -291,7 +297,7 @@ static int read_gguf(struct imatrix *m, const char *path, struct error *e)
         read_texts(m, &g);
         if (!m->count)
             rc = error_set(e, ERROR_USAGE, "%s is a GGUF file, but not of importance: quantwiz imatrix makes one",
-                           path);
+                           name);
     }
     gguf_close(&g);
     return rc;
@@ -299,15 +305,15 @@ static int read_gguf(struct imatrix *m, const char *path, struct error *e)
 
 /* What is left of the old form. */
 struct old {
-    const struct file_map *map;
-    uint64_t at;
+    const unsigned char *bytes;
+    uint64_t size, at;
 };
 
 static bool old_bytes(struct old *o, void *to, uint64_t bytes)
 {
-    if (bytes > o->map->size - o->at)
+    if (bytes > o->size - o->at)
         return false;
-    memcpy(to, o->map->data + o->at, bytes);
+    memcpy(to, o->bytes + o->at, bytes);
     o->at += bytes;
     return true;
 }
@@ -321,9 +327,9 @@ static bool old_number(struct old *o, int32_t *value)
 static char *old_text(struct old *o)
 {
     int32_t length;
-    if (!old_number(o, &length) || (uint64_t)length > o->map->size - o->at)
+    if (!old_number(o, &length) || (uint64_t)length > o->size - o->at)
         return NULL;
-    char *text = xstrndup((const char *)o->map->data + o->at, length);
+    char *text = xstrndup((const char *)o->bytes + o->at, length);
     o->at += length;
     return text;
 }
@@ -334,7 +340,7 @@ static bool old_entry(struct imatrix *m, struct old *o)
     int32_t calls, values;
     char *name = old_text(o);
     bool ok = name && old_number(o, &calls) && old_number(o, &values) && values > 0 &&
-              (uint64_t)values <= (o->map->size - o->at) / sizeof(float);
+              (uint64_t)values <= (o->size - o->at) / sizeof(float);
     struct imatrix_entry *x = ok ? entry_for(m, name, values, 1) : NULL;
     ok = x && old_bytes(o, x->sums, values * sizeof *x->sums);
     if (ok)
@@ -345,16 +351,16 @@ static bool old_entry(struct imatrix *m, struct old *o)
     return ok;
 }
 
-static int read_old(struct imatrix *m, const struct file_map *map, struct error *e)
+static int parse_old(struct imatrix *m, const void *bytes, uint64_t size, const char *name, struct error *e)
 {
-    struct old o = {.map = map};
+    struct old o = {.bytes = bytes, .size = size};
     int32_t entries, chunks;
-    bool ok = old_number(&o, &entries) && entries > 0;
+    bool ok = old_number(&o, &entries) && entries > 0 && entries <= WEIGHTS_MOST;
     for (int32_t i = 0; i < entries && ok; i++)
         ok = old_entry(m, &o);
     if (!ok)
         return error_set(e, ERROR_FAILED, "%s: not a file of importance, or damaged at offset %llu; quantwiz imatrix"
-                         " makes one", map->path, (unsigned long long)o.at);
+                         " makes one", name, (unsigned long long)o.at);
     if (old_number(&o, &chunks)) {
         char *text = old_text(&o);
         m->chunks = chunks;
@@ -365,6 +371,13 @@ static int read_old(struct imatrix *m, const struct file_map *map, struct error 
     return 0;
 }
 
+int imatrix_parse(struct imatrix *m, const void *bytes, uint64_t size, const char *name, struct error *e)
+{
+    bool gguf = size >= 4 && memcmp(bytes, "GGUF", 4) == 0;
+    *m = (struct imatrix){0};
+    return gguf ? parse_gguf(m, bytes, size, name, e) : parse_old(m, bytes, size, name, e);
+}
+
 int imatrix_read(struct imatrix *m, const char *path, struct error *e)
 {
     struct file_map map;
@@ -372,8 +385,7 @@ int imatrix_read(struct imatrix *m, const char *path, struct error *e)
     int rc = file_map_open(&map, path, e);
     if (rc)
         return rc;
-    bool gguf = map.size >= 4 && memcmp(map.data, "GGUF", 4) == 0;
-    rc = gguf ? read_gguf(m, path, e) : read_old(m, &map, e);
+    rc = imatrix_parse(m, map.data, map.size, path, e);
     file_map_close(&map);
     return rc;
 }

@@ -32,7 +32,10 @@ struct imatrix {
     int chunks, chunk_length;
 };
 
+/* Free with imatrix_done whatever is returned, here and below. */
 int imatrix_read(struct imatrix *m, const char *path, struct error *e);
+/* The same from bytes in memory; `name` is what errors call them. */
+int imatrix_parse(struct imatrix *m, const void *bytes, uint64_t size, const char *name, struct error *e);
 int imatrix_write(const struct imatrix *m, const char *path, struct error *e);
 /* Adds the sums and counts of `other`, as if both had been collected in one go. */
 int imatrix_merge(struct imatrix *m, const struct imatrix *other, struct error *e);
