@@ -161,7 +161,7 @@ static void describe(struct gguf_writer *w, const struct imatrix *m)
     const struct quant_type *f32 = quant_type(QUANT_F32);
     gguf_writer_text(w, "general.type", "imatrix");
     gguf_writer_texts(w, "imatrix.datasets", (const char *const *)m->texts, m->text_count);
-    gguf_writer_u32(w, "imatrix.chunk_count", m->chunks);
+    gguf_writer_u32(w, "imatrix.chunk_count", (uint32_t)m->chunks);
     gguf_writer_u32(w, "imatrix.chunk_size", m->chunk_length);
     for (int i = 0; i < m->count; i++) {
         const struct imatrix_entry *x = &m->entries[i];
@@ -278,6 +278,12 @@ static void read_texts(struct imatrix *m, const struct gguf *g)
 /* More weights than any model has; finding one of them by its name takes a look at all. */
 enum { WEIGHTS_MOST = 1 << 16 };
 
+/* Files may say anything. */
+static int within(int64_t count)
+{
+    return count < 0 ? 0 : count > INT32_MAX ? INT32_MAX : (int)count;
+}
+
 static int parse_gguf(struct imatrix *m, const void *bytes, uint64_t size, const char *name, struct error *e)
 {
     struct gguf g;
@@ -292,8 +298,8 @@ static int parse_gguf(struct imatrix *m, const void *bytes, uint64_t size, const
     if (!rc) {
         gguf_integer(&g, "imatrix.chunk_count", &chunks);
         gguf_integer(&g, "imatrix.chunk_size", &length);
-        m->chunks = (int)chunks;
-        m->chunk_length = (int)length;
+        m->chunks = within(chunks);
+        m->chunk_length = within(length);
         read_texts(m, &g);
         if (!m->count)
             rc = error_set(e, ERROR_USAGE, "%s is a GGUF file, but not of importance: quantwiz imatrix makes one",

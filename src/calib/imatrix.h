@@ -29,7 +29,8 @@ struct imatrix {
     int count, capacity;
     char **texts;      /* names of the files that it was made of */
     int text_count, text_capacity;
-    int chunks, chunk_length;
+    int64_t chunks;
+    int chunk_length;
 };
 
 /* Free with imatrix_done whatever is returned, here and below. */

@@ -76,7 +76,7 @@ static void print_coverage(const struct imatrix *m)
 static void print_text(const struct imatrix *m)
 {
     printf("weights   %d\n", m->count);
-    printf("text      %d chunks of %d tokens\n", m->chunks, m->chunk_length);
+    printf("text      %lld chunks of %d tokens\n", (long long)m->chunks, m->chunk_length);
     print_coverage(m);
 }
 
