@@ -80,11 +80,7 @@ static void recode(const float *x, void *block)
     float unit[16], minimum[16];
     uint8_t code[QUANT_SUPER];
     grid(block, unit, minimum);
-    for (int i = 0; i < 16; i++) {
-        float inverse = fit_inverse(unit[i]);
-        for (int j = i * 16; j < (i + 1) * 16; j++)
-            code[j] = fit_code(x[j] * inverse, -4, 3) + 4;
-    }
+    super_codes(x, unit, minimum, 16, -4, 3, code);
     pack(block, code);
 }
 

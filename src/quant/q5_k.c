@@ -60,11 +60,7 @@ static void recode(const float *x, void *block)
     float unit[8], minimum[8];
     uint8_t code[QUANT_SUPER];
     grid(block, unit, minimum);
-    for (int i = 0; i < 8; i++) {
-        float inverse = fit_inverse(unit[i]);
-        for (int j = i * 32; j < (i + 1) * 32; j++)
-            code[j] = fit_code((x[j] - minimum[i]) * inverse, 0, 31);
-    }
+    super_codes(x, unit, minimum, 32, 0, 31, code);
     pack(block, code);
 }
 

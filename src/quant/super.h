@@ -32,4 +32,15 @@ struct super_scale {
 void super_fit_scale(const struct tile *t, const struct fit_codes *c, int levels, int reach,
                      struct super_scale *s);
 
+/* The nearest codes of a super-block, `low` counted as 0, for what its sub-blocks of `size` values store. */
+static inline void super_codes(const float *x, const float *unit, const float *minimum, int size, int low, int high,
+                               uint8_t code[QUANT_SUPER])
+{
+    for (int i = 0; i < QUANT_SUPER; i += size, unit++, minimum++) {
+        float inverse = fit_inverse(*unit);
+        for (int j = i; j < i + size; j++)
+            code[j] = fit_code((x[j] - *minimum) * inverse, low, high) - low;
+    }
+}
+
 #endif
