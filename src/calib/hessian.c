@@ -29,28 +29,29 @@ static int64_t tile_length(int64_t n, int64_t at)
     return n - at < TILE ? n - at : TILE;
 }
 
-void hessian_add(struct hessian *h, const float *x, int64_t rows)
+/* sum += a[rows][n]ᵀ · x[rows][n]; the tiles on and above the diagonal alone, or all */
+static void add_products(int64_t n, const float *a, const float *x, int64_t rows, bool upper, float *sum)
 {
-    int64_t n = h->columns, tiles = (n + TILE - 1) / TILE;
+    int64_t tiles = (n + TILE - 1) / TILE;
 #pragma omp parallel for schedule(dynamic)
     for (int64_t t = 0; t < tiles * tiles; t++) {
         int64_t i = t / tiles * TILE, j = t % tiles * TILE;
-        if (j >= i)
-            blas_add_columns(tile_length(n, i), tile_length(n, j), rows, x + i, n, x + j, n, h->sum + i * n + j, n);
+        if (!upper || j >= i)
+            blas_add_columns(tile_length(n, i), tile_length(n, j), rows, a + i, n, x + j, n, sum + i * n + j, n);
     }
+}
+
+void hessian_add(struct hessian *h, const float *x, int64_t rows)
+{
+    add_products(h->columns, x, x, rows, true, h->sum);
     h->rows += (double)rows;
 }
 
 void hessian_add_drift(struct hessian *h, const float *off, const float *x, int64_t rows)
 {
-    int64_t n = h->columns, tiles = (n + TILE - 1) / TILE;
     if (!h->drift)
-        h->drift = xcalloc(n * n, sizeof *h->drift);
-#pragma omp parallel for schedule(dynamic)
-    for (int64_t t = 0; t < tiles * tiles; t++) {
-        int64_t i = t / tiles * TILE, j = t % tiles * TILE;
-        blas_add_columns(tile_length(n, i), tile_length(n, j), rows, off + i, n, x + j, n, h->drift + i * n + j, n);
-    }
+        h->drift = xcalloc(h->columns * h->columns, sizeof *h->drift);
+    add_products(h->columns, off, x, rows, false, h->drift);
 }
 
 static double mean_diagonal(const struct hessian *h)

@@ -179,3 +179,30 @@ void fit_half_line(const struct tile *t, int high, float scale[TILE], float mini
         lanes_store(&minimum[l], lanes_ratio(s.x - unit * s.q, s.w));
     }
 }
+
+/* --------------------------------------------------- blocks with one scale */
+
+void fit_scaled_blocks(const float *x, const float *importance, void *blocks, int64_t n, const struct fit_codes *c,
+                       size_t block_bytes, void (*recode)(const float *x, void *block))
+{
+    unsigned char *block = blocks;
+    struct tile t;
+    float scale[TILE];
+    for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
+        tile_load(&t, x + i, importance ? importance + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK));
+        fit_scale(&t, c, scale);
+        for (int k = 0; k < t.count; k++, block += block_bytes) {
+            uint16_t d = half_scale(scale[k]);
+            memcpy(block, &d, sizeof d);
+            recode(x + i + k * QUANT_BLOCK, block);
+        }
+    }
+}
+
+void fit_scaled_grid(const void *block, float *unit, float *minimum)
+{
+    uint16_t d;
+    memcpy(&d, block, sizeof d);
+    *unit = half_to_float(d);
+    *minimum = 0;
+}

@@ -89,4 +89,11 @@ static inline float fit_largest(const float *v, int n)
     return most;
 }
 
+/* Blocks of 32 values that begin with their one scale, a half; the rest is `recode`'s (quant_type.h). */
+#define fit_scaled_blocks KERNEL(fit_scaled_blocks)
+void fit_scaled_blocks(const float *x, const float *importance, void *blocks, int64_t n, const struct fit_codes *c,
+                       size_t block_bytes, void (*recode)(const float *x, void *block));
+#define fit_scaled_grid KERNEL(fit_scaled_grid)
+void fit_scaled_grid(const void *block, float *unit, float *minimum);
+
 #endif

@@ -30,4 +30,15 @@ static inline void k_scales_pack(uint8_t bytes[12], const uint8_t scale[8], cons
     }
 }
 
+/* What these and the halves d and dmin make of the sub-blocks: x ≈ unit × code + minimum. */
+static inline void k_scales_grid(uint16_t d_half, uint16_t dmin_half, const uint8_t bytes[12], float unit[8],
+                                 float minimum[8])
+{
+    float d = half_to_float(d_half), dmin = half_to_float(dmin_half);
+    for (int i = 0; i < 8; i++) {
+        unit[i] = d * k_scale(bytes, i);
+        minimum[i] = -(dmin * k_min(bytes, i));
+    }
+}
+
 #endif

@@ -32,13 +32,6 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
 
 static const struct fit_codes codes = {.low = -8, .high = 7, .step = 0.25f, .down = 2, .up = 8};
 
-static void grid(const void *block, float *unit, float *minimum)
-{
-    const struct block_q4_0 *b = block;
-    *unit = half_to_float(b->d);
-    *minimum = 0;
-}
-
 static void recode(const float *x, void *block)
 {
     struct block_q4_0 *b = block;
@@ -49,17 +42,7 @@ static void recode(const float *x, void *block)
 
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
-    struct block_q4_0 *b = blocks;
-    struct tile t;
-    float scale[TILE];
-    for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK));
-        fit_scale(&t, &codes, scale);
-        for (int k = 0; k < t.count; k++, b++) {
-            b->d = half_scale(scale[k]);
-            recode(x + i + k * QUANT_BLOCK, b);
-        }
-    }
+    fit_scaled_blocks(x, weight, blocks, n, &codes, sizeof(struct block_q4_0), recode);
 }
 
 const struct quant_type KERNEL(q4_0) = {
@@ -73,6 +56,6 @@ const struct quant_type KERNEL(q4_0) = {
     .sub = QUANT_BLOCK,
     .low = -8,
     .high = 7,
-    .grid = grid,
+    .grid = fit_scaled_grid,
     .recode = recode,
 };

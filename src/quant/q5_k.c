@@ -48,11 +48,7 @@ static void pack(struct block_q5_k *b, const uint8_t code[QUANT_SUPER])
 static void grid(const void *block, float *unit, float *minimum)
 {
     const struct block_q5_k *b = block;
-    float d = half_to_float(b->d), dmin = half_to_float(b->dmin);
-    for (int i = 0; i < 8; i++) {
-        unit[i] = d * k_scale(b->scales, i);
-        minimum[i] = -(dmin * k_min(b->scales, i));
-    }
+    k_scales_grid(b->d, b->dmin, b->scales, unit, minimum);
 }
 
 static void recode(const float *x, void *block)

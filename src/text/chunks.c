@@ -7,28 +7,33 @@
 #include "base/mem.h"
 #include "text/samples.h"
 
-enum { FILE_LIMIT = 1 << 30 };
+enum { FILE_LIMIT = 1 << 28 };
 
-static void encode_samples(struct tokens *all, const struct samples *s, const struct tokenizer *t)
+static int encode_samples(struct tokens *all, const char *text, const char *path, const struct tokenizer *t,
+                          struct error *e)
 {
-    for (int i = 0; i < s->count; i++) {
-        tokenizer_encode(t, s->items[i], strlen(s->items[i]), i ? 0 : TOKENIZE_BOS, all);
+    struct samples s;
+    int rc = samples_parse(&s, text, path, e);
+    for (int i = 0; i < s.count && !rc; i++) {
+        tokenizer_encode(t, s.items[i], strlen(s.items[i]), i ? 0 : TOKENIZE_BOS, all);
         tokenizer_encode(t, "\n\n", 2, 0, all);
     }
+    samples_done(&s);
+    return rc;
 }
 
 static int encode_file(struct tokens *all, const char *path, const struct tokenizer *t, struct error *e)
 {
-    struct samples s;
-    char *text = NULL;
+    char *text;
     size_t length;
-    int rc = samples_read(&s, path, e);
-    if (!rc && s.json)
-        encode_samples(all, &s, t);
-    else if (!rc && !(rc = file_read(path, FILE_LIMIT, &text, &length, e)))
+    int rc = file_read(path, FILE_LIMIT, &text, &length, e);
+    if (rc)
+        return rc;
+    if (samples_are_json(text))
+        rc = encode_samples(all, text, path, t, e);
+    else
         tokenizer_encode(t, text, length, TOKENIZE_BOS, all);
     free(text);
-    samples_done(&s);
     return rc;
 }
 

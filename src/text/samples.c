@@ -85,25 +85,35 @@ static double share_of(const char *text, size_t length, const char *marks)
     return length ? (double)found / (double)length : 0;
 }
 
-int samples_read(struct samples *s, const char *path, struct error *e)
+bool samples_are_json(const char *text)
 {
-    char *text;
-    size_t length;
-    *s = (struct samples){0};
-    if (file_read(path, FILE_LIMIT, &text, &length, e))
-        return e->code;
     const char *first = text + strspn(text, " \t\r\n");
+    return *first == '{' || *first == '"';
+}
+
+int samples_parse(struct samples *s, const char *text, const char *path, struct error *e)
+{
     int rc = 0;
-    s->json = *first == '{' || *first == '"';
+    *s = (struct samples){.json = samples_are_json(text)};
     if (s->json)
         rc = read_json(s, text, path, e);
     else
         read_paragraphs(s, text);
     for (int i = 0; i < s->count; i++)
         s->code_share += share_of(s->items[i], strlen(s->items[i]), "{}()[]<>=;_#/\\|&") / s->count;
-    free(text);
     if (!rc && !s->count)
         rc = error_set(e, ERROR_USAGE, "%s: no text in it", path);
+    return rc;
+}
+
+int samples_read(struct samples *s, const char *path, struct error *e)
+{
+    char *text;
+    *s = (struct samples){0};
+    if (file_read(path, FILE_LIMIT, &text, NULL, e))
+        return e->code;
+    int rc = samples_parse(s, text, path, e);
+    free(text);
     return rc;
 }
 

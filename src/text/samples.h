@@ -19,6 +19,10 @@ struct samples {
  * string), or plain text whose paragraphs are separated by blank lines. An error names the file and the
  * line. Free with samples_done whatever is returned. */
 int samples_read(struct samples *s, const char *path, struct error *e);
+/* The same of a text in memory; `path` is what errors call it. */
+int samples_parse(struct samples *s, const char *text, const char *path, struct error *e);
+/* Whether a text would be taken as JSON lines. */
+bool samples_are_json(const char *text);
 void samples_done(struct samples *s);
 void samples_count_tokens(struct samples *s, const struct tokenizer *t);
 /* The sample at this share (0.5: the median) of the samples ordered by tokens. 0 without samples. */
