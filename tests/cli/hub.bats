@@ -83,7 +83,7 @@ blob() { # the blob that a file's bytes belong in
     start_hub srv --slow 3000000
     "$QUANTWIZ" fetch hf:org/tiny >/dev/null 2>&1 3>&- &
     begun=$(blob srv/org/tiny/tiny-F16.gguf).incomplete
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         [ -s "$begun" ] && break
         sleep 0.05
     done
@@ -100,7 +100,7 @@ blob() { # the blob that a file's bytes belong in
     start_hub srv --slow 3000000
     "$QUANTWIZ" fetch hf:org/tiny >out.txt 2>&1 3>&- &
     begun=$(blob srv/org/tiny/tiny-F16.gguf).incomplete
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         [ -s "$begun" ] && break
         sleep 0.05
     done

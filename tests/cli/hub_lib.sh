@@ -9,10 +9,11 @@ start_hub() {
     mkfifo "$hub_folder/input"
     python3 "$top_srcdir/tests/cli/hub_server.py" "$@" <"$hub_folder/input" >"$hub_folder/address" 3>&- &
     exec 9>"$hub_folder/input"
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    for _ in $(seq 600); do
         [ -s "$hub_folder/address" ] && break
         sleep 0.1
     done
+    [ -s "$hub_folder/address" ] || { echo "the hub has not started within a minute"; return 1; }
     HF_ENDPOINT=$(cat "$hub_folder/address")
     export HF_ENDPOINT
 }

@@ -190,7 +190,7 @@ left_behind() {
 @test "Ctrl-C stops cleanly with 130, and says how to go on" {
     make_model model.gguf 512 1536 8 4000
     "$QUANTWIZ" quantize model.gguf out.gguf Q2_K --threads 1 >out.txt 2>&1 3>&- &
-    for i in 1 2 3 4 5 6 7 8 9 10; do
+    for _ in $(seq 600); do
         [ -e out.gguf.part ] && break
         sleep 0.05
     done

@@ -27,7 +27,7 @@ events() { # of a kind
 }
 
 wait_for() { # an extended regular expression in the events
-    for i in $(seq 200); do
+    for _ in $(seq 1200); do
         grep -qsE "$1" out.quantwiz/events.jsonl && return 0
         sleep 0.05
     done
