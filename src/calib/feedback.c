@@ -9,9 +9,8 @@
 #include "quant/iq4.h"
 
 enum {
-    LANES = 16,   /* rows that go through a tile together */
-    BATCH = 256,  /* columns whose errors reach the later ones in one product */
-    SUBS = 16,    /* most scales of a block */
+    LANES = GRID_ROWS,    /* rows that go through a tile together */
+    BATCH = GRID_COLUMNS, /* columns whose errors reach the later ones in one product */
 };
 
 /* Rows of a matrix that are one thread's work. */
@@ -66,28 +65,28 @@ void feedback_done(struct feedback *f)
 
 /* Rows side by side: sixteen of them, over the columns of a batch. */
 struct tile {
+    int64_t row, column;             /* where it begins */
+    int rows, width;
     float x[BATCH][LANES];           /* weights, compensated; behind the current column what was chosen */
     float error[BATCH][LANES];       /* over u[j][j] */
-    float unit[SUBS][LANES], minimum[SUBS][LANES];
 };
 
 /* One call's constants. */
 struct work {
     const struct feedback *f;
-    const struct quant_type *type;
-    int64_t columns, row_bytes;
+    struct grid *grid;
+    int64_t columns;
     float *w;
-    unsigned char *blocks;
     float *errors;                   /* [rows][BATCH] */
 };
 
-static void nearest_even(const struct quant_type *t, const float *x, const float *unit, const float *minimum, float *out)
+static void nearest_even(const struct grid *g, const float *x, const float *unit, const float *minimum, float *out)
 {
 #pragma omp simd
     for (int l = 0; l < LANES; l++) {
         float inverse = unit[l] != 0 ? 1 / unit[l] : 0, q = (x[l] - minimum[l]) * inverse;
-        q = q > t->low ? q : t->low;
-        q = q < t->high ? q : t->high;
+        q = q > g->low ? q : g->low;
+        q = q < g->high ? q : g->high;
         q = q + 12582912.0f - 12582912.0f; /* to the nearest whole number */
         out[l] = unit[l] * q + minimum[l];
     }
@@ -99,88 +98,67 @@ static void nearest_level(const float *x, const float *unit, float *out)
         out[l] = unit[l] * iq4_levels[iq4_code(unit[l] != 0 ? x[l] / unit[l] : 0)];
 }
 
-/* The scales of the blocks that begin at column `at` of the tile, searched on their weights as they are now. */
-static void find_scales(const struct work *k, struct tile *t, int64_t column, int at, unsigned char *blocks)
+/* Rounds column `at` of the tile, by its unit and minimum; `diagonal` is its u[j][j]. */
+static void round_column(const struct grid *g, struct tile *t, int at, const float *unit, const float *minimum,
+                         float diagonal)
 {
-    int n = k->type->block;
-    float y[LANES * BATCH], weight[LANES * BATCH], unit[SUBS], minimum[SUBS];
-    for (int l = 0; l < LANES; l++)
-        for (int j = 0; j < n; j++) {
-            y[l * n + j] = t->x[at + j][l];
-            weight[l * n + j] = k->f->weight[column + at + j];
-        }
-    k->type->encode(y, weight, blocks, (int64_t)LANES * n);
-    for (int l = 0; l < LANES; l++) {
-        k->type->grid(blocks + l * k->type->block_bytes, unit, minimum);
-        for (int s = 0; s < n / k->type->sub; s++) {
-            t->unit[s][l] = unit[s];
-            t->minimum[s][l] = minimum[s];
-        }
-    }
-}
-
-/* Rounds column `at` of the tile and passes its error on within the tile, which has `width` columns. */
-static void round_column(const struct work *k, struct tile *t, int64_t column, int at, int width)
-{
-    const float *u = k->f->u + (column + at) * k->columns + column;
-    int s = at % k->type->block / k->type->sub;
-    float chosen[LANES], inverse = 1 / u[at];
-    if (k->type->uneven)
-        nearest_level(t->x[at], t->unit[s], chosen);
+    float chosen[LANES], inverse = 1 / diagonal;
+    if (g->uneven)
+        nearest_level(t->x[at], unit, chosen);
     else
-        nearest_even(k->type, t->x[at], t->unit[s], t->minimum[s], chosen);
+        nearest_even(g, t->x[at], unit, minimum, chosen);
     for (int l = 0; l < LANES; l++) {
         t->error[at][l] = (t->x[at][l] - chosen[l]) * inverse;
         t->x[at][l] = chosen[l];
     }
-    for (int j = at + 1; j < width; j++)
+}
+
+/* A column's error, to those that follow in the tile; `u` is the column's row of it, from the tile's first column on. */
+static void spread(struct tile *t, int at, const float *u)
+{
+    for (int j = at + 1; j < t->width; j++)
 #pragma omp simd
         for (int l = 0; l < LANES; l++)
             t->x[j][l] -= t->error[at][l] * u[j];
 }
 
-static void store_blocks(const struct work *k, const struct tile *t, int64_t row, int rows, int64_t column, int at,
-                         unsigned char *blocks)
+static void load(const struct work *k, struct tile *t)
 {
-    float y[BATCH];
-    for (int l = 0; l < rows; l++) {
-        unsigned char *block = blocks + l * k->type->block_bytes;
-        for (int j = 0; j < k->type->block; j++)
-            y[j] = t->x[at + j][l];
-        k->type->recode(y, block);
-        memcpy(k->blocks + (row + l) * k->row_bytes + (column + at) / k->type->block * k->type->block_bytes, block,
-               k->type->block_bytes);
-    }
-}
-
-static void load(const struct work *k, struct tile *t, int64_t row, int rows, int64_t column, int width)
-{
-    for (int j = 0; j < width; j++)
+    for (int j = 0; j < t->width; j++)
         for (int l = 0; l < LANES; l++)
-            t->x[j][l] = l < rows ? k->w[(row + l) * k->columns + column + j] : 0;
+            t->x[j][l] = l < t->rows ? k->w[(t->row + l) * k->columns + t->column + j] : 0;
 }
 
-static void store(const struct work *k, const struct tile *t, int64_t row, int rows, int64_t column, int width)
+static void store(const struct work *k, const struct tile *t)
 {
-    for (int l = 0; l < rows; l++)
-        for (int j = 0; j < width; j++) {
-            k->w[(row + l) * k->columns + column + j] = t->x[j][l];
-            k->errors[(row + l) * BATCH + j] = t->error[j][l];
+    for (int l = 0; l < t->rows; l++)
+        for (int j = 0; j < t->width; j++) {
+            k->w[(t->row + l) * k->columns + t->column + j] = t->x[j][l];
+            k->errors[(t->row + l) * BATCH + j] = t->error[j][l];
         }
 }
 
-static void encode_tile(const struct work *k, int64_t row, int rows, int64_t column, int width)
+static void encode_block(const struct work *k, struct tile *t, int at, int columns)
 {
-    struct tile t;
-    unsigned char blocks[LANES * BATCH * 2];
-    load(k, &t, row, rows, column, width);
-    for (int at = 0; at < width; at += k->type->block) {
-        find_scales(k, &t, column, at, blocks);
-        for (int j = at; j < at + k->type->block; j++)
-            round_column(k, &t, column, j, width);
-        store_blocks(k, &t, row, rows, column, at, blocks);
+    struct grid_scales s = {0};
+    struct grid_block b = {t->x + at, t->row, t->column + at, t->rows, columns};
+    k->grid->find(k->grid, k->f, &b, &s);
+    for (int j = 0; j < columns; j++) {
+        const float *u = k->f->u ? k->f->u + (t->column + at + j) * k->columns + t->column : NULL;
+        int sub = j / k->grid->sub;
+        round_column(k->grid, t, at + j, s.unit[sub], s.minimum[sub], u ? u[at + j] : 1);
+        if (u)
+            spread(t, at + j, u);
     }
-    store(k, &t, row, rows, column, width);
+    k->grid->keep(k->grid, &b);
+}
+
+static void encode_tile(const struct work *k, struct tile *t)
+{
+    load(k, t);
+    for (int at = 0; at < t->width; at += k->grid->block)
+        encode_block(k, t, at, t->width - at < k->grid->block ? t->width - at : k->grid->block);
+    store(k, t);
 }
 
 /* ----------------------------------------------------------------- a matrix */
@@ -221,6 +199,16 @@ static void pass_on(const struct work *k, int64_t rows, int64_t column, int widt
                       k->w + r * k->columns + column + width, k->columns);
 }
 
+static void encode_batch(const struct work *k, int64_t rows, int64_t column, int width)
+{
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t row = 0; row < rows; row += LANES) {
+        struct tile t = {.row = row, .column = column, .width = width};
+        t.rows = rows - row < LANES ? (int)(rows - row) : LANES;
+        encode_tile(k, &t);
+    }
+}
+
 /* Returns Σ (e / u[j][j])², which is the sum over rows of D H Dᵀ with the damped H. */
 static double encode_columns(const struct work *k, int64_t rows)
 {
@@ -228,11 +216,9 @@ static double encode_columns(const struct work *k, int64_t rows)
     for (int64_t column = 0; column < k->columns; column += BATCH) {
         int width = k->columns - column < BATCH ? (int)(k->columns - column) : BATCH;
         int64_t rest = k->columns - column - width;
-#pragma omp parallel for schedule(dynamic)
-        for (int64_t row = 0; row < rows; row += LANES)
-            encode_tile(k, row, rows - row < LANES ? (int)(rows - row) : LANES, column, width);
+        encode_batch(k, rows, column, width);
         add_squares(k, rows, width, squares);
-        if (rest > 0)
+        if (rest > 0 && k->f->u)
             pass_on(k, rows, column, width, rest);
     }
     for (int64_t r = 0; r < rows; r++)
@@ -241,21 +227,17 @@ static double encode_columns(const struct work *k, int64_t rows)
     return sum;
 }
 
-void feedback_encode(const struct feedback *f, const struct quant_type *type, float *w, int64_t rows, void *blocks,
-                     struct feedback_result *r)
+void feedback_encode(const struct feedback *f, struct grid *g, float *w, int64_t rows, struct feedback_result *r)
 {
     int64_t n = f->hessian->columns;
-    struct work k = {.f = f, .type = type, .columns = n, .row_bytes = (int64_t)quant_bytes(type, n), .w = w,
-                     .blocks = blocks};
-    *r = (struct feedback_result){.damp = f->damp, .plain = !f->u, .loss = NAN};
+    struct work k = {.f = f, .grid = g, .columns = n, .w = w};
+    k.errors = xmalloc((size_t)rows * BATCH * sizeof *k.errors);
     if (f->shift)
         undrift(f, w, rows);
-    if (f->u) {
-        k.errors = xmalloc((size_t)rows * BATCH * sizeof *k.errors);
-        r->loss = encode_columns(&k, rows) / (f->hessian->rows * (double)rows);
-        free(k.errors);
-    } else {
-        type->encode(w, NULL, blocks, rows * n);
-        type->decode(blocks, w, rows * n);
-    }
+    if (g->begin)
+        g->begin(g, f, w, rows);
+    double squares = encode_columns(&k, rows);
+    *r = (struct feedback_result){.damp = f->damp, .plain = !f->u};
+    r->loss = f->u ? squares / (f->hessian->rows * (double)rows) : NAN;
+    free(k.errors);
 }

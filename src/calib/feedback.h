@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "calib/grid.h"
 #include "calib/hessian.h"
-#include "quant/quant_type.h"
 
 struct feedback_result {
     double loss;      /* mean square of what it changes an output by; NaN where `plain` */
@@ -34,9 +34,8 @@ struct feedback {
 void feedback_init(struct feedback *f, const struct hessian *h, double damp);
 void feedback_done(struct feedback *f);
 
-/* Rows [rows][columns] to blocks of a type with a grid (quant_type.h); `w` is overwritten with what they decode to.
- * The same for any number of threads. */
-void feedback_encode(const struct feedback *f, const struct quant_type *type, float *w, int64_t rows, void *blocks,
-                     struct feedback_result *r);
+/* Rows w[rows][columns] onto a grid, which stores their codes; `w` is overwritten with what these decode to, within the
+ * rounding of a product. The same for any number of threads. */
+void feedback_encode(const struct feedback *f, struct grid *g, float *w, int64_t rows, struct feedback_result *r);
 
 #endif

@@ -183,7 +183,8 @@ static void encode_rows(struct walk *w, const struct feedback *f, const struct t
         struct feedback_result result;
         int64_t n = rows - r < ROWS_AT_ONCE ? rows - r : ROWS_AT_ONCE;
         tensor_read(t, (first + r) * columns, n * columns, x);
-        feedback_encode(f, plan->type, x, n, blocks + quant_bytes(plan->type, (first + r) * columns), &result);
+        struct block_grid g = block_grid(plan->type, columns, blocks + quant_bytes(plan->type, (first + r) * columns));
+        feedback_encode(f, &g.grid, x, n, &result);
         keep_worst(&plan->result, &result);
     }
     free(x);

@@ -87,6 +87,13 @@ static void the_factor_undoes_the_hessian(void **state)
     free(u);
 }
 
+static void encode(const struct feedback *f, const struct quant_type *t, float *w, int rows, void *blocks,
+                   struct feedback_result *r)
+{
+    struct block_grid g = block_grid(t, f->hessian->columns, blocks);
+    feedback_encode(f, &g.grid, w, rows, r);
+}
+
 static const enum quant_id types[] = {QUANT_Q4_0, QUANT_Q4_1, QUANT_Q5_0, QUANT_Q5_1, QUANT_Q8_0, QUANT_Q2_K,
                                       QUANT_Q3_K, QUANT_Q4_K, QUANT_Q5_K, QUANT_Q6_K, QUANT_IQ4_NL, QUANT_IQ4_XS};
 
@@ -109,7 +116,7 @@ static void it_loses_less_in_every_type(void **state)
         t->encode(w, NULL, blocks, N);
         t->decode(blocks, plain, N);
         memcpy(y, w, N * sizeof *w);
-        feedback_encode(&f, t, y, ROWS, blocks, &r);
+        encode(&f, t, y, ROWS, blocks, &r);
         assert_false(r.plain);
         /* What it left in place of the weights is what the blocks hold, within the rounding of one product. */
         t->decode(blocks, z, N);
@@ -124,7 +131,7 @@ static void it_loses_less_in_every_type(void **state)
         int threads = omp_get_max_threads();
         omp_set_num_threads(threads > 1 ? 1 : 3);
         memcpy(y, w, N * sizeof *w);
-        feedback_encode(&f, t, y, ROWS, again, &r);
+        encode(&f, t, y, ROWS, again, &r);
         omp_set_num_threads(threads);
         assert_memory_equal(blocks, again, quant_bytes(t, N));
     }
@@ -159,7 +166,7 @@ static void drifted_inputs_are_made_good(void **state)
     hessian_add_drift(&h, off, x, INPUTS);
     feedback_init(&f, &h, 1e-4);
     memcpy(y, w, N * sizeof *w);
-    feedback_encode(&f, quant_type(QUANT_Q8_0), y, ROWS, blocks, &r);
+    encode(&f, quant_type(QUANT_Q8_0), y, ROWS, blocks, &r);
     for (int i = 0; i < N; i++)
         assert_float_equal(y[i], w[i] / 2, 1e-3);
     feedback_done(&f);
@@ -186,7 +193,7 @@ static void what_cannot_be_factored(void **state)
     struct noise noise = {9};
     noise_fill(&noise, w, 256, 1);
     quant_type(QUANT_Q4_K)->encode(w, NULL, nearest, 256);
-    feedback_encode(&f, quant_type(QUANT_Q4_K), w, 1, blocks, &r);
+    encode(&f, quant_type(QUANT_Q4_K), w, 1, blocks, &r);
     assert_true(r.plain);
     assert_memory_equal(blocks, nearest, sizeof blocks);
     feedback_done(&f);

@@ -1,0 +1,58 @@
+/* What error feedback (feedback.h) asks of a format: the values that weights may take. Columns come in blocks. A block's
+ * scales are found when the columns before it have been rounded, on what these have made of its weights; then its
+ * columns are rounded, one after another, to
+ *
+ *     unit × code + minimum
+ *
+ * with a whole code within low..high or, where `uneven`, one of the levels of iq4.h. Each run of `sub` columns of a row
+ * has a unit and a minimum of its own. Sixteen rows go together. */
+#ifndef CALIB_GRID_H
+#define CALIB_GRID_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "quant/quant_type.h"
+
+enum {
+    GRID_ROWS = 16,
+    GRID_COLUMNS = 256, /* of a block at most; what is longer has one scale for all of it, found beforehand */
+    GRID_SUBS = 16,     /* units of a block at most */
+};
+
+struct feedback;
+
+/* A block of sixteen rows, of which `rows` exist. */
+struct grid_block {
+    float (*x)[GRID_ROWS];                 /* [columns] */
+    int64_t row, column;                   /* where it begins */
+    int rows, columns;
+};
+
+/* The scales of a block. */
+struct grid_scales {
+    float unit[GRID_SUBS][GRID_ROWS], minimum[GRID_SUBS][GRID_ROWS];
+};
+
+struct grid {
+    int block, sub;
+    float low, high;
+    bool uneven;
+    /* NULL, or called before the first column: w[rows][columns] */
+    void (*begin)(struct grid *g, const struct feedback *f, const float *w, int64_t rows);
+    /* Finds a block's scales. Blocks of other rows may be with other threads, here and in `keep`. */
+    void (*find)(struct grid *g, const struct feedback *f, const struct grid_block *b, struct grid_scales *s);
+    /* Stores the codes of a block whose x are rounded by now. */
+    void (*keep)(struct grid *g, const struct grid_block *b);
+};
+
+/* The grid of a GGUF type that has one (quant_type.h): its first member, so that the one is the other. */
+struct block_grid {
+    struct grid grid;
+    const struct quant_type *type;
+    int64_t row_bytes;
+    unsigned char *blocks;                 /* where they go */
+};
+struct block_grid block_grid(const struct quant_type *type, int64_t columns, void *blocks);
+
+#endif
