@@ -31,26 +31,26 @@ keys() { in_tmux send-keys -t wizard "$@"; }
 
 in_tmux -f /dev/null new-session -d -s wizard -x 80 -y 24 "cd '$work' && sh"
 keys "PS1='ready> '; stty -a > before" Enter
-wait_for 'ready> *$' 10
+wait_for 'ready> *$' 60
 keys "LC_ALL=C.UTF-8 '$QUANTWIZ' demo.gguf --use-case code; echo status \$?; stty -a > after" Enter
-wait_for 'why it matters' 10
+wait_for 'why it matters' 60
 keys Enter
-wait_for '✓ demo.gguf' 10
+wait_for '✓ demo.gguf' 60
 keys Enter
-wait_for 'Serving runtime' 10
+wait_for 'Serving runtime' 60
 keys Enter
-wait_for 'recommended' 10
+wait_for 'recommended' 60
 keys e
-wait_for 'was reckoned' 10
+wait_for 'was reckoned' 60
 keys Escape
 # An IQ or K level, whatever is recommended for so small a model.
 keys / q 4 _ k _ m Enter Enter
-wait_for 'needs no calibration' 10
+wait_for 'needs no calibration' 60
 keys Enter
-wait_for 'plan.yaml' 10
+wait_for 'plan.yaml' 60
 in_tmux resize-window -t wizard -x 100 -y 30
 keys s
-wait_for 'resources' 10
+wait_for 'resources' 60
 in_tmux resize-window -t wizard -x 80 -y 24
 keys Enter
 wait_for 'ACCEPT\|REJECT\|UNDECIDED' 300
@@ -58,7 +58,7 @@ keys Enter
 wait_for 'start it in' 60
 wait_for 'done\|rejected' 60
 keys q
-wait_for 'status 0' 10
+wait_for 'status 0' 60
 ls "$work"/*Q4_K_M*.gguf > /dev/null || fail 'no artefact'
 ls "$work"/*.quantwiz/report.md > /dev/null || fail 'no report'
 cmp -s "$work/before" "$work/after" || fail 'the terminal is not as it was'
@@ -67,8 +67,8 @@ cmp -s "$work/before" "$work/after" || fail 'the terminal is not as it was'
 for signal in SEGV TERM HUP; do
     # The quotes inside the word keep the command, as typed, from looking like its own answer.
     keys "sh -c 'echo \$\$ > pid; exec \"\$QUANTWIZ\" demo.gguf'; stty -a > after; echo re''stored-$signal" Enter
-    wait_for 'why it matters' 10
+    wait_for 'why it matters' 60
     kill -$signal "$(cat "$work/pid")"
-    wait_for "restored-$signal" 10
+    wait_for "restored-$signal" 60
     cmp -s "$work/before" "$work/after" || fail "the terminal is not as it was after SIG$signal"
 done
