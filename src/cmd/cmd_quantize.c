@@ -17,7 +17,7 @@ static const struct option_spec options[] = {
     {"resume", 0, NULL, "go on with what an interrupted attempt left behind"},
     SPLIT_OPTIONS,
     PRE_OPTION,
-    {"imatrix", 0, "FILE", "importance matrix (not in this version)"},
+    {"imatrix", 0, "FILE", "importance of each weight's columns, as `quantwiz imatrix` or llama.cpp makes it"},
     {"calibration", 0, "FILE", "quantize with error feedback, by what this text brings about: plain text, or JSON lines"},
     {"samples", 0, "N", "samples of the calibration text, spread over it (default 128)"},
     {"sample-length", 0, "N", "tokens of a sample (default 512)"},
@@ -63,15 +63,6 @@ static int read_overrides(const struct args *a, struct recipe_options *o, struct
     return rc;
 }
 
-static int refuse_later_options(const struct args *a, struct error *e)
-{
-    static const char *const later[] = {"imatrix"};
-    for (size_t i = 0; i < ARRAY_LENGTH(later); i++)
-        if (args_has(a, later[i]))
-            return error_set(e, ERROR_USAGE, "--%s is not in this version: leave it out to quantize without", later[i]);
-    return 0;
-}
-
 static int run(const struct args *a, struct error *e)
 {
     struct arena arena = {0};
@@ -84,10 +75,10 @@ static int run(const struct args *a, struct error *e)
         .resume = args_has(a, "resume"),
         .json = args_json(a),
         .pre = args_get(a, "pre"),
+        .imatrix = args_get(a, "imatrix"),
         .calibration = {.text = args_get(a, "calibration"), .samples = 128, .sample_length = 512},
     };
-    int rc = refuse_later_options(a, e);
-    rc = rc ? rc : args_int(a, "samples", 1, 1 << 20, &m.calibration.samples, e);
+    int rc = args_int(a, "samples", 1, 1 << 20, &m.calibration.samples, e);
     rc = rc ? rc : args_int(a, "sample-length", 4, 1 << 20, &m.calibration.sample_length, e);
     if (!rc)
         rc = making_read_split(a, &m.split, e);

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/table.h"
 #include "cmd/open.h"
+#include "run/importance.h"
 #include "run/quantize.h"
 #include "run/usage.h"
 
@@ -19,6 +20,7 @@ struct account {
     const struct making *making;
     const struct model *model;
     struct recipe recipe;
+    struct importance importance;
     struct quantize_tensor *tensors; /* [recipe.count], in the recipe's order */
     char **files;                    /* [file_count]: what is made */
     int file_count;
@@ -95,6 +97,20 @@ static json_t *json_of_fallbacks(const struct recipe *r)
     return list;
 }
 
+static json_t *json_of_importance(const struct account *a)
+{
+    const struct importance *m = &a->importance;
+    json_t *j = json_object(), *gaps = json_array();
+    for (int i = 0; i < m->gap_count; i++)
+        json_array_append_new(gaps, json_text(m->gaps[i]));
+    json_object_set_new(j, "file", json_text(m->path));
+    json_object_set_new(j, "chunks", json_integer(m->file.chunks));
+    json_object_set_new(j, "wanted", json_integer(m->wanted));
+    json_object_set_new(j, "found", json_integer(m->found));
+    json_object_set_new(j, "gaps", gaps);
+    return j;
+}
+
 static json_t *json_of_files(const struct account *a)
 {
     json_t *list = json_array();
@@ -117,6 +133,8 @@ static void print_json(const struct account *a)
     json_object_set_new(j, "peak_private_bytes", json_value((double)a->peak_private));
     json_object_set_new(j, "dry_run", json_boolean(a->making->dry_run));
     json_object_set_new(j, "tensors", json_of_tensors(a));
+    if (a->importance.path)
+        json_object_set_new(j, "imatrix", json_of_importance(a));
     json_object_set_new(j, "fallbacks", json_of_fallbacks(&a->recipe));
     json_print(stdout, j, 0);
 }
@@ -142,6 +160,19 @@ static void print_fallbacks(const struct recipe *r, FILE *out)
     }
     table_print(&t, out, 0);
     table_done(&t);
+}
+
+/* What the file of importance knows of this model, before anything is written. */
+static void print_importance(const struct importance *m, FILE *out)
+{
+    if (!m->path)
+        return;
+    fprintf(out, "importance: %d of %d weights, from %s", m->found, m->wanted, m->path);
+    if (m->file.chunks)
+        fprintf(out, " (%lld chunks)", (long long)m->file.chunks);
+    fputs(m->gap_count ? "; where it says nothing, all columns count alike:\n" : "\n", out);
+    for (int i = 0; i < m->gap_count; i++)
+        fprintf(out, "  %s\n", m->gaps[i]);
 }
 
 static void print_sizes(const struct account *a)
@@ -215,6 +246,7 @@ static int make(struct account *a, struct error *e)
         .out = a->making->out,
         .split = &a->making->split,
         .calibration = a->making->calibration.text ? &a->making->calibration : NULL,
+        .importance = a->importance.path ? &a->importance : NULL,
         .journal = journal,
         .resume = a->making->resume,
         .listener = &listener,
@@ -250,12 +282,15 @@ static void plan_files(struct account *a)
 static int account_for(struct account *a, struct error *e)
 {
     int rc = refuse_fallbacks(a, e);
+    if (!rc && !a->making->dry_run)
+        rc = recipe_check_imatrix(&a->recipe, a->making->calibration.text, e);
     if (rc)
         return rc;
     a->tensors = xcalloc(a->recipe.count, sizeof *a->tensors);
     plan_files(a);
     if (!a->making->json)
         print_fallbacks(&a->recipe, stdout);
+    print_importance(&a->importance, a->making->json ? stderr : stdout);
     if (!a->making->dry_run)
         rc = make(a, e);
     if (!rc && a->making->json)
@@ -269,22 +304,32 @@ static int account_for(struct account *a, struct error *e)
     return rc;
 }
 
+static int plan_types(struct account *a, struct error *e)
+{
+    const struct making *m = a->making;
+    struct recipe_options options = m->options;
+    options.strict = false; /* so that the refusal can list them all */
+    options.imatrix = m->imatrix;
+    int rc = m->imatrix ? importance_read(&a->importance, m->imatrix, e) : 0;
+    if (!rc && m->level)
+        rc = recipe_apply(&a->recipe, a->model, m->level, &options, e);
+    else if (!rc)
+        recipe_copy(&a->recipe, a->model);
+    return rc || !m->imatrix ? rc : importance_match(&a->importance, &a->recipe, e);
+}
+
 int making_run(const struct making *m, struct error *e)
 {
     struct model *model;
-    struct recipe_options options = m->options;
     int rc = open_model(&model, m->in, m->pre, m->dry_run ? MODEL_HEADER_ONLY : 0, e);
     if (rc)
         return rc;
     struct account a = {.making = m, .model = model, .watch = {.tick = on_tick}};
     a.watch.user = &a;
-    options.strict = false; /* so that the refusal can list them all */
-    if (m->level)
-        rc = recipe_apply(&a.recipe, model, m->level, &options, e);
-    else
-        recipe_copy(&a.recipe, model);
+    rc = plan_types(&a, e);
     if (!rc)
         rc = account_for(&a, e);
+    importance_done(&a.importance);
     recipe_done(&a.recipe);
     model_close(model);
     return rc;

@@ -13,6 +13,7 @@ struct making {
     struct recipe_options options; /* `strict` also: refuse with the whole list of fallbacks */
     struct split split;
     struct calibration calibration; /* text NULL: none */
+    const char *imatrix;           /* file of importance; NULL: none */
     bool dry_run, resume, json;
 };
 /* Rows for the options of a command that can write shards, and what was given for them. */

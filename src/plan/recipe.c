@@ -364,6 +364,16 @@ static int fall_back(const struct recipe_walk *w, struct recipe *r, struct tenso
     return 0;
 }
 
+static bool needs_imatrix(const struct recipe_book *b, const struct walk_tensor *t, uint64_t level,
+                          const struct tensor_plan *p)
+{
+    uint64_t role = t->role == NO_ROLE ? 0 : UINT64_C(1) << t->role;
+    for (int i = 0; i < b->need_count && p->type != p->tensor->type; i++)
+        if ((b->needs[i].levels & level) && !(b->needs[i].roles_not & role) && is_type(b->needs[i].types, p->type))
+            return true;
+    return false;
+}
+
 static int plan_tensor(const struct recipe_walk *w, struct recipe *r, int i, const struct level *level,
                        const struct recipe_options *o, struct compiled_override *overrides, struct error *e)
 {
@@ -380,6 +390,7 @@ static int plan_tensor(const struct recipe_walk *w, struct recipe *r, int i, con
         int rc = fall_back(w, r, p, o->strict, e);
         if (rc)
             return rc;
+        p->needs_imatrix = needs_imatrix(w->rules->book, t, bit, p);
     }
     p->bytes = quant_bytes(p->type, tensor_elements(p->tensor));
     r->data_bytes += p->bytes;
@@ -482,6 +493,18 @@ int recipe_apply(struct recipe *r, const struct model *m, const char *level, con
         own_reasons(r);
     rules_free(own);
     return rc;
+}
+
+int recipe_check_imatrix(const struct recipe *r, bool calibrated, struct error *e)
+{
+    for (int i = 0; i < r->count && !r->imatrix.file; i++) {
+        const struct tensor_plan *p = &r->tensors[i];
+        if (p->needs_imatrix && !(calibrated && p->type->sub))
+            return error_set(e, ERROR_USAGE, "%s: the type %s of %s is not made without an importance matrix, the text"
+                             " would fall apart: `quantwiz imatrix MODEL -f TEXT -o FILE` makes one, --imatrix FILE"
+                             " (in a plan, imatrix: FILE) takes it", r->level, p->type->name, p->tensor->name);
+    }
+    return 0;
 }
 
 void recipe_done(struct recipe *r)

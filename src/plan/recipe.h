@@ -24,6 +24,14 @@ struct tensor_plan {
     const struct quant_type *wanted, *type;  /* differ where the row length forced a fallback */
     uint64_t bytes;
     const char *why;                         /* the recipe's reason, or the fallback's; NULL: the main type */
+    bool needs_imatrix;                      /* the type ruins it without */
+};
+/* The importance that a file is made with, as it will say itself. */
+struct recipe_imatrix {
+    const char *file;                        /* NULL: none */
+    const char *dataset;                     /* NULL: not known */
+    int entries;                             /* weights that the file has importance of */
+    int64_t chunks;                          /* of the text; 0: not known */
 };
 struct recipe {
     char level[24];
@@ -33,12 +41,16 @@ struct recipe {
     uint64_t bytes;                          /* of all tensors, each padded to the alignment */
     uint64_t data_bytes;                     /* unpadded */
     double bits_per_weight;
+    struct recipe_imatrix imatrix;           /* borrowed */
     struct arena arena;                      /* the reasons */
 };
 /* `level` as people write it: "Q4_K_M". Free with recipe_done whatever is returned. */
 int recipe_apply(struct recipe *r, const struct model *m, const char *level, const struct recipe_options *o,
                  struct error *e);
 void recipe_done(struct recipe *r);
+/* Refuses types that need an importance matrix where the recipe has none; error feedback can stand for it (`calibrated`)
+ * where the type's codes can be chosen one at a time. */
+int recipe_check_imatrix(const struct recipe *r, bool calibrated, struct error *e);
 /* The model as it is: every tensor keeps its type, and file_type is -1, for "as in the model". */
 void recipe_copy(struct recipe *r, const struct model *m);
 

@@ -103,14 +103,14 @@ static const struct layer_set *find_set(const struct recipe_book *b, const char 
 
 /* -------------------------------------------------------------------- rules */
 
-static int role_bits(struct rules *r, const struct yaml *row, uint64_t *bits, struct error *e)
+static int role_bits(struct rules *r, const struct yaml *row, const char *key, uint64_t *bits, struct error *e)
 {
     *bits = 0;
-    for (const char *const *name = checked_texts(row, "roles", &r->arena); *name; name++) {
+    for (const char *const *name = checked_texts(row, key, &r->arena); name && *name; name++) {
         int role = recipe_book_role(r->book, *name);
         if (role < 0)
-            return error_set(e, ERROR_USAGE, "%s:%d: expected a role from the list 'roles', found '%s'",
-                             row->file, row->line, *name);
+            return error_set(e, ERROR_USAGE, "%s:%d: expected a role from the list 'roles' in '%s', found '%s'",
+                             row->file, row->line, key, *name);
         *bits |= UINT64_C(1) << role;
     }
     return 0;
@@ -164,7 +164,7 @@ static int compile_rule(struct rules *r, const struct yaml *row, struct recipe_r
     int rc = yaml_bool(row, "imatrix", false, &imatrix, e);
     if (yaml_get(row, "imatrix"))
         rule->imatrix = imatrix;
-    rc = rc ? rc : role_bits(r, row, &rule->roles, e);
+    rc = rc ? rc : role_bits(r, row, "roles", &rule->roles, e);
     return rc ? rc : rule_levels(r, row, &rule->levels, e);
 }
 
@@ -175,6 +175,20 @@ static int compile_rules(struct rules *r, struct recipe_book *b, struct error *e
     b->rules = arena_alloc(&r->arena, rows->count * sizeof *b->rules);
     for (size_t i = 0; !rc && i < rows->count; i++)
         rc = compile_rule(r, rows->items[i], &b->rules[b->rule_count++], e);
+    return rc;
+}
+
+static int compile_needs(struct rules *r, struct recipe_book *b, struct error *e)
+{
+    const struct yaml *rows = yaml_get(r->recipes_tree, "imatrix_needed");
+    int rc = 0;
+    b->needs = arena_alloc(&r->arena, rows->count * sizeof *b->needs);
+    for (size_t i = 0; !rc && i < rows->count; i++) {
+        struct need *n = &b->needs[b->need_count++];
+        *n = (struct need){.types = rules_types(r, checked_texts(rows->items[i], "type", &r->arena))};
+        rc = role_bits(r, rows->items[i], "roles_not", &n->roles_not, e);
+        rc = rc ? rc : rule_levels(r, rows->items[i], &n->levels, e);
+    }
     return rc;
 }
 
@@ -203,5 +217,6 @@ int recipe_book_compile(struct rules *r, struct error *e)
     compile_keeps(r, b);
     compile_sets(r, b);
     compile_fallbacks(r, b);
-    return compile_rules(r, b, e);
+    rc = compile_needs(r, b, e);
+    return rc ? rc : compile_rules(r, b, e);
 }

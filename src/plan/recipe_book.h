@@ -43,6 +43,12 @@ struct recipe_rule {
     const char *why;
 };
 
+/* Types that ruin what they encode unless importance tells them what to spare. */
+struct need {
+    const struct quant_type **types;
+    uint64_t levels, roles_not; /* bits, as in recipe_rule */
+};
+
 struct fallback { const struct quant_type *type, *to; };
 
 struct recipe_book {
@@ -57,6 +63,8 @@ struct recipe_book {
     int set_count;
     struct recipe_rule *rules;
     int rule_count;
+    struct need *needs;
+    int need_count;
     struct fallback *fallbacks;
     int fallback_count;
     const struct quant_type *last_resort;

@@ -101,6 +101,13 @@ static const struct schema_field rule_fields[] = {
     {"why", SCHEMA_TEXT, true, .help = "the reason"},
     {0},
 };
+static const struct schema_field need_fields[] = {
+    {"type", SCHEMA_TEXTS, true, TYPE, .help = "types that are not made without importance"},
+    {"levels", SCHEMA_TEXTS, false, .help = "at these levels only"},
+    {"roles_not", SCHEMA_TEXTS, false, .help = "but for these roles"},
+    {"why", SCHEMA_TEXT, true, .help = "the reason"},
+    {0},
+};
 static const struct schema_field fallback_fields[] = {
     {"type", SCHEMA_TEXTS, true, TYPE, .help = "types whose block does not divide the row"},
     {"to", SCHEMA_TEXT, true, TYPE, .help = "what replaces them"},
@@ -115,6 +122,7 @@ static const struct schema_field recipes_schema[] = {
     {"layer_sets", SCHEMA_NAMED, true, set_fields, .help = "sets of layers by name"},
     {"rules", SCHEMA_MAPS, true, rule_fields,
      .help = "types; the last rule that fits wins, else the level's type"},
+    {"imatrix_needed", SCHEMA_MAPS, true, need_fields, .help = "what needs an importance matrix"},
     {"fallbacks", SCHEMA_MAPS, true, fallback_fields,
      .help = "replacements where a row is no multiple of the block"},
     {"last_resort", SCHEMA_TEXT, true, TYPE,

@@ -17,7 +17,20 @@ enum { QUANTIZATION_VERSION = 2 };
 static const char split_no[] = "split.no", split_count[] = "split.count",
                   split_tensors[] = "split.tensors.count";
 
-static void copy_metadata(struct gguf_writer *w, const struct model *m, int file_type)
+/* The keys and kinds of llama-quantize (llama.cpp, tools/quantize). */
+static void put_imatrix(struct gguf_writer *w, const struct recipe_imatrix *i)
+{
+    if (!i->file)
+        return;
+    gguf_writer_text(w, "quantize.imatrix.file", i->file);
+    if (i->dataset)
+        gguf_writer_text(w, "quantize.imatrix.dataset", i->dataset);
+    gguf_writer_u32(w, "quantize.imatrix.entries_count", i->entries);
+    if (i->chunks > 0)
+        gguf_writer_u32(w, "quantize.imatrix.chunks_count", (uint32_t)i->chunks);
+}
+
+static void copy_metadata(struct gguf_writer *w, const struct model *m, const struct recipe *r)
 {
     const struct gguf *g = &m->shards[0];
     for (uint64_t i = 0; i < g->value_count; i++)
@@ -26,10 +39,11 @@ static void copy_metadata(struct gguf_writer *w, const struct model *m, int file
     gguf_writer_remove(w, split_no);
     gguf_writer_remove(w, split_count);
     gguf_writer_remove(w, split_tensors);
-    if (file_type < 0)
+    if (r->file_type < 0)
         return;
     gguf_writer_u32(w, "general.quantization_version", QUANTIZATION_VERSION);
-    gguf_writer_u32(w, "general.file_type", file_type);
+    gguf_writer_u32(w, "general.file_type", r->file_type);
+    put_imatrix(w, &r->imatrix);
 }
 
 /* The kinds of the numbers are those that llama.cpp reads and writes. */
@@ -77,7 +91,7 @@ static uint64_t metadata_bytes(struct layout *l)
 {
     uint64_t bytes;
     struct gguf_writer *w = gguf_writer_new();
-    copy_metadata(w, l->model, l->recipe->file_type);
+    copy_metadata(w, l->model, l->recipe);
     put_split(w, l, 0);
     gguf_writer_header(w, &bytes);
     gguf_writer_free(w);
@@ -117,7 +131,7 @@ static void make_header(struct layout *l, int number)
     struct layout_file *f = &l->files[number];
     f->writer = gguf_writer_new();
     if (number == 0)
-        copy_metadata(f->writer, l->model, l->recipe->file_type);
+        copy_metadata(f->writer, l->model, l->recipe);
     if (l->file_count > 1)
         put_split(f->writer, l, number);
     for (int i = f->first; i < f->first + f->count; i++) {

@@ -36,7 +36,7 @@ struct layout {
     char fingerprint[HASH_TEXT]; /* of the source files, the headers and this program's version */
 };
 /* Metadata as the source's, but for what quantizing changes (not with a recipe of file_type -1):
- * general.file_type, general.quantization_version; and for the split.* keys. Tensors in the source's order.
+ * general.file_type, general.quantization_version, quantize.imatrix.*; and for the split.* keys. Tensors in the source's order.
  * Borrows model and recipe; `split` NULL: one file. */
 void layout_make(struct layout *l, const struct model *m, const struct recipe *r, const struct split *split);
 void layout_done(struct layout *l);

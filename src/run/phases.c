@@ -52,11 +52,10 @@ static int check_unchanged(struct worker *w, struct error *e)
 
 static int check_supported(const struct plan *p, struct error *e)
 {
-    const char *what = p->imatrix ? "an importance matrix" : p->calibration ? "a calibration text" : NULL;
-    if (!what)
+    if (!p->calibration)
         return 0;
-    return error_set(e, ERROR_USAGE, "%s asks for %s, which this version cannot use: take it out of the plan",
-                     p->file ? p->file : "the plan", what);
+    return error_set(e, ERROR_USAGE, "%s asks for a calibration text, which this version cannot use: take it out of the"
+                     " plan", p->file ? p->file : "the plan");
 }
 
 static void tell_fallbacks(struct worker *w)
@@ -85,6 +84,20 @@ static int refuse_fallbacks(struct worker *w, struct error *e)
                      " (strict)", w->recipe.fallbacks, w->recipe.level);
 }
 
+/* What the file of importance does not know is told before anything is written. */
+static int match_importance(struct worker *w, struct error *e)
+{
+    struct importance *m = &w->importance;
+    if (!w->plan->imatrix)
+        return 0;
+    int rc = importance_match(m, &w->recipe, e);
+    if (!rc)
+        event_say(&w->log, "info", "importance of %d of %d weights, from %s", m->found, m->wanted, m->path);
+    for (int i = 0; i < m->gap_count; i++)
+        event_say(&w->log, "warning", "importance: %s; its columns count alike", m->gaps[i]);
+    return rc;
+}
+
 static int apply_recipe(struct worker *w, struct error *e)
 {
     const struct plan *p = w->plan;
@@ -94,8 +107,12 @@ static int apply_recipe(struct worker *w, struct error *e)
         .pure = p->pure,
         .output_type = p->output_type,
         .embedding_type = p->embedding_type,
+        .imatrix = p->imatrix,
     };
-    int rc = recipe_apply(&w->recipe, w->source, p->level, &options, e);
+    int rc = p->imatrix ? importance_read(&w->importance, p->imatrix, e) : 0;
+    rc = rc ? rc : recipe_apply(&w->recipe, w->source, p->level, &options, e);
+    rc = rc ? rc : match_importance(w, e);
+    rc = rc ? rc : recipe_check_imatrix(&w->recipe, false, e);
     if (rc)
         return rc;
     tell_fallbacks(w);
@@ -241,6 +258,7 @@ int phase_quantize(struct worker *w, struct error *e)
         .model = w->source,
         .recipe = &w->recipe,
         .out = w->plan->out,
+        .importance = w->importance.path ? &w->importance : NULL,
         .journal = journal,
         .resume = w->options->resume,
         .listener = &listener,

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "run/calibrated.h"
 #include "run/finite.h"
+#include "run/importance.h"
 #include "run/journal.h"
 #include "run/output.h"
 #include "run/output_check.h"
@@ -110,7 +111,8 @@ static int encode_slice(struct quantizer *q, const struct tensor_plan *p, const 
     if (made)
         memcpy(b->blocks, made + quant_bytes(p->type, s->first), quant_bytes(p->type, s->count));
     else
-        p->type->encode(b->x, NULL, b->blocks, s->count);
+        p->type->encode(b->x, importance_of(q->job->importance, p, s->tensor, s->first, s->count, b->weight), b->blocks,
+                        s->count);
     p->type->decode(b->blocks, b->y, s->count);
     quant_loss(b->x, b->y, s->count, &r->power, &r->error);
     if (isfinite(r->error))
@@ -372,6 +374,8 @@ int quantize_run(const struct quantize_job *j, struct error *e)
     q.hashes = xcalloc(q.layout.count, sizeof *q.hashes);
     int rc = calibrated_read(&q.calibrated, j, e);
     calibrated_mix(&q.calibrated, q.layout.fingerprint);
+    if (j->importance)
+        importance_mix(j->importance, j->recipe, q.layout.fingerprint);
     rc = rc ? rc : run_layout(&q, e);
     calibrated_done(&q.calibrated);
     free(q.reused);

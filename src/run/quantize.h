@@ -28,12 +28,14 @@ struct calibration {
     const char *text;                /* file, see chunks.h */
     int samples, sample_length;      /* at most; of so many tokens each */
 };
+struct importance;
 struct quantize_job {
     const struct model *model;
     const struct recipe *recipe;
     const char *out;                 /* final path; of shards, without their numbers (OUT.gguf) */
     const struct split *split;       /* NULL: one file */
     const struct calibration *calibration; /* NULL: each block by its own numbers */
+    const struct importance *importance; /* matched with the recipe; NULL: none. Not for what the calibration decides */
     const char *journal;             /* file that lists what is safely on disk; NULL: no resuming */
     bool resume;
     const struct quantize_listener *listener;

@@ -139,11 +139,13 @@ static void run_queue(struct queue *q)
         struct slice_buffers b = {
             .x = xaligned(SLICE_ELEMENTS * sizeof *b.x),
             .y = xaligned(SLICE_ELEMENTS * sizeof *b.y),
+            .weight = xaligned(SLICE_ELEMENTS * sizeof *b.weight),
             .blocks = xaligned(SLICE_ELEMENTS * sizeof(float)),
         };
         work_thread(q, &b);
         free(b.x);
         free(b.y);
+        free(b.weight);
         free(b.blocks);
     }
 }

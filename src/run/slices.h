@@ -24,7 +24,7 @@ struct slice {
     int64_t first, count;       /* elements within the tensor */
 };
 struct slice_buffers {          /* a thread's own, room for the longest slice */
-    float *x, *y;
+    float *x, *y, *weight;
     unsigned char *blocks;      /* 4 bytes an element: no type is larger */
 };
 /* What one slice found, or all of a tensor's together: sums are added, and a tensor's hash is the hash of its slices'

@@ -173,6 +173,7 @@ static int work_locked(struct worker *w, struct error *e)
         rc = work(w, e);
     die_hook = hook;
     last_words_fd = -1;
+    importance_done(&w->importance);
     recipe_done(&w->recipe);
     model_close(w->source);
     free(w->report);

@@ -4,6 +4,7 @@
 
 #include "eval/eval.h"
 #include "run/events.h"
+#include "run/importance.h"
 #include "run/monitor.h"
 #include "run/proposal.h"
 #include "run/quantize.h"
@@ -18,6 +19,7 @@ struct worker {
     struct monitor *monitor;
     struct model *source;
     struct recipe recipe;
+    struct importance importance;     /* path NULL: none */
     struct watch watch;               /* scales a phase's progress to the whole run's, and waits while paused */
     const char *phase;
     int phase_index;

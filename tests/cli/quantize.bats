@@ -103,11 +103,6 @@ left_behind() {
 }
 
 @test "what this version cannot do it says" {
-    for option in --imatrix; do
-        run "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_K_M $option x
-        [ "$status" -eq 2 ]
-        [[ $output == *"$option is not in this version"* ]]
-    done
     run "$QUANTWIZ" convert . out.gguf
     [ "$status" -eq 1 ]
     [[ $output == *"it has no config.json"* ]]
@@ -226,4 +221,37 @@ divergence() { # of a file from the demo model
     run "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_0 --calibration none.txt
     [ "$status" -eq 1 ]
     [ "$(left_behind)" = short.txt ]
+}
+
+@test "importance makes another file of the same size, which says so, and what it lacks is said first" {
+    "$QUANTWIZ" imatrix "$DEMO" -f "$top_srcdir/demo/eval.txt" --chunks 4 -o im.gguf
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_K_M --imatrix im.gguf
+    [ "$status" -eq 0 ]
+    [[ $output == *"importance: 42 of 43 weights, from im.gguf (4 chunks)"*"token_embd.weight: not in the file"* ]]
+    strings -n 8 out.gguf | grep -q quantize.imatrix.chunks_count
+    "$QUANTWIZ" quantize "$DEMO" plain.gguf Q4_K_M
+    ! cmp -s out.gguf plain.gguf
+    "$QUANTWIZ" quantize "$DEMO" one.gguf Q4_K_M --imatrix im.gguf --threads 1
+    cmp out.gguf one.gguf
+}
+
+@test "a file of importance of another model is refused" {
+    make_model model.gguf 256 512 2 1000
+    "$QUANTWIZ" imatrix "$DEMO" -f "$top_srcdir/demo/eval.txt" --chunks 1 -o im.gguf
+    sed -i 's/blk\.\(.\)\./bla.\1./g' im.gguf
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_K_M --imatrix im.gguf
+    [ "$status" -eq 2 ]
+    [[ $output == *"of none in this model"* ]]
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_K_M --imatrix "$DEMO"
+    [ "$status" -eq 2 ]
+    [[ $output == *"not of importance"* ]]
+    [ ! -e out.gguf ]
+}
+
+@test "what needs importance is refused without, and what to run is said" {
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf Q2_K_S
+    [ "$status" -eq 2 ]
+    [[ $output == *"quantwiz imatrix MODEL -f TEXT -o FILE"*"--imatrix FILE"* ]]
+    [ ! -e out.gguf ]
+    "$QUANTWIZ" quantize "$DEMO" out.gguf Q2_K_S --dry-run
 }

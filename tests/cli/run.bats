@@ -205,8 +205,8 @@ start_paused() {
     plan "$DEMO" Q8_0 "enabled: false"
     sed -i 's/^  level: .*/&\n  imatrix: some.gguf/' plan.yaml
     run "$QUANTWIZ" run plan.yaml
-    [ "$status" -eq 2 ]
-    [[ $output == *"an importance matrix, which this version cannot use"* ]]
+    [ "$status" -eq 1 ]
+    [[ $output == *"some.gguf"* ]]
     plan missing.gguf Q8_0 "enabled: false"
     run "$QUANTWIZ" run plan.yaml
     [ "$status" -eq 1 ]

@@ -10,15 +10,21 @@ import os
 import numpy as np
 
 FTYPE = dict(F32=0, F16=1, Q4_0=2, Q4_1=3, Q8_0=7, Q5_0=8, Q5_1=9, Q2_K=10, Q3_K_S=11, Q3_K_M=12, Q3_K_L=13,
-             Q4_K_S=14, Q4_K_M=15, Q5_K_S=16, Q5_K_M=17, Q6_K=18, Q2_K_S=21, IQ4_NL=25, IQ4_XS=30, BF16=32)
+             Q4_K_S=14, Q4_K_M=15, Q5_K_S=16, Q5_K_M=17, Q6_K=18, IQ2_XXS=19, IQ2_XS=20, Q2_K_S=21, IQ3_XS=22,
+             IQ3_XXS=23, IQ1_S=24, IQ4_NL=25, IQ3_S=26, IQ3_M=27, IQ2_S=28, IQ2_M=29, IQ4_XS=30, IQ1_M=31, BF16=32)
 CONTEXT, BATCH, UBATCH, THREADS, THREADS_BATCH = 0, 1, 2, 7, 8  # llama_context_params
-QUANTIZE_THREADS, QUANTIZE_FTYPE, QUANTIZE_FLAGS = 0, 1, 4      # llama_model_quantize_params
+QUANTIZE_THREADS, QUANTIZE_FTYPE, QUANTIZE_FLAGS, QUANTIZE_IMATRIX = 0, 1, 4, 6 # llama_model_quantize_params
 
 messages = []
 
 
 class Params(C.Structure):
     _fields_ = [("word", C.c_uint32 * 128)]
+
+
+class Importance(C.Structure):
+    """llama_model_imatrix_data: a list of them ends with an empty one."""
+    _fields_ = [("name", C.c_char_p), ("data", C.POINTER(C.c_float)), ("size", C.c_size_t)]
 
 
 class Batch(C.Structure):
@@ -159,9 +165,29 @@ def perplexity(path, text, count, context=512, base=None):
     return result
 
 
-def quantize(source, target, level, requantize=False):
+def importance(path):
+    """Name -> mean squares [matrices][columns] of a file of importance, as llama-quantize takes them from it: 1 where an
+    expert met no input."""
+    from gguf import GGUFReader
+    stored = {t.name: np.asarray(t.data, np.float32) for t in GGUFReader(path).tensors}
+    means = {}
+    for name, sums in stored.items():
+        if name.endswith(".in_sum2"):
+            name = name.removesuffix(".in_sum2")
+            sums, counts = np.atleast_2d(sums), stored[name + ".counts"].reshape(-1, 1)
+            means[name] = np.where(counts > 0, sums / np.maximum(counts, 1), 1).astype(np.float32)
+    return means
+
+
+def quantize(source, target, level, requantize=False, imatrix=None):
     params = lib.llama_model_quantize_default_params()
     params.word[QUANTIZE_THREADS], params.word[QUANTIZE_FTYPE] = os.cpu_count(), FTYPE[level]
+    if imatrix:
+        means = importance(imatrix)
+        rows = (Importance * (len(means) + 1))(*(
+            Importance(name.encode(), x.ctypes.data_as(C.POINTER(C.c_float)), x.size) for name, x in means.items()))
+        address = C.addressof(rows)
+        params.word[QUANTIZE_IMATRIX], params.word[QUANTIZE_IMATRIX + 1] = address & 0xffffffff, address >> 32
     if requantize:
         params.word[QUANTIZE_FLAGS] |= 1
     if lib.llama_model_quantize(str(source).encode(), str(target).encode(), C.byref(params)):

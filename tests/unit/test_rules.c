@@ -76,12 +76,12 @@ static void errors_name_file_line_and_what_was_expected(void **state)
         {"levels", "schema: 1\nlarger_at_most: 1\npublished: []\n" ONE_LEVEL,
          "expected a level from levels.yaml"},
         {"recipes",
-         "schema: 1\nsource: x\nlast_resort: F16\nkeep: []\nfallbacks: []\nlayer_sets: {a: {first: 1/0}}\n"
+         "schema: 1\nsource: x\nlast_resort: F16\nkeep: []\nimatrix_needed: []\nfallbacks: []\nlayer_sets: {a: {first: 1/0}}\n"
          "roles: []\nrules: []\n",
          "recipes.yaml:6: expected a count of layers such as 2, or a share such as 1/8 for 'first', found "
          "'1/0'"},
         {"recipes",
-         "schema: 1\nsource: x\nlast_resort: F16\nkeep: []\nfallbacks: []\nlayer_sets: {}\nroles: "
+         "schema: 1\nsource: x\nlast_resort: F16\nkeep: []\nimatrix_needed: []\nfallbacks: []\nlayer_sets: {}\nroles: "
          "[]\nrules:\n"
          "  - {roles: attn_q, type: Q6_K, why: y}\n",
          "recipes.yaml:9: expected a role from the list 'roles', found 'attn_q'"},
