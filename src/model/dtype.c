@@ -16,23 +16,11 @@
         }                                                                       \
     }
 
-/* S EEEE MMM, bias 7, no infinity, NaN where all of E and M are set (OCP 8-bit Floating Point Specification,
- * E4M3). Written without branches, as half_to_float is, so that the loop over it vectorizes: where E is 0, M
- * goes below the leading one of 2^-6, and that one is taken away. */
-static inline float from_e4m3(uint8_t b)
-{
-    uint32_t sign = (uint32_t)(b & 0x80) << 24, rest = (uint32_t)(b & 0x7f) << 20;
-    uint32_t normal = rest + (120u << 23);
-    uint32_t denormal = float_bits(float_from_bits(rest + (121u << 23)) - 0x1p-6f);
-    uint32_t bits = rest < 0x00800000 ? denormal : rest == 0x07f00000 ? 0x7fc00000 : normal;
-    return float_from_bits(sign | bits);
-}
-
 DECODER(decode_f64, double, (float)v)
 DECODER(decode_f32, float, v)
 DECODER(decode_f16, uint16_t, half_to_float(v))
 DECODER(decode_bf16, uint16_t, bf16_to_float(v))
-DECODER(decode_e4m3, uint8_t, from_e4m3(v))
+DECODER(decode_e4m3, uint8_t, e4m3_to_float(v))
 DECODER(decode_e5m2, uint8_t, half_to_float((uint16_t)(v << 8))) /* the upper half of a half */
 DECODER(decode_e8m0, uint8_t, e8m0_to_float(v))
 DECODER(decode_i64, int64_t, (float)v)

@@ -76,6 +76,32 @@ static inline float e8m0_to_float(uint8_t e)
     return float_from_bits(e == 0 ? 0x00400000 : e == 255 ? 0x7fc00000 : (uint32_t)e << 23);
 }
 
+/* E4M3: S EEEE MMM, bias 7, no infinity, NaN where all of E and M are set (OCP 8-bit Floating Point Specification).
+ * Written without branches, so that the loop over it vectorizes: where E is 0, M goes below the leading one of 2^-6, and
+ * that one is taken away. */
+#define E4M3_MAX 448.0f
+
+static inline float e4m3_to_float(uint8_t b)
+{
+    uint32_t sign = (uint32_t)(b & 0x80) << 24, rest = (uint32_t)(b & 0x7f) << 20;
+    uint32_t normal = rest + (120u << 23);
+    uint32_t denormal = float_bits(float_from_bits(rest + (121u << 23)) - 0x1p-6f);
+    uint32_t bits = rest < 0x00800000 ? denormal : rest == 0x07f00000 ? 0x7fc00000 : normal;
+    return float_from_bits(sign | bits);
+}
+
+/* Beyond E4M3_MAX: that. NaN stays NaN. */
+static inline uint8_t e4m3_from_float(float f)
+{
+    uint32_t bits = float_bits(f), sign = bits >> 24 & 0x80, a = bits & 0x7fffffff;
+    /* Below 2^-6 the unit is 2^-9, which is the unit of a float near 2^14: the addition rounds. */
+    uint32_t denormal = float_bits(float_from_bits(a < 0x3c800000 ? a : 0) + 0x1p14f) - 0x46800000;
+    uint32_t rebased = a - (120u << 23);
+    uint32_t normal = (rebased + 0x7ffff + (rebased >> 20 & 1)) >> 20;
+    uint32_t special = a > 0x7f800000 ? 0x7f : 0x7e;
+    return (uint8_t)(sign | (a < 0x3c800000 ? denormal : a <= 0x43e00000 ? normal : special));
+}
+
 /* A block's scale as it is stored: kept finite where a float overflows the half, so that a block of huge
  * values is wrong by its size only and not infinite. */
 static inline uint16_t half_scale(float f)

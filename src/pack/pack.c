@@ -1,0 +1,32 @@
+#include "pack/pack.h"
+
+#include <string.h>
+
+void packed_init(struct packed *p, const struct scheme *s, int64_t rows, int64_t columns)
+{
+    *p = (struct packed){.scheme = s, .rows = rows, .columns = columns, .zero_add = 1};
+    s->format->parts(p);
+}
+
+uint64_t pack_part_bytes(const struct pack_part *part)
+{
+    uint64_t bytes = (uint64_t)part->item;
+    for (int i = 0; i < part->dims; i++)
+        bytes *= (uint64_t)part->shape[i];
+    return bytes;
+}
+
+int packed_part(const struct packed *p, const char *suffix)
+{
+    for (int i = 0; i < p->count; i++)
+        if (strcmp(p->parts[i].suffix, suffix) == 0)
+            return i;
+    return -1;
+}
+
+void packed_add(struct packed *p, const char *suffix, const char *dtype, int item, int dims, int64_t first,
+                int64_t second)
+{
+    p->parts[p->count++] = (struct pack_part){.suffix = suffix, .dtype = dtype, .item = item, .dims = dims,
+                                              .shape = {dims > 0 ? first : 1, dims > 1 ? second : 1}};
+}
