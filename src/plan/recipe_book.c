@@ -109,8 +109,8 @@ static int role_bits(struct rules *r, const struct yaml *row, const char *key, u
     for (const char *const *name = checked_texts(row, key, &r->arena); name && *name; name++) {
         int role = recipe_book_role(r->book, *name);
         if (role < 0)
-            return error_set(e, ERROR_USAGE, "%s:%d: expected a role from the list 'roles' in '%s', found '%s'",
-                             row->file, row->line, key, *name);
+            return error_set(e, ERROR_USAGE, "%s:%d: expected a role from the list 'roles', found '%s'",
+                             row->file, row->line, *name);
         *bits |= UINT64_C(1) << role;
     }
     return 0;

@@ -45,6 +45,20 @@ static lanes mean_square(const struct tile *t, int l)
     return sum / (float)t->size;
 }
 
+static void weigh(struct tile *t, int l, bool known)
+{
+    lanes usual = lanes_inverse(mean_square(t, l));
+    for (int j = 0; j < t->size; j++) {
+        lanes v = lanes_load(&t->x[j][l]), square = v * v * usual, far = square / (OUTLIER * OUTLIER), far2 = far * far;
+        lanes w = 1.0f + far2 * far2;
+        if (known) {
+            w += lanes_sqrt(1.0f + square) - 1.0f;
+            w *= lanes_max(lanes_load(&t->weight[j][l]), lanes_set(TINY_IMPORTANCE));
+        }
+        lanes_store(&t->weight[j][l], w);
+    }
+}
+
 void tile_load(struct tile *t, const float *x, const float *importance, int size, int count)
 {
     t->size = size;
@@ -53,16 +67,8 @@ void tile_load(struct tile *t, const float *x, const float *importance, int size
     if (importance)
         transpose(t->weight, importance, size, count);
     tame(t);
-    for (int l = 0; l < TILE; l += LANES) {
-        lanes outlying = lanes_ratio(lanes_set(1), OUTLIER * OUTLIER * mean_square(t, l));
-        for (int j = 0; j < size; j++) {
-            lanes v = lanes_load(&t->x[j][l]), r2 = v * v * outlying, r4 = r2 * r2;
-            lanes w = 1.0f + r4 * r4;
-            if (importance)
-                w *= lanes_max(lanes_load(&t->weight[j][l]), lanes_set(TINY_IMPORTANCE));
-            lanes_store(&t->weight[j][l], w);
-        }
-    }
+    for (int l = 0; l < TILE; l += LANES)
+        weigh(t, l, importance);
 }
 
 /* ------------------------------------------------------------ scale alone */

@@ -3,6 +3,7 @@
 #ifndef QUANT_LANES_H
 #define QUANT_LANES_H
 
+#include <math.h>
 #include <stdint.h>
 
 #ifdef __SSE2__
@@ -67,6 +68,17 @@ static inline lanes lanes_max(lanes a, lanes b)
 static inline lanes lanes_abs(lanes v)
 {
     return (lanes)((lanes_int)v & 0x7fffffff);
+}
+
+static inline lanes lanes_sqrt(lanes v)
+{
+#ifdef __SSE2__
+    return (lanes)LANES_OP(sqrt)(v);
+#else
+    for (int i = 0; i < LANES; i++)
+        v[i] = sqrtf(v[i]);
+    return v;
+#endif
 }
 
 /* To the nearest whole number, ties to even, for |v| < 2^22: there the unit of 1.5 × 2^23 is one. */

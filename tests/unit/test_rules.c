@@ -78,13 +78,13 @@ static void errors_name_file_line_and_what_was_expected(void **state)
         {"recipes",
          "schema: 1\nsource: x\nlast_resort: F16\nkeep: []\nimatrix_needed: []\nfallbacks: []\nlayer_sets: {a: {first: 1/0}}\n"
          "roles: []\nrules: []\n",
-         "recipes.yaml:6: expected a count of layers such as 2, or a share such as 1/8 for 'first', found "
+         "recipes.yaml:7: expected a count of layers such as 2, or a share such as 1/8 for 'first', found "
          "'1/0'"},
         {"recipes",
          "schema: 1\nsource: x\nlast_resort: F16\nkeep: []\nimatrix_needed: []\nfallbacks: []\nlayer_sets: {}\nroles: "
          "[]\nrules:\n"
          "  - {roles: attn_q, type: Q6_K, why: y}\n",
-         "recipes.yaml:9: expected a role from the list 'roles', found 'attn_q'"},
+         "recipes.yaml:10: expected a role from the list 'roles', found 'attn_q'"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
