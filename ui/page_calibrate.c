@@ -45,17 +45,18 @@ static void samples_work(struct job *j)
 {
     struct samples_job *s = (struct samples_job *)j;
     struct tokenizer *t;
-    if (samples_read(&s->samples, s->path, &s->error) || tokenizer_open(&t, s->model, NULL, &s->error))
+    if (tokenizer_open(&t, s->model, NULL, &s->error))
         return;
-    samples_count_tokens(&s->samples, t);
+    if (!samples_read(&s->samples, s->path, t, &s->error))
+        samples_count_tokens(&s->samples, t);
     tokenizer_free(t);
 }
 
 static void count_bins(struct calibrate_page *p)
 {
     memset(p->bins, 0, sizeof p->bins);
-    for (int i = 0; p->samples.tokens && i < p->samples.count; i++) {
-        int bin = p->samples.tokens[i] > 1 ? (int)log2(p->samples.tokens[i]) : 0;
+    for (int i = 0; i < p->samples.count; i++) {
+        int bin = p->samples.items[i].tokens > 1 ? (int)log2(p->samples.items[i].tokens) : 0;
         p->bins[bin < LENGTH_BINS ? bin : LENGTH_BINS - 1]++;
     }
 }
@@ -181,8 +182,8 @@ static int cut_share(const struct wizard *w)
 {
     const struct calibrate_page *p = state(w);
     int over = 0;
-    for (int i = 0; p->samples.tokens && i < p->samples.count; i++)
-        over += p->samples.tokens[i] > w->wishes.value[WISH_CTX].number;
+    for (int i = 0; i < p->samples.count; i++)
+        over += p->samples.items[i].tokens > w->wishes.value[WISH_CTX].number;
     return over;
 }
 
@@ -195,7 +196,7 @@ static void draw_lengths(struct wizard *w, struct rect in)
     }
     int over = cut_share(w);
     paintf(in, 0, 0, STYLE_NORMAL, "%d %s, %d to %d tokens, median %d", p->samples.count,
-           p->samples.json ? "JSON lines" : "paragraphs", samples_quantile(&p->samples, 0),
+           p->samples.files[0].records ? "JSON lines" : "paragraphs", samples_quantile(&p->samples, 0),
            samples_quantile(&p->samples, 1), samples_quantile(&p->samples, 0.5));
     if (over)
         paintf(in, 1, 0, STYLE_WARN, "! %d of them are longer than the context of %.0f tokens", over,
@@ -216,8 +217,12 @@ static void draw_sample(struct wizard *w, struct rect in)
 {
     struct calibrate_page *p = state(w);
     text_clear(&p->sample);
-    if (has_samples(w))
-        text_add(&p->sample, in.w, STYLE_NORMAL, p->samples.items[p->at], NULL);
+    if (has_samples(w)) {
+        const struct sample *x = &p->samples.items[p->at];
+        char *text = xstrndup(x->text, x->length);
+        text_add(&p->sample, in.w, STYLE_NORMAL, text, NULL);
+        free(text);
+    }
     text_paint(&p->sample, in);
 }
 

@@ -12,7 +12,7 @@
 #include "cmd/open.h"
 
 static const struct option_spec options[] = {
-    {"file", 'f', "TEXT", "text like that which the model will see: plain text, or JSON lines"},
+    {"file", 'f', "TEXT", "text like that which the model will see: plain text, JSON lines, or a folder of them"},
     {"output", 'o', "FILE", "what to write (default: MODEL's name, with -imatrix.gguf)"},
     {"ctx", 'c', "N", "tokens in a chunk (default 512)"},
     {"chunks", 0, "N", "chunks at most, spread over the text (default: all of it)"},

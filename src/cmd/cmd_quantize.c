@@ -18,7 +18,7 @@ static const struct option_spec options[] = {
     SPLIT_OPTIONS,
     PRE_OPTION,
     {"imatrix", 0, "FILE", "importance of each weight's columns, as `quantwiz imatrix` or llama.cpp makes it"},
-    {"calibration", 0, "FILE", "quantize with error feedback, by what this text brings about: plain text, or JSON lines"},
+    {"calibration", 0, "FILE", "quantize with error feedback, by what this text brings about: plain text, JSON lines, or a folder"},
     {"samples", 0, "N", "samples of the calibration text, spread over it (default 128)"},
     {"sample-length", 0, "N", "tokens of a sample (default 512)"},
     {0},

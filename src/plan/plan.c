@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "hub/cache.h"
 #include "infer/decoder.h"
+#include "text/samples.h"
 
 /* Chunks of 512 tokens that are evaluated at most; the gate often decides earlier. */
 enum { DEFAULT_CHUNKS = 32, DEFAULT_CONTEXT = 512 };
@@ -18,6 +19,7 @@ struct plan *plan_new(void)
     p->eval_context = DEFAULT_CONTEXT;
     p->eval_chunks = DEFAULT_CHUNKS;
     p->max_loss = 0.02;
+    p->calibration = (struct calibration){.samples = CALIBRATION_SAMPLES, .sample_length = CALIBRATION_LENGTH};
     return p;
 }
 
@@ -124,18 +126,39 @@ static void choose_whether(struct plan *p, const struct model *model)
         p->no_evaluation = arena_strdup(&p->arena, e.text);
 }
 
-/* The person's own text first, then what lies beside the checkpoint, else the text that comes with quantwiz. */
+/* The person's own text, unless the weights are made by it: then any of them would look good on it. Else what lies
+ * beside the checkpoint, else the text that comes with quantwiz. */
 static void choose_evaluation(struct plan *p, const struct model *model, const struct wishes *w)
 {
-    const char *own = w->value[WISH_CALIBRATION].text;
-    choose_whether(p, model);
-    p->eval_text = own && !str_ends(own, ".jsonl") ? arena_strdup(&p->arena, own) : beside(p, model, "eval.txt");
+    const char *own = p->calibration.text ? NULL : w->value[WISH_CALIBRATION].text;
+    p->eval_text = own ? arena_strdup(&p->arena, own) : beside(p, model, "eval.txt");
     p->eval_tasks = beside(p, model, "tasks.jsonl");
     p->eval_prompts = beside(p, model, "prompts.txt");
     if (wishes_given(w, WISH_MAX_LOSS))
         p->max_loss = w->value[WISH_MAX_LOSS].number;
     if (model->hp.context > 0 && model->hp.context < p->eval_context)
         p->eval_context = model->hp.context;
+}
+
+/* A text can only help where weights are rounded, and where the decoder can tell what comes of it. The text is pinned:
+ * another one would make another file. */
+static int choose_calibration(struct plan *p, const struct model *model, const struct wishes *w,
+                              const struct level *level, struct error *e)
+{
+    const char *own = w->value[WISH_CALIBRATION].text;
+    char hash[HASH_TEXT], *path;
+    if (!own || !p->evaluate || (level->type && !level->type->quantized))
+        return 0;
+    int rc = calibration_path(&path, own, e);
+    rc = rc ? rc : samples_hash(hash, path, e);
+    free(path);
+    if (rc)
+        return rc;
+    p->calibration.text = arena_strdup(&p->arena, own);
+    p->calibration.hash = arena_strdup(&p->arena, hash);
+    p->method = "feedback";
+    calibration_suggest(&p->calibration, CALIBRATION_LENGTH, model->hp.context);
+    return 0;
 }
 
 static void copy_rationale(struct plan *p, const struct estimates *s, const struct estimate *row)
@@ -166,6 +189,8 @@ int plan_make(struct plan **out, const struct machine *m, const struct model *mo
     char hash[65];
     *out = NULL;
     int rc = model_fingerprint(model, hash, e);
+    choose_whether(p, model);
+    rc = rc ? rc : choose_calibration(p, model, w, s->rows[row].level, e);
     if (rc) {
         plan_free(p);
         return rc;
@@ -198,6 +223,22 @@ static void add_option(struct str *s, const char *option, const char *value)
     str_add_word(s, value);
 }
 
+static void add_number(struct str *s, const char *option, int value, int preset)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", value);
+    add_option(s, option, value != preset ? text : NULL);
+}
+
+static void add_calibration(struct str *s, const struct plan *p)
+{
+    if (!p->calibration.text)
+        return;
+    add_option(s, "--calibration", p->calibration.text);
+    add_number(s, "--samples", p->calibration.samples, CALIBRATION_SAMPLES);
+    add_number(s, "--sample-length", p->calibration.sample_length, CALIBRATION_LENGTH);
+}
+
 char *plan_command(const struct plan *p)
 {
     struct str s = {0};
@@ -217,5 +258,6 @@ char *plan_command(const struct plan *p)
         add_option(&s, "--tensor-type", value);
         free(value);
     }
+    add_calibration(&s, p);
     return str_take(&s);
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "plan/estimate.h"
 #include "plan/recipe.h"
+#include "text/calibration.h"
 
 struct plan {
     const char *file;              /* where it was read from or will be written; NULL: memory only */
@@ -23,7 +24,8 @@ struct plan {
     struct recipe_override *overrides;
     int override_count;
     const char *imatrix;           /* NULL: none */
-    const char *calibration;       /* text; NULL: none */
+    struct calibration calibration;/* its text; NULL there: none */
+    const char *method;            /* "feedback", or "nearest"; NULL: feedback where there is a text */
     struct wishes wishes;
     /* evaluation */
     bool evaluate;

@@ -24,6 +24,11 @@ static bool is_percent(const char *text)
     return parse_percent(text, &fraction);
 }
 
+static bool is_method(const char *text)
+{
+    return strcmp(text, "feedback") == 0 || strcmp(text, "nearest") == 0;
+}
+
 static bool is_activations(const char *text)
 {
     return strcmp(text, "f32") == 0 || strcmp(text, "q8") == 0;
@@ -51,8 +56,16 @@ static const struct schema_field quantization_fields[] = {
     {"embedding_type", SCHEMA_TEXT, false, TYPE, .help = "of the token embeddings"},
     {"overrides", SCHEMA_MAPS, false, override_fields, .help = "types of single tensors; the first match wins"},
     {"imatrix", SCHEMA_TEXT, false, .help = "an importance matrix"},
-    {"calibration", SCHEMA_TEXT, false, .help = "a text to calibrate on"},
     {"threads", SCHEMA_INTEGER, false, .help = "0, or nothing: all"},
+    {0},
+};
+static const struct schema_field calibration_fields[] = {
+    {"path", SCHEMA_TEXT, false, .help = "a file or a folder of texts; general: the mix that comes with quantwiz"},
+    {"sha256", SCHEMA_TEXT, false, .help = "of the file; of a folder, of its files' sums; a run refuses another text"},
+    {"samples", SCHEMA_INTEGER, false, .help = "at most so many of it (128)"},
+    {"sample_length", SCHEMA_INTEGER, false, .help = "tokens of each (512)"},
+    {"method", SCHEMA_TEXT, false, .valid = is_method, .expected = "feedback or nearest",
+     .help = "feedback: what rounding a weight spoils, the next ones make good; nearest: each by itself"},
     {0},
 };
 static const struct schema_field output_fields[] = {
@@ -83,6 +96,7 @@ static const struct schema_field fields[] = {
     {"schema", SCHEMA_INTEGER, true, .help = "1"},
     {"source", SCHEMA_MAP, true, source_fields, .help = "what is quantized"},
     {"quantization", SCHEMA_MAP, true, quantization_fields, .help = "what is made of it"},
+    {"calibration", SCHEMA_MAP, false, calibration_fields, .help = "the text that it is made by"},
     {"output", SCHEMA_MAP, true, output_fields, .help = "where it goes"},
     {"evaluation", SCHEMA_MAP, false, evaluation_fields, .help = "how it is measured"},
     {"wishes", SCHEMA_MAPS, false, wish_fields, .help = "what was asked for; for the document"},
@@ -160,9 +174,19 @@ static int read_quantization(struct plan *p, const struct yaml *q, struct error 
     p->output_type = type_of(q, "output_type");
     p->embedding_type = type_of(q, "embedding_type");
     p->imatrix = path_of(p, q, "imatrix");
-    p->calibration = path_of(p, q, "calibration");
     read_overrides(p, yaml_get(q, "overrides"));
     return number_of(q, "threads", 0, 4096, &p->threads, e);
+}
+
+static int read_calibration(struct plan *p, const struct yaml *c, struct error *e)
+{
+    const char *text = text_of(c, "path");
+    bool general = text && strcmp(text, CALIBRATION_GENERAL) == 0;
+    p->calibration.text = general ? text : path_of(p, c, "path");
+    p->calibration.hash = text_of(c, "sha256");
+    p->method = text_of(c, "method");
+    int rc = number_of(c, "samples", 1, 1 << 20, &p->calibration.samples, e);
+    return rc ? rc : number_of(c, "sample_length", 4, 1 << 20, &p->calibration.sample_length, e);
 }
 
 static int read_evaluation(struct plan *p, const struct yaml *v, struct error *e)
@@ -229,6 +253,8 @@ static int read_plan(struct plan *p, const struct yaml *y, struct error *e)
     read_document(p, y, yaml_get(y, "machine"));
     rc = read_quantization(p, yaml_get(y, "quantization"), e);
     if (!rc)
+        rc = read_calibration(p, yaml_get(y, "calibration"), e);
+    if (!rc)
         rc = read_evaluation(p, yaml_get(y, "evaluation"), e);
     return rc ? rc : read_wishes(p, yaml_get(y, "wishes"), e);
 }
@@ -280,7 +306,6 @@ static void put_quantization(struct writer *w, const struct plan *p)
     put_type(w, "output_type", p->output_type);
     put_type(w, "embedding_type", p->embedding_type);
     put_path(w, "imatrix", p->imatrix);
-    put_path(w, "calibration", p->calibration);
     if (p->threads)
         yaml_put_integer(&w->y, "threads", p->threads);
     if (p->override_count)
@@ -293,6 +318,27 @@ static void put_quantization(struct writer *w, const struct plan *p)
     }
     if (p->override_count)
         yaml_end(&w->y);
+    yaml_end(&w->y);
+}
+
+static void put_calibration(struct writer *w, const struct plan *p)
+{
+    const struct calibration *c = &p->calibration;
+    if (!c->text && !p->method)
+        return;
+    yaml_begin(&w->y, "calibration");
+    if (calibration_is_general(c))
+        yaml_put_text(&w->y, "path", c->text);
+    else
+        put_path(w, "path", c->text);
+    if (c->text && c->hash)
+        yaml_put_text(&w->y, "sha256", c->hash);
+    if (c->text) {
+        yaml_put_integer(&w->y, "samples", c->samples);
+        yaml_put_integer(&w->y, "sample_length", c->sample_length);
+    }
+    if (p->method)
+        yaml_put_text(&w->y, "method", p->method);
     yaml_end(&w->y);
 }
 
@@ -365,6 +411,7 @@ static char *text_for(const struct plan *p, const char *folder)
         yaml_put_text(&w.y, "pre", p->source_pre);
     yaml_end(&w.y);
     put_quantization(&w, p);
+    put_calibration(&w, p);
     yaml_begin(&w.y, "output");
     put_path(&w, "artefact", p->out);
     put_path(&w, "run", p->run_folder);

@@ -41,8 +41,8 @@ const struct wish_spec wish_specs[WISH_COUNT] = {
                        .help = "What it is for: code and technical text suffer from quantization earlier "
                                "than chat and stories do."},
     [WISH_CALIBRATION] = {"calibration", "Domain text", WISH_PATH,
-                          .help = "A text like those that the model will see: plain text, or JSON lines. "
-                                  "Used to calibrate and to evaluate."},
+                          .help = "A text like those that the model will see: plain text, JSON lines, or a folder "
+                                  "of them. The weights are made by it."},
     [WISH_MIX] = {"mix", "Mix to budget", WISH_SWITCH, .preset = "no",
                   .help = "Choose the best type for each tensor within the budget instead of a fixed level."},
     [WISH_FILE_BUDGET] = {"file-budget", "File size limit", WISH_BYTES,

@@ -50,14 +50,6 @@ static int check_unchanged(struct worker *w, struct error *e)
                      w->plan->source, w->plan->file ? w->plan->file : "the plan", hash, w->plan->source_hash);
 }
 
-static int check_supported(const struct plan *p, struct error *e)
-{
-    if (!p->calibration)
-        return 0;
-    return error_set(e, ERROR_USAGE, "%s asks for a calibration text, which this version cannot use: take it out of the"
-                     " plan", p->file ? p->file : "the plan");
-}
-
 static void tell_fallbacks(struct worker *w)
 {
     for (int i = 0; i < w->recipe.count; i++) {
@@ -159,13 +151,13 @@ static int open_source(struct worker *w, struct error *e)
 int phase_check(struct worker *w, struct error *e)
 {
     worker_phase(w, "check", 0);
-    int rc = check_supported(w->plan, e);
-    if (!rc)
-        rc = open_source(w, e);
+    int rc = open_source(w, e);
     if (!rc)
         rc = check_unchanged(w, e);
     if (!rc)
         rc = apply_recipe(w, e);
+    if (!rc)
+        rc = calibration_check(&w->plan->calibration, e);
     if (!rc)
         rc = check_evaluation(w, e);
     if (rc)
@@ -249,6 +241,13 @@ static int tell_artefact(struct worker *w, struct error *e)
     return 0;
 }
 
+/* The text that the weights are made by; NULL: each is rounded to nearest. */
+static const struct calibration *calibration_of(const struct plan *p)
+{
+    bool nearest = p->method && strcmp(p->method, "nearest") == 0;
+    return p->calibration.text && !nearest ? &p->calibration : NULL;
+}
+
 int phase_quantize(struct worker *w, struct error *e)
 {
     const struct quantize_listener listener = {.begin = on_begin, .end = on_end, .stage = on_stage, .note = on_note,
@@ -258,6 +257,7 @@ int phase_quantize(struct worker *w, struct error *e)
         .model = w->source,
         .recipe = &w->recipe,
         .out = w->plan->out,
+        .calibration = calibration_of(w->plan),
         .importance = w->importance.path ? &w->importance : NULL,
         .journal = journal,
         .resume = w->options->resume,

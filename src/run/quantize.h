@@ -7,6 +7,7 @@
 #include "base/watch.h"
 #include "plan/recipe.h"
 #include "run/layout.h"
+#include "text/calibration.h"
 
 struct quantize_tensor {
     const char *name, *from, *to, *wanted;
@@ -23,18 +24,13 @@ struct quantize_listener {
     void (*note)(void *user, const char *text);    /* a line for people */
     void *user;
 };
-/* A text to quantize by, with error feedback. */
-struct calibration {
-    const char *text;                /* file, see chunks.h */
-    int samples, sample_length;      /* at most; of so many tokens each */
-};
 struct importance;
 struct quantize_job {
     const struct model *model;
     const struct recipe *recipe;
     const char *out;                 /* final path; of shards, without their numbers (OUT.gguf) */
     const struct split *split;       /* NULL: one file */
-    const struct calibration *calibration; /* NULL: each block by its own numbers */
+    const struct calibration *calibration; /* a text to quantize by, with error feedback; NULL: to nearest */
     const struct importance *importance; /* matched with the recipe; NULL: none. Not for what the calibration decides */
     const char *journal;             /* file that lists what is safely on disk; NULL: no resuming */
     bool resume;

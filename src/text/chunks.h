@@ -8,16 +8,25 @@
 #include "text/tokenizer.h"
 
 struct chunks {
-    int32_t *tokens;  /* [count][length]; each starts with the BOS where the vocabulary wants one */
+    int32_t *tokens;   /* [count][length]; each starts with the BOS where the vocabulary wants one */
     int count, length;
-    int64_t found;    /* tokens in the file */
+    int64_t found;     /* tokens in the text */
+    int files, records;/* that it stands in; records: JSON lines */
+    int drawn;         /* records that the chunks were made of */
+    int duplicates, too_short; /* left out: see samples.h */
 };
 
-/* Plain text is taken as a whole, JSON lines (samples.h) one after another, each followed by a blank line. What
- * does not fill a chunk at the end is left out. `at_most` chunks, evenly spread over the text (0: all). Fails where
- * there is not one. Free with chunks_done whatever is returned. */
+/* `path`: as calibration_path() takes it. Running text is taken file by file; records are put one behind the other, a
+ * blank line between two that are no chats. What does not fill a chunk at the end is left out. `at_most` chunks (0:
+ * all), of running text and of records in the proportion of their tokens. Of running text they are evenly spread;
+ * records, where there are more than needed, are drawn by their lengths: around `length`, from a quarter to four times
+ * of it alike. The same text gives the same chunks. Fails where there is not one. Free with chunks_done whatever is
+ * returned. */
 int chunks_read(struct chunks *c, const char *path, const struct tokenizer *t, int length, int at_most,
                 struct error *e);
 void chunks_done(struct chunks *c);
+
+/* Appends the tokens of a whole text, as chunks_read goes through it where it leaves nothing out. */
+int chunks_encode(struct tokens *all, const char *path, const struct tokenizer *t, struct error *e);
 
 #endif

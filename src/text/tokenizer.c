@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/chat_template.h"
 #include "text/splitter.h"
 #include "text/text_model.h"
 #include "text/vocab.h"
@@ -18,6 +19,7 @@ struct tokenizer {
     int32_t *special;      /* tokens that are looked for in the text before all else, longest first */
     int special_count, special_capacity;
     bool starts[256];      /* bytes that one of them begins with */
+    struct chat_template chat; /* of no form where there is none */
 };
 
 /* ---------------------------------------------------------------- opening */
@@ -57,6 +59,18 @@ static void list_special(struct tokenizer *t)
         qsort_r(t->special, t->special_count, sizeof *t->special, by_length, &t->vocab);
 }
 
+static const char *text_of(struct vocab *v, int32_t id)
+{
+    return id >= 0 ? arena_strndup(&v->arena, v->tokens[id].text, v->tokens[id].length) : "";
+}
+
+static void read_chat(struct tokenizer *t, struct gguf *g)
+{
+    const char *program = gguf_text(g, "tokenizer.chat_template");
+    if (program)
+        chat_template_read(&t->chat, program, text_of(&t->vocab, t->vocab.bos), text_of(&t->vocab, t->vocab.eos));
+}
+
 int tokenizer_open(struct tokenizer **out, const struct model *m, const char *pre, struct error *e)
 {
     struct tokenizer *t = xcalloc(1, sizeof *t);
@@ -73,6 +87,7 @@ int tokenizer_open(struct tokenizer **out, const struct model *m, const char *pr
         return rc;
     }
     list_special(t);
+    read_chat(t, g);
     *out = t;
     return 0;
 }
@@ -84,6 +99,7 @@ void tokenizer_free(struct tokenizer *t)
     if (t->state)
         t->kind->free(t->state);
     vocab_done(&t->vocab);
+    chat_template_done(&t->chat);
     splitter_free(t->splitter);
     free(t->special);
     free(t);
@@ -255,6 +271,11 @@ int32_t tokenizer_bos(const struct tokenizer *t)
 int32_t tokenizer_eos(const struct tokenizer *t)
 {
     return t->vocab.eos;
+}
+
+const struct chat_template *tokenizer_chat(const struct tokenizer *t)
+{
+    return t->chat.form ? &t->chat : NULL;
 }
 
 bool tokenizer_adds_bos(const struct tokenizer *t)

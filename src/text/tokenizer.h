@@ -33,6 +33,8 @@ const char *tokenizer_piece(const struct tokenizer *t, int32_t id, bool special,
 int tokenizer_vocab(const struct tokenizer *t);
 int32_t tokenizer_bos(const struct tokenizer *t); /* -1: none */
 int32_t tokenizer_eos(const struct tokenizer *t);
+/* The checkpoint's chat template (chat_template.h); NULL: it has none, or one of a form that is not known. Borrowed. */
+const struct chat_template *tokenizer_chat(const struct tokenizer *t);
 bool tokenizer_adds_bos(const struct tokenizer *t);
 bool tokenizer_ends(const struct tokenizer *t, int32_t id); /* EOS, EOT and the like: generation stops */
 
