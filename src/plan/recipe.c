@@ -449,24 +449,17 @@ uint64_t recipe_file_bytes(const struct recipe_walk *w, const struct recipe *r)
     return w->header_bytes + r->bytes;
 }
 
-static int unknown_level(const struct rules *rules, const char *level, struct error *e)
-{
-    struct str names = {0};
-    for (int i = 0; i < rules->level_count; i++)
-        str_addf(&names, "%s%s", i ? ", " : "", rules->levels[i].name);
-    error_set(e, ERROR_USAGE, "there is no quant level '%s'; known are %s", level, names.data);
-    str_done(&names);
-    return e->code;
-}
-
 static int apply(struct recipe *r, const struct model *m, const struct rules *rules, const char *name,
                  const struct recipe_options *o, struct error *e)
 {
-    const struct level *level = rules_level(rules, name);
-    if (!level)
-        return unknown_level(rules, name, e);
+    const struct level *level;
+    int rc = rules_level_find(rules, name, &level, &r->arena, e);
+    if (rc)
+        return rc;
+    if (!level->type)
+        return error_set(e, ERROR_USAGE, "%s is a format of checkpoint folders, not of GGUF files", level->name);
     struct recipe_walk *w = recipe_walk_new(m, rules);
-    int rc = recipe_walk_level(w, r, level, o, e);
+    rc = recipe_walk_level(w, r, level, o, e);
     recipe_walk_free(w);
     return rc;
 }

@@ -135,7 +135,7 @@ static int rule_levels(struct rules *r, const struct yaml *row, uint64_t *bits, 
     uint64_t without = 0;
     *bits = 0;
     for (int i = 0; i < r->level_count && !yaml_get(row, "levels"); i++)
-        *bits |= (uint64_t)r->levels[i].type->quantized << i;
+        *bits |= (uint64_t)(r->levels[i].type && r->levels[i].type->quantized) << i;
     int rc = level_bits(r, row, "levels", bits, e);
     rc = rc ? rc : level_bits(r, row, "levels_not", &without, e);
     *bits &= ~without;

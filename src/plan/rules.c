@@ -7,7 +7,9 @@
 
 #include "base/file.h"
 #include "base/rulefile.h"
+#include "base/str.h"
 #include "plan/decision.h"
+#include "plan/kernel.h"
 #include "plan/loss.h"
 #include "plan/recipe_book.h"
 #include "plan/runtime.h"
@@ -29,22 +31,33 @@ static int load(struct rules *r, const char *name, struct yaml **tree, struct er
 
 /* ------------------------------------------------------------------- levels */
 
-static int compile_level(struct level *l, const struct yaml *row, struct error *e)
+static int compile_scheme(struct rules *r, struct level *l, const char *name, struct error *e)
 {
-    const char *type = NULL;
-    int64_t file_type = 0;
+    struct scheme *s = arena_alloc(&r->arena, sizeof *s);
+    l->scheme = s;
+    return scheme_parse(s, name, e);
+}
+
+static int compile_level(struct rules *r, struct level *l, const struct yaml *row, struct error *e)
+{
+    const char *type = NULL, *scheme = NULL;
+    int64_t file_type = -1;
     *l = (struct level){.offered = true, .line = row->line, .source = row};
     int rc = yaml_text(row, "name", true, &l->name, e);
     rc = rc ? rc : yaml_text(row, "format", true, &l->format, e);
-    rc = rc ? rc : yaml_text(row, "type", true, &type, e);
-    rc = rc ? rc : yaml_integer(row, "file_type", true, &file_type, e);
+    rc = rc ? rc : yaml_text(row, "type", false, &type, e);
+    rc = rc ? rc : yaml_integer(row, "file_type", type != NULL, &file_type, e);
+    rc = rc ? rc : yaml_text(row, "scheme", false, &scheme, e);
     rc = rc ? rc : yaml_number(row, "bits", true, &l->nominal_bits, e);
     rc = rc ? rc : yaml_bool(row, "offered", false, &l->offered, e);
     rc = rc ? rc : yaml_bool(row, "imatrix", false, &l->imatrix, e);
+    rc = rc ? rc : yaml_bool(row, "calibrated", false, &l->calibrated, e);
     rc = rc ? rc : yaml_text(row, "summary", true, &l->summary, e);
+    if (!rc && type && scheme)
+        rc = yaml_expected(row, e, "a type or a scheme, not both");
     l->file_type = (int)file_type;
-    l->type = rc ? NULL : quant_type_named(type);
-    return rc;
+    l->type = rc || !type ? NULL : quant_type_named(type);
+    return rc || !scheme ? rc : compile_scheme(r, l, scheme, e);
 }
 
 static int compile_levels(struct rules *r, struct error *e)
@@ -56,10 +69,10 @@ static int compile_levels(struct rules *r, struct error *e)
     r->levels = arena_alloc(&r->arena, rows->count * sizeof *r->levels);
     for (size_t i = 0; !rc && i < rows->count; i++) {
         struct level *l = &r->levels[i];
-        rc = compile_level(l, rows->items[i], e);
+        rc = compile_level(r, l, rows->items[i], e);
         if (!rc && rules_level(r, l->name))
             rc = yaml_expected(yaml_get(rows->items[i], "name"), e, "a name that no other level has");
-        if (!rc && i && l->nominal_bits > l[-1].nominal_bits)
+        if (!rc && i && !l->type == !l[-1].type && l->nominal_bits > l[-1].nominal_bits)
             rc = yaml_expected(yaml_get(rows->items[i], "bits"), e, "at most the %g bits of the level before",
                                l[-1].nominal_bits);
         r->level_count++;
@@ -75,13 +88,77 @@ const struct level *rules_level(const struct rules *r, const char *name)
     return NULL;
 }
 
+/* "gptq-int4" is "gptq-int4-g128", since 128 is what it means. */
+static bool same_scheme(const struct scheme *a, const struct scheme *b)
+{
+    char x[SCHEME_NAME], y[SCHEME_NAME];
+    scheme_name(a, x);
+    scheme_name(b, y);
+    return strcmp(x, y) == 0;
+}
+
+/* The level that differs from a scheme by the least: same format and bits. */
+static const struct level *nearest_level(const struct rules *r, const struct scheme *s)
+{
+    const struct level *near = NULL;
+    for (int i = 0; i < r->level_count; i++) {
+        const struct level *l = &r->levels[i];
+        if (l->scheme && same_scheme(l->scheme, s))
+            return l;
+        if (l->scheme && l->scheme->format == s->format && (!near || l->scheme->bits == s->bits))
+            near = l;
+    }
+    return near;
+}
+
+static struct level *level_of_scheme(const struct rules *r, const struct scheme *s, struct arena *a)
+{
+    const struct level *near = nearest_level(r, s);
+    struct level *l = arena_alloc(a, sizeof *l);
+    struct scheme *own = arena_alloc(a, sizeof *own);
+    char name[SCHEME_NAME];
+    *own = *s;
+    scheme_name(s, name);
+    *l = (struct level){.name = arena_strdup(a, name), .format = near ? near->format : "unknown", .scheme = own,
+                        .nominal_bits = s->bits, .summary = "asked for by name",
+                        .calibrated = near && near->calibrated};
+    return l;
+}
+
+static int unknown_level(const struct rules *r, const char *level, struct error *e)
+{
+    struct str names = {0};
+    for (int i = 0; i < r->level_count; i++)
+        str_addf(&names, "%s%s", i ? ", " : "", r->levels[i].name);
+    error_set(e, ERROR_USAGE, "there is no quant level '%s'; known are %s", level, names.data);
+    str_done(&names);
+    return e->code;
+}
+
+int rules_level_find(const struct rules *r, const char *name, const struct level **out, struct arena *a,
+                     struct error *e)
+{
+    struct scheme s;
+    *out = rules_level(r, name);
+    if (*out)
+        return 0;
+    if (!scheme_is_name(name))
+        return unknown_level(r, name, e);
+    int rc = scheme_parse(&s, name, e);
+    const struct level *near = rc ? NULL : nearest_level(r, &s);
+    if (!rc)
+        *out = near && same_scheme(near->scheme, &s) ? near : level_of_scheme(r, &s, a);
+    return rc;
+}
+
 /* --------------------------------------------------------------------- all */
 
 static int load_all(struct rules *r, struct error *e)
 {
     const struct { const char *name; struct yaml **tree; } files[] = {
         {"levels", &r->levels_tree},       {"recipes", &r->recipes_tree},   {"runtimes", &r->runtimes_tree},
-        {"decisions", &r->decisions_tree}, {"warnings", &r->warnings_tree}, {"usecases", &r->usecases_tree},
+        {"kernels", &r->kernels_tree},     {"decisions", &r->decisions_tree}, {"warnings", &r->warnings_tree},
+        {"usecases", &r->usecases_tree},
     };
     int rc = 0;
     for (size_t i = 0; !rc && i < ARRAY_LENGTH(files); i++)
@@ -92,7 +169,8 @@ static int load_all(struct rules *r, struct error *e)
 int rules_load(struct rules **out, struct error *e)
 {
     static int (*const compile[])(struct rules *r, struct error *e) = {
-        load_all, compile_levels, losses_compile, recipe_book_compile, runtimes_compile, decisions_compile,
+        load_all, compile_levels, losses_compile, recipe_book_compile, runtimes_compile, kernels_compile,
+        decisions_compile,
     };
     struct rules *r = xcalloc(1, sizeof *r);
     int rc = 0;

@@ -7,17 +7,20 @@
 #include "base/mem.h"
 #include "base/schema.h"
 #include "base/yaml.h"
+#include "pack/scheme.h"
 #include "quant/quant_type.h"
 
 struct level {                    /* rules/levels.yaml */
-    const char *name;             /* "Q4_K_M" */
-    const char *format;           /* "gguf" */
-    const struct quant_type *type;/* main type */
-    int file_type;                /* general.file_type */
+    const char *name;             /* "Q4_K_M", "awq-int4-g128" */
+    const char *format;           /* "gguf", "awq": as rules/runtimes.yaml has it */
+    const struct quant_type *type;/* of GGUF: main type; NULL: the file is a checkpoint folder */
+    int file_type;                /* of GGUF: general.file_type */
+    const struct scheme *scheme;  /* of a checkpoint folder; NULL, and no type either: the folder as it is */
     double nominal_bits;
     const char *summary;          /* one line for people */
     bool offered;                 /* a candidate of the estimates; false: for conversions only */
     bool imatrix;                 /* needs an importance matrix */
+    bool calibrated;              /* made with a calibration text */
     int line;                     /* where it stands, for reasons */
     const struct yaml *source;    /* the row itself: expected losses by size and the like */
 };
@@ -26,6 +29,7 @@ struct recipe_book;               /* rules/recipes.yaml, compiled: recipe_book.h
 struct runtime;                   /* rules/runtimes.yaml: runtime.h */
 struct decision;                  /* rules/decisions.yaml, warnings.yaml and usecases.yaml: decision.h */
 struct loss_table;                /* levels.yaml, what was published: loss.h */
+struct kernel;                    /* rules/kernels.yaml: kernel.h */
 
 struct rules {
     struct level *levels;         /* from the largest to the smallest */
@@ -36,15 +40,22 @@ struct rules {
     struct recipe_book *book;
     struct runtime *runtimes;
     int runtime_count;
+    struct kernel *kernels;
+    int kernel_count;
     struct decision *decisions, *warnings;
     int decision_count, warning_count;
     /* the files themselves, checked */
-    struct yaml *levels_tree, *recipes_tree, *runtimes_tree, *decisions_tree, *warnings_tree, *usecases_tree;
+    struct yaml *levels_tree, *recipes_tree, *runtimes_tree, *kernels_tree, *decisions_tree, *warnings_tree,
+        *usecases_tree;
     struct arena arena;
 };
 int rules_load(struct rules **out, struct error *e);
 void rules_free(struct rules *r);
 const struct level *rules_level(const struct rules *r, const char *name); /* without case; NULL */
+/* Whatever a person may ask for by name: a level of the list, or any scheme of checkpoint folders, whose level is then
+ * made in the arena. */
+int rules_level_find(const struct rules *r, const char *name, const struct level **out, struct arena *a,
+                     struct error *e);
 /* The types of these names, NULL-terminated; NULL for no list. The schema has checked the names. */
 const struct quant_type **rules_types(struct rules *r, const char *const *names);
 /* "levels.yaml:41": where a rule stands, for reasons. */

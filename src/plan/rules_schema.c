@@ -21,6 +21,30 @@ static bool is_kind(const char *text)
     return strcmp(text, "values") == 0 || strcmp(text, "feed-forward") == 0;
 }
 
+static bool is_scheme(const char *text)
+{
+    struct scheme s;
+    struct error e;
+    return scheme_parse(&s, text, &e) == 0;
+}
+
+static bool is_experts(const char *text)
+{
+    return strcmp(text, "also") == 0 || strcmp(text, "only") == 0;
+}
+
+static bool is_act_order(const char *text)
+{
+    return strcmp(text, "alone") == 0 || strcmp(text, "never") == 0;
+}
+
+static bool is_tile(const char *text)
+{
+    int rows, columns, n = 0;
+    return sscanf(text, "%dx%d%n", &rows, &columns, &n) == 2 && !text[n] && rows > 0 && columns > 0;
+}
+
+#define SCHEME .valid = is_scheme, .expected = "a format of checkpoint folders such as gptq-int4-g128"
 #define TYPE .valid = is_type, .expected = "a tensor type such as Q4_K"
 #define SHARE .valid = is_share, .expected = "a count of layers such as 2, or a share such as 1/8"
 
@@ -38,12 +62,15 @@ static const struct schema_field loss_fields[] = {
 };
 static const struct schema_field level_fields[] = {
     {"name", SCHEMA_TEXT, true, .help = "as people write it: Q4_K_M"},
-    {"format", SCHEMA_TEXT, true, .help = "file format: gguf"},
-    {"type", SCHEMA_TEXT, true, TYPE, .help = "type of the tensors that no recipe changes"},
-    {"file_type", SCHEMA_INTEGER, true, .help = "general.file_type of the file"},
-    {"bits", SCHEMA_NUMBER, true, .help = "nominal bits per weight, which orders the levels"},
+    {"format", SCHEMA_TEXT, true, .help = "file format, as the runtimes' lists have it: gguf, awq, …"},
+    {"type", SCHEMA_TEXT, false, TYPE, .help = "of GGUF: type of the tensors that no recipe changes"},
+    {"file_type", SCHEMA_INTEGER, false, .help = "of GGUF: general.file_type of the file"},
+    {"scheme", SCHEMA_TEXT, false, SCHEME,
+     .help = "of a checkpoint folder: how the linear layers are stored; neither type nor scheme: as they are"},
+    {"bits", SCHEMA_NUMBER, true, .help = "nominal bits per weight, which orders the levels of files and of folders"},
     {"offered", SCHEMA_BOOL, false, .help = "false: for conversions, never recommended"},
     {"imatrix", SCHEMA_BOOL, false, .help = "true: cannot be made well without an importance matrix"},
+    {"calibrated", SCHEMA_BOOL, false, .help = "true: made with a calibration text"},
     {"summary", SCHEMA_TEXT, true, .help = "one line for people"},
     {0},
 };
@@ -136,6 +163,8 @@ static const struct schema_field format_fields[] = {
     {"format", SCHEMA_TEXT, true, .help = "a file format that it reads: gguf, gptq, awq, …"},
     {"capability_min", SCHEMA_NUMBER, false, .help = "least compute capability of an NVIDIA GPU"},
     {"note", SCHEMA_TEXT, false, .help = "how well, since when"},
+    {"dequantizes", SCHEMA_BOOL, false, .help = "true: holds 16-bit weights whatever the file has"},
+    {"start", SCHEMA_TEXTS, false, .help = "lines that start a file of this format, instead of the runtime's"},
     {0},
 };
 static const struct schema_field repack_fields[] = {
@@ -161,7 +190,11 @@ static const struct schema_field runtime_fields[] = {
     {"kv_pad", SCHEMA_INTEGER, false, .help = "cells of the KV cache come in multiples of this"},
     {"windowed", SCHEMA_BOOL, false, .help = "true: layers with a sliding window cache only that"},
     {"all_logits", SCHEMA_BOOL, false, .help = "true: room for the logits of all tokens of a step"},
-    {"dequantizes", SCHEMA_BOOL, false, .help = "true: holds 16-bit weights whatever the file has"},
+    {"gpu_embeddings", SCHEMA_BOOL, false,
+     .help = "true: token embeddings lie on the GPU too, and tied ones serve as the output without a copy"},
+    {"tensor_parallel", SCHEMA_BOOL, false,
+     .help = "true: each weight is cut over as many GPUs as the wish tensor-parallel says, and no others are used"},
+    {"fuses", SCHEMA_BOOL, false, .help = "true: query, key and value are one weight, and so are gate and up"},
     {"pipeline_copies", SCHEMA_INTEGER, false, .help = "of a step's inputs, with several GPUs"},
     {"gpu_margin", SCHEMA_BYTES, false, .help = "what stays free on each GPU"},
     {"gpu_margin_share", SCHEMA_NUMBER, false, .help = "or this share of its memory, if that is more"},
@@ -176,6 +209,40 @@ static const struct schema_field runtime_fields[] = {
 static const struct schema_field runtimes_schema[] = {
     {"schema", SCHEMA_INTEGER, true, .help = "1"},
     {"runtimes", SCHEMA_MAPS, true, runtime_fields, .help = "the serving runtimes"},
+    {0},
+};
+
+/* ------------------------------------------------------------ kernels.yaml */
+
+static const struct schema_field kernel_fields[] = {
+    {"name", SCHEMA_TEXT, true, .help = "a name of its own"},
+    {"title", SCHEMA_TEXT, true, .help = "for people"},
+    {"runtimes", SCHEMA_TEXTS, true, .help = "runtimes that have it"},
+    {"formats", SCHEMA_TEXTS, true, .help = "formats that it multiplies"},
+    {"experts", SCHEMA_TEXT, false, .valid = is_experts, .expected = "also or only",
+     .help = "whether it takes the experts' weights, also or only; without: it does not"},
+    {"bits", SCHEMA_TEXTS, false, .help = "bits of a weight; without: any"},
+    {"groups", SCHEMA_TEXTS, false, .help = "columns of a group, or row for rows with one scale; without: any"},
+    {"symmetric", SCHEMA_BOOL, false, .help = "true: takes no zero points"},
+    {"act_order", SCHEMA_TEXT, false, .valid = is_act_order, .expected = "alone or never",
+     .help = "alone: act-order without tensor parallelism only; never; without: any"},
+    {"half", SCHEMA_BOOL, false, .help = "true: computes in F16 only, not in BF16"},
+    {"capability", SCHEMA_NUMBER, false, .help = "exactly this compute capability"},
+    {"capability_min", SCHEMA_NUMBER, false, .help = "at least this one"},
+    {"capability_below", SCHEMA_NUMBER, false, .help = "less than this one"},
+    {"cpu", SCHEMA_BOOL, false, .help = "true: runs without a GPU"},
+    {"rows", SCHEMA_INTEGER, false, .help = "what the outputs of a weight must be a multiple of"},
+    {"columns", SCHEMA_INTEGER, false, .help = "what its inputs must be a multiple of"},
+    {"tiles", SCHEMA_TEXTS, false, .valid = is_tile, .expected = "multiples of outputs and inputs such as 64x128",
+     .help = "or pairs of multiples, one of which must fit"},
+    {"pads", SCHEMA_TEXT, false, .help = "weights that fill no tile are filled up: since when, at what cost"},
+    {"date", SCHEMA_TEXT, true, .help = "as of when"},
+    {"source", SCHEMA_TEXT, true, .help = "where that comes from"},
+    {0},
+};
+static const struct schema_field kernels_schema[] = {
+    {"schema", SCHEMA_INTEGER, true, .help = "1"},
+    {"kernels", SCHEMA_MAPS, true, kernel_fields, .help = "the kernels, the preferred ones first"},
     {0},
 };
 
@@ -214,7 +281,7 @@ static const struct schema_field steps_schema[] = {
 static const struct { const char *name; const struct schema_field *fields; } schemas[] = {
     {"levels", levels_schema},       {"recipes", recipes_schema},   {"runtimes", runtimes_schema},
     {"decisions", decisions_schema}, {"warnings", warnings_schema}, {"usecases", usecases_schema},
-    {"steps", steps_schema},
+    {"steps", steps_schema},         {"kernels", kernels_schema},
 };
 
 const struct schema_field *rules_schema(const char *name)

@@ -16,7 +16,8 @@ static void compile_formats(struct rules *r, struct runtime *t, const struct yam
     for (size_t i = 0; list && i < list->count; i++)
         f[i] = (struct runtime_format){checked_text(list->items[i], "format"),
                                        checked_number(list->items[i], "capability_min", 0),
-                                       checked_text(list->items[i], "note")};
+                                       checked_text(list->items[i], "note"),
+                                       checked_bool(list->items[i], "dequantizes", false)};
     t->formats = f;
     t->format_count = list ? (int)list->count : 0;
 }
@@ -53,7 +54,9 @@ static void compile(struct rules *r, struct runtime *t, const struct yaml *row, 
         .kv_pad = INTEGER("kv_pad", 1),
         .windowed = BOOL("windowed", false),
         .all_logits = BOOL("all_logits", false),
-        .dequantizes = BOOL("dequantizes", false),
+        .gpu_embeddings = BOOL("gpu_embeddings", false),
+        .tensor_parallel = BOOL("tensor_parallel", false),
+        .fuses = BOOL("fuses", false),
         .pipeline_copies = INTEGER("pipeline_copies", 1),
         .gpu_margin = BYTES("gpu_margin", 0),
         .gpu_margin_share = NUMBER("gpu_margin_share", 0),

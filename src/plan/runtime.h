@@ -8,6 +8,7 @@ struct runtime_format {
     const char *format;            /* "gguf" */
     double capability_min;         /* least NVIDIA compute capability, 0: any or none */
     const char *note;              /* NULL: none */
+    bool dequantizes;              /* holds 16-bit weights whatever the file has */
 };
 
 /* Weights that the runtime copies into a layout of its own: the file's pages stay mapped beside the copy. */
@@ -27,7 +28,9 @@ struct runtime {
     int kv_pad;                    /* cells of the cache come in multiples of this */
     bool windowed;                 /* layers with a sliding window keep only that */
     bool all_logits;               /* a step has the logits of all its tokens, not of the last */
-    bool dequantizes;              /* holds 16-bit weights whatever the file has */
+    bool gpu_embeddings;           /* token embeddings lie on the GPU too; tied ones are the output as well */
+    bool tensor_parallel;          /* each weight is cut over so many GPUs as the wish says; the rest stay idle */
+    bool fuses;                    /* query, key and value are one weight, and so are gate and up */
     int pipeline_copies;           /* of a step's inputs, with several GPUs */
     uint64_t gpu_margin, host_margin; /* bytes that stay free on each GPU, and in RAM */
     double gpu_margin_share;       /* or this share of the GPU's memory, whichever is more */

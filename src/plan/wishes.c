@@ -32,6 +32,10 @@ const struct wish_spec wish_specs[WISH_COUNT] = {
                               "with some."},
     [WISH_PARALLEL] = {"parallel", "Parallel sequences", WISH_INTEGER, .low = 1, .high = 4096, .preset = "1",
                        .help = "Conversations served at once; each has a cache of its own."},
+    [WISH_TENSOR_PARALLEL] = {"tensor-parallel", "Tensor parallel", WISH_INTEGER, .low = 1, .high = 64,
+                              .preset = "1", .unit = "GPUs",
+                              .help = "GPUs that vLLM, SGLang, TGI and TensorRT-LLM cut each weight over; the "
+                                      "pieces must still suit the kernels."},
     [WISH_MIN_SPEED] = {"min-speed", "Minimum speed", WISH_NUMBER, .unit = "tokens/s",
                         .help = "The least decoding speed that is good enough, for one sequence."},
     [WISH_MAX_LOSS] = {"max-loss", "Largest loss", WISH_PERCENT, .preset = "2%",

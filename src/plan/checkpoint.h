@@ -1,0 +1,21 @@
+/* What a checkpoint folder of a scheme will hold: which tensors are quantized, and what all of it takes.
+ * Only the weights of linear layers within the blocks are; embeddings, output, norms, biases and routers stay as they
+ * are stored. */
+#ifndef PLAN_CHECKPOINT_H
+#define PLAN_CHECKPOINT_H
+
+#include "model/model.h"
+#include "plan/recipe.h"
+
+bool checkpoint_takes(const struct tensor *t);
+/* The first tensor that the scheme cannot store, with the reason in *why; NULL where it can store all. */
+const struct tensor *checkpoint_misfit(const struct model *m, const struct scheme *s, const char **why);
+/* Is this level a candidate for the model? All tensors fit, and no offered level of the same format and bits with a
+ * larger group would do. */
+bool checkpoint_offers(const struct rules *r, const struct level *level, const struct model *m);
+/* The tensors with their bytes: quantized ones have no type (NULL). `level` without a scheme: all as they are. */
+void checkpoint_sketch(struct recipe *r, const struct model *m, const struct level *level);
+/* Bytes of the tensors' files, headers included. */
+uint64_t checkpoint_file_bytes(const struct recipe *r, const struct model *m, const struct scheme *s);
+
+#endif
