@@ -97,6 +97,7 @@ static void choose_columns(struct estimates_page *p, const struct wizard *w)
     const struct estimates *s = w->estimates;
     bool cpu = strcmp(wishes_choice(&w->wishes, WISH_FIT), "cpu") == 0;
     memcpy(p->columns, all_columns, sizeof all_columns);
+    p->columns[COLUMN_LEVEL].want.width = wizard_level_width(w);
     set_title(p->vram_title, sizeof p->vram_title, "VRAM", s->gpu_budget, s->gpu_budget_known);
     set_title(p->ram_title, sizeof p->ram_title, "RAM", s->cpu_budget, s->cpu_budget_known);
     p->columns[COLUMN_VRAM].title = p->vram_title;

@@ -305,17 +305,23 @@ static bool is_rejected(const struct wizard *w)
     return w->run.has_result && f->verdict && strcmp(f->verdict, "reject") == 0;
 }
 
-/* What to try next: the next larger level after a rejection, the next smaller one after an acceptance. */
-static const struct estimate *next_level(const struct wizard *w)
+/* What to try next: after a rejection what the rules propose, or the next larger level of the format; after an
+ * acceptance the next smaller one. */
+static const char *next_level(const struct wizard *w)
 {
     const struct estimates *s = w->estimates;
     int step = is_accepted(w) ? 1 : -1, at = -1;
+    if (s && is_rejected(w) && w->run.proposal)
+        return w->run.proposal;
     for (int i = 0; s && i < s->count; i++)
         if (strcmp(s->rows[i].level->name, w->run_plan->level) == 0)
             at = i;
-    for (int i = at + step; at >= 0 && i >= 0 && i < s->count; i += step)
-        if (!s->rows[i].forbidden && !s->rows[i].is_source && s->rows[i].verdict != VERDICT_TOO_BIG)
-            return &s->rows[i];
+    for (int i = at + step; at >= 0 && i >= 0 && i < s->count; i += step) {
+        const struct estimate *r = &s->rows[i];
+        if (!r->forbidden && !r->is_source && r->verdict != VERDICT_TOO_BIG &&
+            strcmp(r->level->format, s->rows[at].level->format) == 0)
+            return r->level->name;
+    }
     return NULL;
 }
 
@@ -350,7 +356,7 @@ static void draw_verdict(const struct wizard *w, struct rect in)
     if (!isnan(loss))
         paintf(in, 0, x + 2, STYLE_NORMAL, "loss %.2f %%, limit %s", loss * 100, limit);
     if (can_try(w))
-        snprintf(next, sizeof next, "n tries %s", next_level(w)->level->name);
+        snprintf(next, sizeof next, "n tries %s", next_level(w));
     else if (w->run.proposal)
         snprintf(next, sizeof next, "try next: %s", w->run.proposal);
     paint_right(in, 0, 0, STYLE_NORMAL, next);
@@ -402,7 +408,7 @@ static int key_report(struct wizard *w)
 
 static int key_try(struct wizard *w)
 {
-    wizard_choose_level(w, next_level(w)->level->name);
+    wizard_choose_level(w, next_level(w));
     wizard_ask_page(w, PAGE_REVIEW);
     return PAGE_HANDLED;
 }

@@ -132,6 +132,19 @@ static void drop_plan(struct wizard *w)
     w->plan_error = (struct error){0};
 }
 
+/* The chosen level has a row even where it is no candidate; where the model cannot become it, it is forgotten. */
+static void make_estimates(struct wizard *w)
+{
+    if (!w->machine || !w->model)
+        return;
+    if (*w->level && estimates_make_with(&w->estimates, w->machine, w->model, &w->wishes, w->rules, w->level,
+                                         &w->estimates_error) == 0)
+        return;
+    w->level[0] = 0;
+    w->estimates_error = (struct error){0};
+    estimates_make(&w->estimates, w->machine, w->model, &w->wishes, w->rules, &w->estimates_error);
+}
+
 void wizard_changed(struct wizard *w)
 {
     if (!w->rules)
@@ -142,8 +155,7 @@ void wizard_changed(struct wizard *w)
     w->estimates = NULL;
     w->estimates_error = (struct error){0};
     w->estimates_made++;
-    if (w->machine && w->model)
-        estimates_make(&w->estimates, w->machine, w->model, &w->wishes, w->rules, &w->estimates_error);
+    make_estimates(w);
     hub_view_judge(w);
 }
 
@@ -165,6 +177,17 @@ int wizard_row_index(const struct wizard *w)
     return s ? s->recommended : -1;
 }
 
+int wizard_level_width(const struct wizard *w)
+{
+    enum { LEVEL_WIDTH = 7 }; /* of "Q4_K_M" and its like */
+    int width = LEVEL_WIDTH;
+    for (int i = 0; w->estimates && i < w->estimates->count; i++) {
+        int length = (int)strlen(w->estimates->rows[i].level->name);
+        width = length > width ? length : width;
+    }
+    return width;
+}
+
 const struct estimate *wizard_row(const struct wizard *w)
 {
     int row = wizard_row_index(w);
@@ -174,7 +197,10 @@ const struct estimate *wizard_row(const struct wizard *w)
 void wizard_choose_level(struct wizard *w, const char *level)
 {
     snprintf(w->level, sizeof w->level, "%s", level);
-    drop_plan(w);
+    if (wizard_row(w) && strcmp(wizard_row(w)->level->name, level) == 0)
+        drop_plan(w);
+    else
+        wizard_changed(w); /* a level that is no candidate gets a row of its own */
 }
 
 const struct plan *wizard_plan(struct wizard *w)

@@ -102,6 +102,8 @@ void wizard_changed(struct wizard *w);
 /* The chosen row of the estimates; NULL: none. */
 const struct estimate *wizard_row(const struct wizard *w);
 int wizard_row_index(const struct wizard *w);
+/* Columns that the longest name of a level takes. */
+int wizard_level_width(const struct wizard *w);
 void wizard_choose_level(struct wizard *w, const char *level);
 /* Makes the plan of the chosen row where it is missing; NULL and plan_error where it cannot. */
 const struct plan *wizard_plan(struct wizard *w);

@@ -6,7 +6,8 @@
 #include "base/file.h"
 
 /* One list: a name here is a file in rules/ that is compiled in, installed and can be overridden. */
-#define RULE_FILES(X) X(levels) X(recipes) X(runtimes) X(gpus) X(decisions) X(warnings) X(usecases) X(steps)
+#define RULE_FILES(X) \
+    X(levels) X(recipes) X(runtimes) X(kernels) X(gpus) X(decisions) X(warnings) X(usecases) X(steps)
 
 #define EMBED(name)                                                                                   \
     __asm__(".section .rodata\n"                                                                      \

@@ -170,28 +170,23 @@ static void print_head(const struct situation *s)
     puts("\n");
 }
 
-static int print_explanation(struct situation *s, const char *level, struct error *e)
+static void print_explanation(struct situation *s)
 {
-    int count, row = -1;
-    for (int i = 0; i < s->estimates->count; i++)
-        if (strcasecmp(s->estimates->rows[i].level->name, level) == 0)
-            row = i;
-    if (row < 0)
-        return error_set(e, ERROR_USAGE,
-                         "--explain: there is no row '%s'; the rows are those that `quantwiz estimate` "
-                         "lists",
-                         level);
+    int count, row = 0;
+    while (!s->estimates->rows[row].asked)
+        row++;
     const char **lines =
         estimate_explain(s->estimates, row, s->machine, s->model, &s->wishes, s->rules, &count);
     for (int i = 0; i < count; i++)
         puts(lines[i]);
-    return 0;
 }
 
 static int show(struct situation *s, const struct args *a, struct error *e)
 {
-    if (args_has(a, "explain"))
-        return print_explanation(s, args_get(a, "explain"), e);
+    if (args_has(a, "explain")) {
+        print_explanation(s);
+        return 0;
+    }
     if (args_json(a)) {
         print_json(s->estimates);
     } else {
@@ -205,7 +200,7 @@ static int show(struct situation *s, const struct args *a, struct error *e)
 static int run(const struct args *a, struct error *e)
 {
     struct situation s;
-    int rc = situation_init(&s, a, false, e);
+    int rc = situation_init(&s, a, false, args_get(a, "explain"), e);
     if (!rc)
         rc = show(&s, a, e);
     situation_done(&s);

@@ -28,16 +28,11 @@ static const struct option_spec options[] = {
 /* The row of --level, else the recommended one. */
 static int choose_row(const struct situation *s, const struct args *a, int *row, struct error *e)
 {
-    const char *level = args_get(a, "level");
     *row = s->estimates->recommended;
-    if (!level)
-        return *row < 0 ? error_set(e, ERROR_NOFIT, "%s", s->estimates->headline) : 0;
-    for (int i = 0; i < s->estimates->count; i++)
-        if (strcasecmp(s->estimates->rows[i].level->name, level) == 0) {
+    for (int i = 0; args_has(a, "level") && i < s->estimates->count; i++)
+        if (s->estimates->rows[i].asked)
             *row = i;
-            return 0;
-        }
-    return error_set(e, ERROR_USAGE, "--level: there is no level '%s'; `quantwiz estimate` lists them", level);
+    return *row < 0 ? error_set(e, ERROR_NOFIT, "%s", s->estimates->headline) : 0;
 }
 
 static int set_evaluation(struct plan *p, const struct args *a, struct error *e)
@@ -105,7 +100,7 @@ static int make_plan(const struct situation *s, const struct args *a, struct err
 static int run(const struct args *a, struct error *e)
 {
     struct situation s;
-    int rc = situation_init(&s, a, true, e);
+    int rc = situation_init(&s, a, true, args_get(a, "level"), e);
     if (!rc)
         rc = make_plan(&s, a, e);
     situation_done(&s);

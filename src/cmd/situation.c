@@ -2,7 +2,7 @@
 
 #include "cmd/open.h"
 
-int situation_init(struct situation *s, const struct args *a, bool weights, struct error *e)
+int situation_init(struct situation *s, const struct args *a, bool weights, const char *level, struct error *e)
 {
     int (*open)(struct model **, const char *, const char *, int, struct error *) =
         weights ? open_model : open_header;
@@ -15,7 +15,7 @@ int situation_init(struct situation *s, const struct args *a, bool weights, stru
     if (rc)
         return rc;
     wishes_defaults(&s->wishes, s->machine, s->model);
-    return estimates_make(&s->estimates, s->machine, s->model, &s->wishes, s->rules, e);
+    return estimates_make_with(&s->estimates, s->machine, s->model, &s->wishes, s->rules, level, e);
 }
 
 void situation_done(struct situation *s)

@@ -13,8 +13,9 @@ struct situation {
     struct estimates *estimates;
 };
 /* From MODEL, --machine and the wishes on the command line; `weights`: a model on the hub is fetched as a
- * whole, not its headers alone. Call situation_done whatever is returned. */
-int situation_init(struct situation *s, const struct args *a, bool weights, struct error *e);
+ * whole, not its headers alone. `level`: has a row even where it is no candidate (NULL: none). Call situation_done
+ * whatever is returned. */
+int situation_init(struct situation *s, const struct args *a, bool weights, const char *level, struct error *e);
 void situation_done(struct situation *s);
 
 #endif

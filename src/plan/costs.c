@@ -56,6 +56,8 @@ static bool has_features(const struct machine *m, const char *const *wanted)
 static bool repacks(const struct runtime_repack *p, const struct machine *m, const struct tensor_plan *t)
 {
     const struct tensor *s = t->tensor;
+    if (!t->type)
+        return false;
     int row = p->row_multiple ? p->row_multiple : t->type->block;
     if ((s->shape[2] > 1 && !p->experts) || s->shape[1] < 2 || s->shape[1] % p->rows_multiple ||
         s->shape[0] % row)
@@ -88,19 +90,25 @@ static bool is_matrix(const struct tensor *t)
     return t->shape[1] > 1;
 }
 
-/* A runtime that dequantizes on load holds 16 bits a weight. */
-static uint64_t held_bytes(const struct runtime *r, const struct tensor_plan *t)
+/* Who holds the weights, and as what. */
+struct holder {
+    const struct model *model;
+    const struct runtime *runtime;
+    const struct machine *machine;
+    bool dequantizes;            /* 16 bits a weight, whatever the file has */
+};
+
+static uint64_t held_bytes(const struct holder *h, const struct tensor_plan *t)
 {
-    return r->dequantizes && is_matrix(t->tensor) ? 2 * (uint64_t)tensor_elements(t->tensor) : t->bytes;
+    return h->dequantizes && is_matrix(t->tensor) ? 2 * (uint64_t)tensor_elements(t->tensor) : t->bytes;
 }
 
-static void add_weights(struct layer_cost *l, const struct tensor_plan *t, const struct model *m,
-                        const struct runtime *r, const struct machine *machine)
+static void add_weights(struct layer_cost *l, const struct tensor_plan *t, const struct holder *h)
 {
-    uint64_t bytes = held_bytes(r, t);
-    double share =
-        is_expert(t->tensor->role) && m->hp.experts > 0 ? (double)m->hp.experts_used / m->hp.experts : 1;
-    uint64_t copy = is_matrix(t->tensor) ? repacked_bytes(r, machine, t) : 0;
+    const struct hparams *hp = &h->model->hp;
+    uint64_t bytes = held_bytes(h, t);
+    double share = is_expert(t->tensor->role) && hp->experts > 0 ? (double)hp->experts_used / hp->experts : 1;
+    uint64_t copy = is_matrix(t->tensor) ? repacked_bytes(h->runtime, h->machine, t) : 0;
     l->weights += bytes;
     l->gpu_weights += bytes;
     l->repacked += copy;
@@ -109,16 +117,27 @@ static void add_weights(struct layer_cost *l, const struct tensor_plan *t, const
     l->operations += is_matrix(t->tensor) ? 2 * share * (double)tensor_elements(t->tensor) : 0;
 }
 
-/* Tied embeddings: the output layer multiplies by the table of the embeddings, which itself stays in RAM. */
-static void tie_output(struct costs *c, const struct tensor_plan *t, const struct model *m,
-                       const struct runtime *r, const struct machine *machine)
+/* Tied embeddings: the output layer multiplies by the table of the embeddings. Where that stays in RAM, a GPU has a
+ * copy of its own. */
+static void tie_output(struct costs *c, const struct tensor_plan *t, const struct holder *h)
 {
     struct layer_cost tied = {0}, *out = &c->layer[c->count - 1];
-    add_weights(&tied, t, m, r, machine);
-    out->gpu_weights += tied.gpu_weights;
+    add_weights(&tied, t, h);
+    out->gpu_weights += h->runtime->gpu_embeddings ? 0 : tied.gpu_weights;
     out->repacked += tied.repacked;
     out->read += tied.read;
     out->operations += tied.operations;
+}
+
+/* What belongs to no layer. */
+static void add_outside(struct costs *c, const struct tensor_plan *t, const struct holder *h)
+{
+    if (h->runtime->gpu_embeddings && c->count) {
+        c->layer[0].weights += held_bytes(h, t);
+        c->layer[0].gpu_weights += held_bytes(h, t);
+    } else {
+        c->host_weights += held_bytes(h, t);
+    }
 }
 
 static bool has_output(const struct recipe *r)
@@ -130,8 +149,10 @@ static bool has_output(const struct recipe *r)
 }
 
 struct costs costs_of(const struct costs *shared, const struct recipe *recipe, const struct model *m,
-                      const struct runtime *r, const struct machine *machine, struct arena *a)
+                      const struct runtime *r, const struct runtime_format *format, const struct machine *machine,
+                      struct arena *a)
 {
+    const struct holder h = {m, r, machine, format && format->dequantizes};
     struct costs c = *shared;
     bool tied = !has_output(recipe);
     c.layer = arena_alloc(a, (size_t)c.count * sizeof *c.layer);
@@ -141,13 +162,13 @@ struct costs costs_of(const struct costs *shared, const struct recipe *recipe, c
         enum tensor_role role = t->tensor->role;
         int layer = t->tensor->layer;
         if (layer >= 0 && layer < c.count - 1)
-            add_weights(&c.layer[layer], t, m, r, machine);
+            add_weights(&c.layer[layer], t, &h);
         else if (role == ROLE_OUTPUT || role == ROLE_OUTPUT_NORM)
-            add_weights(&c.layer[c.count - 1], t, m, r, machine);
+            add_weights(&c.layer[c.count - 1], t, &h);
         else
-            c.host_weights += held_bytes(r, t);
+            add_outside(&c, t, &h);
         if (tied && role == ROLE_TOKEN_EMBD)
-            tie_output(&c, t, m, r, machine);
+            tie_output(&c, t, &h);
     }
     return c;
 }

@@ -33,8 +33,10 @@ struct costs {
 /* The part that all levels share: cache and buffers. */
 void costs_shared(struct costs *c, const struct model *m, const struct kv_cache *kv, const struct runtime *r,
                   struct arena *a);
-/* The weights of a level, into a copy of the shared part. */
+/* The weights of a level, into a copy of the shared part. `format`: of the file, as the runtime reads it; NULL: it
+ * does not. */
 struct costs costs_of(const struct costs *shared, const struct recipe *recipe, const struct model *m,
-                      const struct runtime *r, const struct machine *machine, struct arena *a);
+                      const struct runtime *r, const struct runtime_format *format, const struct machine *machine,
+                      struct arena *a);
 
 #endif

@@ -22,6 +22,12 @@ enum comparison { AT_LEAST, BELOW, ONE_OF, IS, LOSS_OVER };
       "the context wished for exceeds the trained one")                                                   \
     X("parallel_min", NUMBER, AT_LEAST, FACT_PARALLEL, "at least so many sequences at once")              \
     X("experts_min", NUMBER, AT_LEAST, FACT_EXPERTS, "a mixture of at least so many experts")             \
+    X("capability_min", NUMBER, AT_LEAST, FACT_CAPABILITY,                                                \
+      "the GPUs have at least this compute capability; unknown ones meet neither this nor the next")      \
+    X("capability_below", NUMBER, BELOW, FACT_CAPABILITY, "some GPU has less")                            \
+    X("capability_known", BOOL, IS, FACT_CAPABILITY_KNOWN,                                                \
+      "whether the compute capability of the GPUs that are used is known; without GPUs neither")          \
+    X("tensor_parallel_min", NUMBER, AT_LEAST, FACT_TENSOR_PARALLEL, "weights are cut over so many GPUs") \
     X("fit", TEXTS, ONE_OF, FACT_FIT, "the wish fit is one of these")                                     \
     X("use_case", TEXTS, ONE_OF, FACT_USE_CASE, "the wish use-case is one of these")                      \
     X("runtime", TEXTS, ONE_OF, FACT_RUNTIME, "the wish runtime is one of these")                         \
@@ -29,6 +35,7 @@ enum comparison { AT_LEAST, BELOW, ONE_OF, IS, LOSS_OVER };
     X("gpu", BOOL, IS, FACT_GPU, "whether there is a GPU")                                                \
     X("calibration", BOOL, IS, FACT_CALIBRATION, "whether a domain text is given")                        \
     X("quantized_source", BOOL, IS, FACT_QUANTIZED_SOURCE, "whether the checkpoint is quantized already") \
+    X("source_folder", BOOL, IS, FACT_SOURCE_FOLDER, "whether the checkpoint is a folder, not a GGUF file") \
     X("source_fits", BOOL, IS, FACT_SOURCE_FITS, "whether the checkpoint would fit as it is")             \
     X("max_loss_asked", BOOL, IS, FACT_LOSS_ASKED, "whether the person set the largest loss")             \
     X("evaluation", BOOL, IS, FACT_EVALUATION, "whether the result will be measured")                     \
@@ -53,7 +60,7 @@ const struct schema_field condition_fields[] = {
 static const char *const row_tests[ROW_TEST_COUNT] = {
     [ROW_OVER_LOSS] = "over-loss",       [ROW_UNDER_SPEED] = "under-speed",   [ROW_SPLIT] = "split",
     [ROW_ABOVE_SOURCE] = "above-source", [ROW_BELOW_SOURCE] = "below-source", [ROW_SOURCE] = "source",
-    [ROW_NEEDS_IMATRIX] = "needs-imatrix",
+    [ROW_NEEDS_IMATRIX] = "needs-imatrix", [ROW_CALIBRATED] = "calibrated",
 };
 
 static int row_test(const char *word)
@@ -76,7 +83,7 @@ static bool is_row_test(const char *text)
     {"when", SCHEMA_MAP, false, condition_fields, .help = "conditions, all of which must hold"},           \
     {"levels", SCHEMA_TEXTS, false, .help = "levels, the preferred one first; without: all"},              \
     {"rows", SCHEMA_TEXTS, false, .valid = is_row_test,                                                    \
-     .expected = "over-loss, under-speed, split, above-source, below-source, source or needs-imatrix",     \
+     .expected = "over-loss, under-speed, split, above-source, below-source, source, needs-imatrix or calibrated",     \
      .help = "only rows of this kind"},                                                                    \
     {"formats", SCHEMA_TEXTS, false, .help = "only rows of these formats"}
 
@@ -272,6 +279,7 @@ static bool passes(enum row_test test, const struct facts *f, const struct estim
     case ROW_BELOW_SOURCE: return !row->is_source && row->bits_per_weight <= bits * 1.005;
     case ROW_SOURCE: return row->is_source;
     case ROW_NEEDS_IMATRIX: return row->level->imatrix;
+    case ROW_CALIBRATED: return row->level->calibrated;
     case ROW_TEST_COUNT: break;
     }
     return false;

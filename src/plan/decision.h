@@ -9,15 +9,17 @@
 /* What conditions ask about; unknown ones (NaN, NULL) meet no condition. */
 enum plan_fact {
     FACT_PARAMETERS, FACT_VRAM, FACT_RAM, FACT_CTX, FACT_PARALLEL, FACT_EXPERTS,     /* numbers */
+    FACT_CAPABILITY, FACT_TENSOR_PARALLEL,
     FACT_FIT, FACT_USE_CASE, FACT_RUNTIME, FACT_KV_TYPE,                             /* words */
     FACT_GPU, FACT_CALIBRATION, FACT_QUANTIZED_SOURCE, FACT_SOURCE_FITS,             /* 0 or 1 */
-    FACT_BEYOND_TRAINING, FACT_LOSS_ASKED, FACT_EVALUATION,
+    FACT_BEYOND_TRAINING, FACT_LOSS_ASKED, FACT_EVALUATION, FACT_CAPABILITY_KNOWN, FACT_SOURCE_FOLDER,
     FACT_COUNT,
 };
 struct facts {
     double number[FACT_COUNT];
     const char *word[FACT_COUNT];
     double max_loss, min_speed; /* the wishes; NaN: none */
+    const char *runtime;        /* its title */
     const struct estimates *s;
 };
 
@@ -30,7 +32,7 @@ struct condition {
 
 enum row_test {
     ROW_OVER_LOSS, ROW_UNDER_SPEED, ROW_SPLIT, ROW_ABOVE_SOURCE, ROW_BELOW_SOURCE, ROW_SOURCE,
-    ROW_NEEDS_IMATRIX, ROW_TEST_COUNT,
+    ROW_NEEDS_IMATRIX, ROW_CALIBRATED, ROW_TEST_COUNT,
 };
 
 struct decision {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plan/checkpoint.h"
 #include "plan/costs.h"
 #include "plan/kv.h"
 #include "plan/loss.h"
@@ -73,32 +74,55 @@ static void fill_loss(struct estimate *row, const struct estimator *e)
     const struct loss_table *t = loss_table(e->rules, row->level, (double)e->model->parameters);
     bool from_plain = e->s->source_bits > 15; /* a source that is quantized itself has lost before */
     row->expected_loss = NAN;
-    if (row->is_source || (!row->level->type->quantized && from_plain)) {
+    bool plain = !row->level->scheme && !(row->level->type && row->level->type->quantized);
+    if (row->is_source || (plain && from_plain)) {
         row->expected_loss = 0;
         row->loss_from = row->is_source ? "the checkpoint itself" : "not quantized";
     } else if (t && from_plain) {
-        row->expected_loss = t->loss[row->level - e->rules->levels];
+        row->expected_loss = t->loss[row->level->index];
         row->loss_from = t->from;
     }
 }
 
+static bool serves_folder(const struct estimator *e)
+{
+    return e->model->folder && runtime_accepts(e->runtime, "safetensors");
+}
+
+/* What the runtime can serve as it is: a GGUF file of this level, or the folder. */
+static bool is_source(const struct estimator *e, const struct level *level)
+{
+    if (serves_folder(e))
+        return !level->type && !level->scheme;
+    return level->type && strcmp(level->name, e->model->file_type) == 0;
+}
+
+static int fill_recipe(struct estimate *row, struct recipe *r, struct estimator *e, struct error *err)
+{
+    int rc = 0;
+    if (!row->level->type)
+        checkpoint_sketch(r, e->model, row->level);
+    else if (row->is_source)
+        recipe_walk_source(e->walk, r, row->level);
+    else
+        rc = recipe_walk_level(e->walk, r, row->level, &(struct recipe_options){0}, err);
+    row->bits_per_weight = r->bits_per_weight;
+    row->fallbacks = r->fallbacks;
+    row->file_bytes = row->level->type ? recipe_file_bytes(e->walk, r)
+                                       : checkpoint_file_bytes(r, e->model, row->level->scheme);
+    return rc;
+}
+
 static int fill_row(struct estimate *row, struct estimator *e, const struct level *level, struct error *err)
 {
-    struct recipe_options o = {.imatrix = false};
     struct recipe r;
     enum fit fit = (enum fit)e->wishes->value[WISH_FIT].choice;
-    int rc = 0;
-    *row = (struct estimate){.level = level, .is_source = strcmp(level->name, e->model->file_type) == 0};
-    if (row->is_source)
-        recipe_walk_source(e->walk, &r, level);
-    else
-        rc = recipe_walk_level(e->walk, &r, level, &o, err);
+    *row = (struct estimate){.level = level, .is_source = is_source(e, level)};
+    int rc = fill_recipe(row, &r, e, err);
     if (!rc) {
-        struct costs c = costs_of(&e->shared, &r, e->model, e->runtime, e->machine, &e->scratch);
+        struct costs c = costs_of(&e->shared, &r, e->model, e->runtime, runtime_accepts(e->runtime, level->format),
+                                  e->machine, &e->scratch);
         struct placement p = place(&c, &e->budget, fit, &e->scratch);
-        row->bits_per_weight = r.bits_per_weight;
-        row->file_bytes = recipe_file_bytes(e->walk, &r);
-        row->fallbacks = r.fallbacks;
         row->verdict = verdict_of(&p, &c, fit);
         fill_memory(row, &c, &p, e->s, e->budget.gpu_count);
         bool runs = row->verdict != VERDICT_TOO_BIG;
@@ -118,14 +142,59 @@ static int by_size(const void *a, const void *b)
     return (x->level > y->level) - (x->level < y->level);
 }
 
-static int fill_rows(struct estimator *e, struct error *err)
+/* Rows that make sense: what the runtime reads and this checkpoint can become. Where that is nothing, the levels of
+ * GGUF, each with the reason against it. */
+static bool is_candidate(const struct estimator *e, const struct level *level, bool nothing_else)
+{
+    if (!level->offered || (!level->type && !e->model->folder))
+        return false;
+    if (!runtime_accepts(e->runtime, level->format))
+        return nothing_else && level->type;
+    if (level->type) /* a folder that is served as it is gains nothing from a GGUF file of the same bits */
+        return level->type->quantized || !serves_folder(e);
+    return checkpoint_offers(e->rules, level, e->model);
+}
+
+static bool has_candidates(const struct estimator *e)
+{
+    for (int i = 0; i < e->rules->level_count; i++)
+        if (is_candidate(e, &e->rules->levels[i], false))
+            return true;
+    return false;
+}
+
+/* The level that was asked for by name, which needs to be none of the candidates. */
+static int find_asked(struct estimator *e, const char *name, const struct level **level, struct error *err)
+{
+    const char *why = NULL;
+    *level = NULL;
+    int rc = name ? rules_level_find(e->rules, name, level, &e->s->arena, err) : 0;
+    if (rc || !*level || (*level)->type)
+        return rc;
+    if (!e->model->folder)
+        return error_set(err, ERROR_USAGE, "%s is a format of checkpoint folders, and %s is a GGUF file: start from"
+                         " the folder that it was made of", (*level)->name, e->model->path);
+    const struct tensor *misfit = (*level)->scheme ? checkpoint_misfit(e->model, (*level)->scheme, &why) : NULL;
+    return !misfit ? 0
+                   : error_set(err, ERROR_USAGE, "%s cannot store %s of %lld outputs and %lld inputs: %s; try a smaller"
+                               " group, or -grow", (*level)->name, misfit->name, (long long)misfit->shape[1],
+                               (long long)misfit->shape[0], why);
+}
+
+static int fill_rows(struct estimator *e, const char *name, struct error *err)
 {
     struct estimates *s = e->s;
-    int rc = 0;
-    s->rows = arena_alloc(&s->arena, (size_t)e->rules->level_count * sizeof *s->rows);
+    const struct level *asked;
+    bool nothing = !has_candidates(e);
+    int rc = find_asked(e, name, &asked, err);
+    s->rows = arena_alloc(&s->arena, (size_t)(e->rules->level_count + 1) * sizeof *s->rows);
     for (int i = 0; !rc && i < e->rules->level_count; i++)
-        if (e->rules->levels[i].offered)
+        if (&e->rules->levels[i] != asked && is_candidate(e, &e->rules->levels[i], nothing))
             rc = fill_row(&s->rows[s->count++], e, &e->rules->levels[i], err);
+    if (!rc && asked) {
+        rc = fill_row(&s->rows[s->count], e, asked, err);
+        s->rows[s->count++].asked = true;
+    }
     qsort(s->rows, (size_t)s->count, sizeof *s->rows, by_size);
     return rc;
 }
@@ -167,6 +236,12 @@ static void share_out(struct estimator *e)
 int estimates_make(struct estimates **out, const struct machine *m, const struct model *model,
                    const struct wishes *w, const struct rules *r, struct error *e)
 {
+    return estimates_make_with(out, m, model, w, r, NULL, e);
+}
+
+int estimates_make_with(struct estimates **out, const struct machine *m, const struct model *model,
+                        const struct wishes *w, const struct rules *r, const char *level, struct error *e)
+{
     struct estimator all = {m, model, w, r, runtime_named(r, wishes_choice(w, WISH_RUNTIME))};
     *out = NULL;
     int rc = refuse_mixes(w, e);
@@ -177,7 +252,7 @@ int estimates_make(struct estimates **out, const struct machine *m, const struct
         return rc;
     all.s = xcalloc(1, sizeof *all.s);
     share_out(&all);
-    rc = fill_rows(&all, e);
+    rc = fill_rows(&all, level, e);
     if (!rc)
         recommend(all.s, m, model, w, r);
     recipe_walk_free(all.walk);

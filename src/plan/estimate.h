@@ -29,10 +29,12 @@ struct estimate {             /* one row */
     int *layers_on_gpu;                /* [gpu_count] */
     double tokens_per_s, prefill_tokens_per_s; /* NaN: unknown */
     double expected_loss;              /* fraction (0.004); NaN: unknown */
+    const char *kernel;                /* of the runtime, that will multiply its weights; NULL: of GGUF, or unknown */
     const char *loss_from;             /* "published, LLaMA-1-7B" or "the checkpoint itself"; NULL: unknown */
     int fallbacks;
     enum verdict verdict;
     bool forbidden, recommended, is_source;    /* is_source: the checkpoint as it is */
+    bool asked;                                /* for by name: estimates_make_with */
     double score;                      /* points for minus points against */
     struct estimate_reason *reasons;
     int reason_count, reason_capacity;
@@ -57,6 +59,10 @@ struct estimates {
  * millisecond or two. `machine` may be NULL: nothing is known of it. */
 int estimates_make(struct estimates **out, const struct machine *m, const struct model *model,
                    const struct wishes *w, const struct rules *r, struct error *e);
+/* The same, with a row for this level as well, even where it is no candidate (NULL: none). ERROR_USAGE where there is
+ * no such level, or the model cannot become it. */
+int estimates_make_with(struct estimates **out, const struct machine *m, const struct model *model,
+                        const struct wishes *w, const struct rules *r, const char *level, struct error *e);
 void estimates_free(struct estimates *s);
 /* Adds a reason to a list of reasons; `text` and `rule` live in the estimates' arena or in the rules. */
 void reason_add(struct estimate_reason **list, int *count, int *capacity, char sign, char *text,

@@ -67,6 +67,25 @@ static void put_level(struct str *s, const struct telling *t)
     str_add(s, t->row ? t->row->level->name : "it");
 }
 
+static void put_format(struct str *s, const struct telling *t)
+{
+    str_add(s, t->row ? t->row->level->format : "it");
+}
+
+static void put_runtime(struct str *s, const struct telling *t)
+{
+    str_add(s, t->facts->runtime);
+}
+
+static void put_capability(struct str *s, const struct telling *t)
+{
+    double capability = t->facts->number[FACT_CAPABILITY];
+    if (isnan(capability))
+        str_add(s, "unknown");
+    else
+        str_addf(s, "%.1f", capability);
+}
+
 static void put_speed(struct str *s, const struct telling *t)
 {
     put_rate(s, t->row ? t->row->tokens_per_s : NAN);
@@ -79,7 +98,8 @@ static const struct figure {
     {"parameters", put_parameters}, {"source_type", put_source_type}, {"limit", put_limit},
     {"use_case", put_use_case},     {"ctx", put_ctx},                 {"trained_ctx", put_trained_ctx},
     {"loss", put_loss},             {"loss_from", put_loss_from},     {"level", put_level},
-    {"speed", put_speed},           {"wish_speed", put_wish_speed},
+    {"speed", put_speed},           {"wish_speed", put_wish_speed},   {"format", put_format},
+    {"runtime", put_runtime},       {"capability", put_capability},
 };
 
 /* The figure that a "{name}" at `text` stands for, or NULL. */

@@ -259,27 +259,26 @@ static struct misfits misfits_of(const struct kernel *k, const struct kernel_que
     return m;
 }
 
-static void remark(struct kernel_answer *answer, const char *text, const char *where)
+static void remark(struct kernel_answer *answer, bool gpu, const char *text, const char *where)
 {
     if (answer->count < KERNEL_LIST)
-        answer->remarks[answer->count++] = (struct kernel_remark){text, where};
+        answer->remarks[answer->count++] = (struct kernel_remark){text, where, gpu};
 }
 
 /* Whether the kernel takes the weights; says what it does not like. */
 static bool takes(const struct kernel *k, const struct kernel_question *q, bool experts, struct kernel_answer *answer,
                   struct arena *a)
 {
-    const char *why = against_gpu(k, q, a);
-    why = why ? why : against_scheme(k, q, a);
+    const char *gpu = against_gpu(k, q, a), *why = gpu ? gpu : against_scheme(k, q, a);
     struct misfits m = why ? (struct misfits){0} : misfits_of(k, q, experts);
     bool padded = m.count && !m.hard && k->pads;
     if (m.count)
         why = arena_printf(a, "%d %s, the first %s: %s", m.count, m.count == 1 ? "weight" : "weights", m.share.name,
                            lack_text(m.first, k, q, &m.share, a));
     if (padded)
-        remark(answer, arena_printf(a, "%s: %s; %s", k->title, why, k->pads), k->where);
+        remark(answer, false, arena_printf(a, "%s: %s; %s", k->title, why, k->pads), k->where);
     else if (why)
-        remark(answer, arena_printf(a, "%s cannot take it: %s", k->title, why), k->where);
+        remark(answer, gpu, arena_printf(a, "%s cannot take it: %s", k->title, why), k->where);
     return !why || padded;
 }
 
@@ -314,7 +313,7 @@ static void say_unknown(const struct kernel_question *q, struct kernel_answer *a
 {
     answer->verdict = KERNEL_UNSURE;
     answer->count = 0;
-    remark(answer, arena_printf(a, "which kernel of %s multiplies %s is unknown", q->runtime->title,
+    remark(answer, false, arena_printf(a, "which kernel of %s multiplies %s is unknown", q->runtime->title,
                                 q->level->format), "kernels.yaml");
 }
 
@@ -330,7 +329,7 @@ struct kernel_answer kernel_ask(const struct rules *r, const struct kernel_quest
     } else if (answer.kernel && (!mixture || answer.experts)) {
         bool unsure = isnan(q->capability) && !q->cpu;
         answer.verdict = unsure ? KERNEL_UNSURE : KERNEL_SERVES;
-        remark(&answer, arena_printf(a, "%s%s%s multiplies it%s", answer.kernel->title, mixture ? ", with " : "",
+        remark(&answer, false, arena_printf(a, "%s%s%s multiplies it%s", answer.kernel->title, mixture ? ", with " : "",
                                      mixture ? answer.experts->title : "",
                                      unsure ? ", if the GPU is new enough: its compute capability is unknown" : ""),
                answer.kernel->where);

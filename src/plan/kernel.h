@@ -48,7 +48,7 @@ enum kernel_verdict {
 struct kernel_answer {
     enum kernel_verdict verdict;
     const struct kernel *kernel, *experts; /* what serves; experts: NULL without any */
-    struct kernel_remark { const char *text, *where; } remarks[KERNEL_LIST];
+    struct kernel_remark { const char *text, *where; bool gpu /* about the machine alone */; } remarks[KERNEL_LIST];
     int count;
 };
 struct kernel_answer kernel_ask(const struct rules *r, const struct kernel_question *q, struct arena *a);

@@ -11,7 +11,7 @@ static int add_losses(struct rules *r, const struct yaml *map, double base, bool
         if (!l)
             return yaml_expected(map->keys[i], e, "a level from the list above");
         double value = checked_number(map, map->keys[i]->text, NAN);
-        loss[l - r->levels] = increase ? value / base : value / base - 1;
+        loss[l->index] = increase ? value / base : value / base - 1;
     }
     return 0;
 }
@@ -49,9 +49,9 @@ int losses_compile(struct rules *r, struct error *e)
 const struct loss_table *loss_table(const struct rules *r, const struct level *level, double parameters)
 {
     const struct loss_table *best = NULL;
-    for (int i = 0; i < r->loss_count; i++) {
+    for (int i = 0; level->index >= 0 && i < r->loss_count; i++) {
         const struct loss_table *t = &r->losses[i];
-        if (isnan(t->loss[level - r->levels]) || t->parameters > parameters * r->larger_at_most)
+        if (isnan(t->loss[level->index]) || t->parameters > parameters * r->larger_at_most)
             continue;
         if (!best || fabs(log(t->parameters / parameters)) < fabs(log(best->parameters / parameters)))
             best = t;

@@ -46,12 +46,19 @@ static void asked_gpu_budget(struct budget *b, uint64_t asked)
     b->gpu_known = b->gpu_bounded = true;
 }
 
+/* A runtime that cuts weights uses as many GPUs as it is told to, the first ones. */
+static int gpus_used(const struct machine *m, const struct wishes *w, const struct runtime *r)
+{
+    int all = m ? m->gpu_count : 0, asked = (int)w->value[WISH_TENSOR_PARALLEL].number;
+    return r->tensor_parallel && asked < all ? asked : all;
+}
+
 struct budget budget_of(const struct machine *m, const struct wishes *w, const struct runtime *r,
                         struct arena *a)
 {
     const struct wish_value *asked = &w->value[WISH_BUDGET];
     bool on_cpu = w->value[WISH_FIT].choice == FIT_CPU;
-    struct budget b = {.gpu_count = m ? m->gpu_count : 0};
+    struct budget b = {.gpu_count = gpus_used(m, w, r)};
     struct fact ram = m ? m->memory.available_bytes : (struct fact){0};
     struct fact all = m ? m->memory.total_bytes : (struct fact){0};
     b.gpu = arena_alloc(a, (size_t)(b.gpu_count + 1) * sizeof *b.gpu);
@@ -130,7 +137,7 @@ static bool use_gpus(struct placement *p, const struct costs *c, const struct bu
 static struct placement try(const struct costs *c, const struct budget *b, int gpu_layers, int *on_gpu,
                             struct device_use *use)
 {
-    struct placement p = {.gpu_layers = gpu_layers, .layers_on_gpu = on_gpu};
+    struct placement p = {.gpu_layers = gpu_layers, .layers_on_gpu = on_gpu, .gpu_count = b->gpu_count};
     bool gpus = use_gpus(&p, c, b, use);
     use_cpu(&p, c, c->count - gpu_layers);
     p.fits = gpus && (!b->cpu_bounded || p.cpu_bytes - p.reclaimable <= b->cpu);
@@ -159,7 +166,7 @@ struct placement place(const struct costs *c, const struct budget *b, enum fit f
 int placement_device(const struct placement *p, int count, int gpu_count, int layer)
 {
     int k = layer - (count - p->gpu_layers);
-    for (int g = 0, sum = 0; k >= 0 && g < gpu_count; g++) {
+    for (int g = 0, sum = 0; k >= 0 && g < gpu_count && g < p->gpu_count; g++) {
         sum += p->layers_on_gpu[g];
         if (k < sum)
             return g;

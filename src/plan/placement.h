@@ -22,7 +22,8 @@ struct budget budget_of(const struct machine *m, const struct wishes *w, const s
 
 struct placement {
     int gpu_layers;         /* of costs.count; where it does not fit, how many the GPUs could take */
-    int *layers_on_gpu;     /* [gpu_count] */
+    int *layers_on_gpu;     /* [gpu_count], of the budget's */
+    int gpu_count;
     uint64_t gpu_bytes, cpu_bytes, compute_bytes;
     uint64_t copies;        /* of weights: repacked ones, and a tied output on a GPU */
     uint64_t reclaimable;   /* of cpu_bytes: mapped pages that can be dropped since a copy is used */

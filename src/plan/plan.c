@@ -93,10 +93,15 @@ static char *stem_of(const struct model *model)
     return stem;
 }
 
+bool plan_makes_folder(const struct plan *p)
+{
+    return scheme_is_name(p->level);
+}
+
 static void name_outputs(struct plan *p, const struct model *model, const char *folder)
 {
     char *stem = stem_of(model);
-    char *file = xasprintf("%s-%s.gguf", stem, p->level), *run = xasprintf("%s-%s.quantwiz", stem, p->level);
+    char *file = xasprintf("%s-%s%s", stem, p->level, plan_makes_folder(p) ? "" : ".gguf"), *run = xasprintf("%s-%s.quantwiz", stem, p->level);
     char *out = path_join(folder, file), *run_folder = path_join(folder, run);
     p->out = arena_strdup(&p->arena, out);
     p->run_folder = arena_strdup(&p->arena, run_folder);
@@ -185,9 +190,13 @@ static const char *hub_name(struct plan *p, const struct model *model)
 int plan_make(struct plan **out, const struct machine *m, const struct model *model, const struct wishes *w,
               const struct estimates *s, int row, const char *out_folder, struct error *e)
 {
-    struct plan *p = plan_new();
+    const struct level *level = s->rows[row].level;
     char hash[65];
     *out = NULL;
+    if (!level->type && !level->scheme)
+        return error_set(e, ERROR_USAGE, "nothing has to be made: %s reads %s as it is",
+                         wishes_choice(w, WISH_RUNTIME), model->path);
+    struct plan *p = plan_new();
     int rc = model_fingerprint(model, hash, e);
     choose_whether(p, model);
     rc = rc ? rc : choose_calibration(p, model, w, s->rows[row].level, e);
@@ -199,7 +208,9 @@ int plan_make(struct plan **out, const struct machine *m, const struct model *mo
     p->source_hub = hub_name(p, model);
     p->source_hash = arena_strdup(&p->arena, hash);
     p->source_pre = model->pre ? arena_strdup(&p->arena, model->pre) : NULL;
-    p->level = arena_strdup(&p->arena, s->rows[row].level->name);
+    p->level = arena_strdup(&p->arena, level->name);
+    p->format = arena_strdup(&p->arena, level->format);
+    p->kernel = s->rows[row].kernel ? arena_strdup(&p->arena, s->rows[row].kernel) : NULL;
     wishes_copy(&p->wishes, w);
     name_outputs(p, model, out_folder);
     choose_evaluation(p, model, w);

@@ -15,8 +15,10 @@ struct plan {
     const char *source_hub;        /* where it can be fetched: "hf:ORG/NAME@COMMIT:FILE"; NULL: it was not on the hub */
     const char *source_hash;       /* fingerprint; NULL: not pinned */
     const char *source_pre;        /* see model_open_as; NULL: recognized */
-    const char *level;             /* "Q5_K_M" */
-    const char *out;               /* the artefact's final path */
+    const char *level;             /* "Q5_K_M", "awq-int4-g128" */
+    const char *format;            /* "gguf", or of a checkpoint folder: "awq" */
+    const char *kernel;            /* of the runtime, that will multiply the folder's weights; NULL: of GGUF, or unknown */
+    const char *out;               /* the artefact's final path: a file, or a folder */
     const char *run_folder;        /* NAME.quantwiz */
     int threads;                   /* 0: all */
     bool pure, strict;
@@ -45,6 +47,8 @@ struct plan *plan_new(void);
 /* From what the wizard or `quantwiz plan` has decided: row `row` of the estimates. */
 int plan_make(struct plan **out, const struct machine *m, const struct model *model, const struct wishes *w,
               const struct estimates *s, int row, const char *out_folder, struct error *e);
+/* Whether the level is a format of checkpoint folders. */
+bool plan_makes_folder(const struct plan *p);
 int plan_load(struct plan **out, const char *path, struct error *e);
 /* The YAML that plan_save writes; free() it. */
 char *plan_text(const struct plan *p);

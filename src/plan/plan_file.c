@@ -49,7 +49,9 @@ static const struct schema_field override_fields[] = {
     {0},
 };
 static const struct schema_field quantization_fields[] = {
-    {"level", SCHEMA_TEXT, true, .help = "a level of rules/levels.yaml: Q4_K_M"},
+    {"level", SCHEMA_TEXT, true, .help = "a level of rules/levels.yaml: Q4_K_M, awq-int4-g128"},
+    {"format", SCHEMA_TEXT, false, .help = "of a checkpoint folder: gptq, awq, …; for the document"},
+    {"kernel", SCHEMA_TEXT, false, .help = "of the runtime, that will multiply its weights; for the document"},
     {"pure", SCHEMA_BOOL, false, .help = "true: every tensor the level's main type"},
     {"strict", SCHEMA_BOOL, false, .help = "true: a type that a row length forces is an error"},
     {"output_type", SCHEMA_TEXT, false, TYPE, .help = "of the output matrix"},
@@ -168,7 +170,10 @@ static void read_overrides(struct plan *p, const struct yaml *list)
 
 static int read_quantization(struct plan *p, const struct yaml *q, struct error *e)
 {
+    const char *format = text_of(q, "format");
     p->level = text_of(q, "level");
+    p->format = format ? format : plan_makes_folder(p) ? "checkpoint folder" : "gguf";
+    p->kernel = text_of(q, "kernel");
     p->pure = flag_of(q, "pure", false);
     p->strict = flag_of(q, "strict", false);
     p->output_type = type_of(q, "output_type");
@@ -299,6 +304,10 @@ static void put_quantization(struct writer *w, const struct plan *p)
 {
     yaml_begin(&w->y, "quantization");
     yaml_put_text(&w->y, "level", p->level);
+    if (plan_makes_folder(p) && p->format)
+        yaml_put_text(&w->y, "format", p->format);
+    if (p->kernel)
+        yaml_put_text(&w->y, "kernel", p->kernel);
     if (p->pure)
         yaml_put_bool(&w->y, "pure", true);
     if (p->strict)

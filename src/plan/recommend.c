@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "plan/decision.h"
 #include "plan/figures.h"
+#include "plan/kernel.h"
 #include "plan/runtime.h"
 
 /* --------------------------------------------------------------------- facts */
@@ -33,6 +34,23 @@ static double total_vram(const struct machine *m, const struct wishes *w)
                : 0;
 }
 
+/* Of NVIDIA's GPUs; NaN where one is not known, or none is there. */
+static double least_capability(const struct machine *m)
+{
+    double least = NAN;
+    for (int i = 0; m && i < m->gpu_count; i++) {
+        if (!fact_known(m->gpus[i].compute_capability))
+            return NAN;
+        least = fmin(least, m->gpus[i].compute_capability.value);
+    }
+    return least;
+}
+
+static bool on_cpu(const struct wishes *w)
+{
+    return strcmp(wishes_choice(w, WISH_FIT), "cpu") == 0;
+}
+
 static const struct estimate *source_row(const struct estimates *s)
 {
     for (int i = 0; i < s->count; i++)
@@ -42,8 +60,9 @@ static const struct estimate *source_row(const struct estimates *s)
 }
 
 static struct facts gather(const struct estimates *s, const struct machine *m, const struct model *model,
-                           const struct wishes *w)
+                           const struct wishes *w, const struct rules *r)
 {
+    const struct runtime *runtime = runtime_named(r, wishes_choice(w, WISH_RUNTIME));
     const struct estimate *source = source_row(s);
     double ctx = w->value[WISH_CTX].number;
     return (struct facts){
@@ -55,6 +74,10 @@ static struct facts gather(const struct estimates *s, const struct machine *m, c
             [FACT_BEYOND_TRAINING] = truth(model->hp.context > 0, ctx > model->hp.context),
             [FACT_PARALLEL] = w->value[WISH_PARALLEL].number,
             [FACT_EXPERTS] = model->hp.experts,
+            [FACT_CAPABILITY] = least_capability(m),
+            [FACT_CAPABILITY_KNOWN] = truth(!on_cpu(w), !isnan(least_capability(m))),
+            [FACT_TENSOR_PARALLEL] = w->value[WISH_TENSOR_PARALLEL].number,
+            [FACT_SOURCE_FOLDER] = model->folder != NULL,
             [FACT_GPU] = truth(m != NULL, m && m->gpu_count > 0),
             [FACT_CALIBRATION] = wishes_given(w, WISH_CALIBRATION),
             [FACT_QUANTIZED_SOURCE] = model->quantized,
@@ -71,6 +94,7 @@ static struct facts gather(const struct estimates *s, const struct machine *m, c
         },
         .max_loss = w->value[WISH_MAX_LOSS].number,
         .min_speed = w->value[WISH_MIN_SPEED].number,
+        .runtime = runtime->title,
         .s = s,
     };
 }
@@ -176,30 +200,44 @@ static void decide(struct estimates *s, const struct decision *d, const struct t
         row->score -= d->weight;
 }
 
-static double least_capability(const struct machine *m)
+static void rule_out(struct estimate *row, char *text, const char *rule)
 {
-    double least = NAN;
-    for (int i = 0; m && i < m->gpu_count; i++)
-        if (fact_known(m->gpus[i].compute_capability))
-            least = fmin(least, m->gpus[i].compute_capability.value);
-    return least;
+    add(row, 'x', text, rule);
+    row->forbidden = true;
 }
 
 /* What the runtime cannot read is out, whatever else speaks for it. */
-static void ask_runtime(struct estimates *s, struct estimate *row, const struct machine *m,
-                        const struct runtime *r, bool cpu)
+static void ask_runtime(struct estimates *s, struct estimate *row, const struct runtime *r, double capability,
+                        bool cpu)
 {
     const struct runtime_format *f = runtime_accepts(r, row->level->format);
     const char *where = rules_where(r->row, &s->arena);
-    double capability = least_capability(m);
     if (!f)
-        add(row, 'x', print(s, "%s does not read %s files", r->title, row->level->format), where);
+        rule_out(row, print(s, "%s does not read %s files", r->title, row->level->format), where);
     else if (!cpu && capability < f->capability_min)
-        add(row, 'x', print(s, "%s wants compute capability %.1f for %s, this GPU has %.1f", r->title,
+        rule_out(row, print(s, "%s wants compute capability %.1f for %s, this GPU has %.1f", r->title,
                             f->capability_min, row->level->format, capability), where);
-    else if (f->note)
+    else if (!cpu && f->capability_min > 0 && isnan(capability))
+        add(row, 'i', print(s, "unknown: %s wants compute capability %.1f for %s, and this GPU's is not known",
+                            r->title, f->capability_min, row->level->format), where);
+    if (f && f->note)
         add(row, 'i', print(s, "%s reads %s: %s", r->title, row->level->format, f->note), where);
-    row->forbidden |= row->reason_count > 0 && row->reasons[row->reason_count - 1].sign == 'x';
+}
+
+/* Which kernel will multiply its weights; where none does, it is out as well. */
+static void ask_kernels(struct estimates *s, struct estimate *row, const struct rules *r,
+                        const struct kernel_question *q)
+{
+    struct kernel_answer answer = kernel_ask(r, q, &s->arena);
+    bool refused = answer.verdict == KERNEL_REFUSED;
+    if (refused && q->cpu)
+        rule_out(row, print(s, "no kernel of %s for %s runs without a GPU", q->runtime->title, row->level->format),
+                 "kernels.yaml");
+    for (int i = 0; i < answer.count && !(refused && q->cpu); i++)
+        if (refused || !answer.remarks[i].gpu)
+            add(row, refused ? 'x' : 'i', (char *)answer.remarks[i].text, answer.remarks[i].where);
+    row->forbidden |= refused;
+    row->kernel = answer.kernel && !refused ? answer.kernel->title : NULL;
 }
 
 static bool can_win(const struct estimate *row)
@@ -233,13 +271,23 @@ static const char *main_reason(const struct estimate *row)
     return "the largest that fits";
 }
 
-/* A folder must become a GGUF file, whatever its level. */
+/* A folder must become a GGUF file for runtimes that read nothing else, whatever its level. */
 static const char *verb(const struct estimate *row, const struct model *m)
 {
-    return !row->is_source ? "make" : m->folder ? "convert to" : "keep";
+    return !row->is_source ? "make" : m->folder && row->level->type ? "convert to" : "keep";
 }
 
-static void headline(struct estimates *s, const struct facts *f, const struct model *m)
+/* No row that could be used at all. */
+static char *nothing_usable(struct estimates *s, const struct runtime *r, const struct model *m)
+{
+    for (int i = 0; i < s->count; i++)
+        if (runtime_accepts(r, s->rows[i].level->format))
+            return print(s, "no level can be used: see the reasons of the rows");
+    return print(s, "no level can be used: %s does not read GGUF files%s", r->title,
+                 m->folder ? "" : ", and of a GGUF file nothing else is made; start from the checkpoint folder");
+}
+
+static void headline(struct estimates *s, const struct facts *f, const struct runtime *r, const struct model *m)
 {
     bool split = strcmp(f->word[FACT_FIT], "split") == 0, cpu = strcmp(f->word[FACT_FIT], "cpu") == 0;
     const struct estimate *row = s->recommended < 0 ? NULL : &s->rows[s->recommended];
@@ -250,7 +298,7 @@ static void headline(struct estimates *s, const struct facts *f, const struct mo
         s->headline =
             print(s, "%s %s: %s", verb(row, m), row->level->name, main_reason(row));
     else if (all_forbidden)
-        s->headline = print(s, "no level can be used: %s", "see the reasons of the rows");
+        s->headline = nothing_usable(s, r, m);
     else
         s->headline = print(s, "nothing fits: try a shorter context, --kv-type q8_0%s%s",
                             split || cpu ? "" : ", --fit split",
@@ -281,7 +329,7 @@ static void warn(struct estimates *s, const struct facts *f, const struct model 
 void recommend_warnings(struct estimates *s, int row, bool evaluation, const struct machine *m,
                         const struct model *model, const struct wishes *w, const struct rules *r)
 {
-    struct facts f = gather(s, m, model, w);
+    struct facts f = gather(s, m, model, w, r);
     f.number[FACT_EVALUATION] = evaluation;
     warn(s, &f, model, r, row);
 }
@@ -289,12 +337,16 @@ void recommend_warnings(struct estimates *s, int row, bool evaluation, const str
 void recommend(struct estimates *s, const struct machine *m, const struct model *model,
                const struct wishes *w, const struct rules *r)
 {
-    struct facts f = gather(s, m, model, w);
+    struct facts f = gather(s, m, model, w, r);
     const struct runtime *runtime = runtime_named(r, wishes_choice(w, WISH_RUNTIME));
     for (int i = 0; i < s->count; i++) {
         struct telling t = {&f, model, &s->rows[i]};
         describe(s, &t, &s->rows[i]);
-        ask_runtime(s, &s->rows[i], m, runtime, strcmp(f.word[FACT_FIT], "cpu") == 0);
+        ask_runtime(s, &s->rows[i], runtime, f.number[FACT_CAPABILITY], on_cpu(w));
+        struct kernel_question q = {model, s->rows[i].level, runtime, f.number[FACT_CAPABILITY], on_cpu(w),
+                                    (int)w->value[WISH_TENSOR_PARALLEL].number};
+        if (s->rows[i].level->scheme && runtime_accepts(runtime, s->rows[i].level->format))
+            ask_kernels(s, &s->rows[i], r, &q);
     }
     for (int k = 0; k < r->decision_count; k++)
         for (int i = 0; i < s->count && decision_holds(&r->decisions[k], &f); i++)
@@ -303,6 +355,6 @@ void recommend(struct estimates *s, const struct machine *m, const struct model 
     for (int i = 0; i < s->count; i++)
         overrule(s, &s->rows[i]);
     choose(s);
-    headline(s, &f, model);
+    headline(s, &f, runtime, model);
     warn(s, &f, model, r, s->recommended);
 }

@@ -70,6 +70,7 @@ static int compile_levels(struct rules *r, struct error *e)
     for (size_t i = 0; !rc && i < rows->count; i++) {
         struct level *l = &r->levels[i];
         rc = compile_level(r, l, rows->items[i], e);
+        l->index = (int)i;
         if (!rc && rules_level(r, l->name))
             rc = yaml_expected(yaml_get(rows->items[i], "name"), e, "a name that no other level has");
         if (!rc && i && !l->type == !l[-1].type && l->nominal_bits > l[-1].nominal_bits)
@@ -120,7 +121,7 @@ static struct level *level_of_scheme(const struct rules *r, const struct scheme 
     *own = *s;
     scheme_name(s, name);
     *l = (struct level){.name = arena_strdup(a, name), .format = near ? near->format : "unknown", .scheme = own,
-                        .nominal_bits = s->bits, .summary = "asked for by name",
+                        .nominal_bits = s->bits, .summary = "asked for by name", .index = -1,
                         .calibrated = near && near->calibrated};
     return l;
 }

@@ -21,6 +21,7 @@ struct level {                    /* rules/levels.yaml */
     bool offered;                 /* a candidate of the estimates; false: for conversions only */
     bool imatrix;                 /* needs an importance matrix */
     bool calibrated;              /* made with a calibration text */
+    int index;                    /* in the list; -1: made for a name that stands there not */
     int line;                     /* where it stands, for reasons */
     const struct yaml *source;    /* the row itself: expected losses by size and the like */
 };

@@ -7,6 +7,15 @@ static double seconds(double work, struct fact rate, double efficiency)
     return !(work > 0) ? 0 : fact_known(rate) ? work / (rate.value * efficiency) : NAN;
 }
 
+/* GPUs that share each layer work at once; those that hold layers of their own work in turn. */
+static double at_once(const struct placement *p, const struct machine *m, const struct runtime *r)
+{
+    int used = 0;
+    for (int g = 0; r->tensor_parallel && m && g < m->gpu_count && g < p->gpu_count; g++)
+        used += p->layers_on_gpu[g] > 0;
+    return used > 1 ? used : 1;
+}
+
 double speed_decode(const struct costs *c, const struct placement *p, const struct machine *m,
                     const struct runtime *r)
 {
@@ -18,7 +27,7 @@ double speed_decode(const struct costs *c, const struct placement *p, const stru
         time += g < 0 ? seconds(bytes, ram, r->cpu_efficiency)
                       : seconds(bytes, m->gpus[g].bandwidth, r->gpu_efficiency);
     }
-    return time > 0 ? 1 / time : NAN;
+    return time > 0 ? at_once(p, m, r) / time : NAN;
 }
 
 double speed_prefill(const struct costs *c, const struct placement *p, const struct machine *m,
@@ -30,5 +39,5 @@ double speed_prefill(const struct costs *c, const struct placement *p, const str
         struct fact rate = g < 0 ? (struct fact){0} : m->gpus[g].flops;
         time += seconds(c->layer[i].operations, rate, r->prefill_efficiency);
     }
-    return time > 0 ? 1 / time : NAN;
+    return time > 0 ? at_once(p, m, r) / time : NAN;
 }

@@ -32,8 +32,8 @@ const struct wish_spec wish_specs[WISH_COUNT] = {
                               "with some."},
     [WISH_PARALLEL] = {"parallel", "Parallel sequences", WISH_INTEGER, .low = 1, .high = 4096, .preset = "1",
                        .help = "Conversations served at once; each has a cache of its own."},
-    [WISH_TENSOR_PARALLEL] = {"tensor-parallel", "Tensor parallel", WISH_INTEGER, .low = 1, .high = 64,
-                              .preset = "1", .unit = "GPUs",
+    [WISH_TENSOR_PARALLEL] = {"tensor-parallel", "GPUs in parallel", WISH_INTEGER, .low = 1, .high = 64,
+                              .preset = "1",
                               .help = "GPUs that vLLM, SGLang, TGI and TensorRT-LLM cut each weight over; the "
                                       "pieces must still suit the kernels."},
     [WISH_MIN_SPEED] = {"min-speed", "Minimum speed", WISH_NUMBER, .unit = "tokens/s",

@@ -50,6 +50,14 @@ static int check_unchanged(struct worker *w, struct error *e)
                      w->plan->source, w->plan->file ? w->plan->file : "the plan", hash, w->plan->source_hash);
 }
 
+static int check_supported(const struct plan *p, struct error *e)
+{
+    if (!plan_makes_folder(p))
+        return 0;
+    return error_set(e, ERROR_USAGE, "%s asks for %s, a format of checkpoint folders, which this version plans but"
+                     " does not make yet: choose a level of GGUF", p->file ? p->file : "the plan", p->level);
+}
+
 static void tell_fallbacks(struct worker *w)
 {
     for (int i = 0; i < w->recipe.count; i++) {
@@ -151,7 +159,9 @@ static int open_source(struct worker *w, struct error *e)
 int phase_check(struct worker *w, struct error *e)
 {
     worker_phase(w, "check", 0);
-    int rc = open_source(w, e);
+    int rc = check_supported(w->plan, e);
+    if (!rc)
+        rc = open_source(w, e);
     if (!rc)
         rc = check_unchanged(w, e);
     if (!rc)

@@ -66,7 +66,7 @@ levels() { # all of them, in the order of the rows
     [[ $output == *"laid out as the runtime does, reusing what is free: 12.5 MiB"* ]]
     run "$QUANTWIZ" estimate "$DEMO" --explain Q9
     [ "$status" -eq 2 ]
-    [[ $output == *"there is no row 'Q9'"* ]]
+    [[ $output == *"there is no quant level 'Q9'"* ]]
 }
 
 @test "nothing fits: exit status 4, and what to try" {
