@@ -21,24 +21,22 @@ static int64_t stripe_length(int64_t rows, int64_t at)
     return rows - at < STRIPE ? rows - at : STRIPE;
 }
 
-/* drift · uᵀ · u */
-static float *shift_of(const float *drift, const float *u, int64_t n)
+/* drift = drift · uᵀ · u, some rows at a time */
+static void shift_drift(float *drift, const float *u, int64_t n)
 {
-    float *shift = xaligned((size_t)n * n * sizeof *shift);
 #pragma omp parallel
     {
         float *half = xaligned(STRIPE * n * sizeof *half);
 #pragma omp for schedule(dynamic)
         for (int64_t r = 0; r < n; r += STRIPE) {
             blas_times_rows(stripe_length(n, r), n, n, drift + r * n, n, u, n, half, n);
-            blas_times(stripe_length(n, r), n, n, half, n, u, n, shift + r * n, n);
+            blas_times(stripe_length(n, r), n, n, half, n, u, n, drift + r * n, n);
         }
         free(half);
     }
-    return shift;
 }
 
-void feedback_init(struct feedback *f, const struct hessian *h, double damp)
+void feedback_init(struct feedback *f, struct hessian *h, double damp)
 {
     size_t n = h->columns;
     *f = (struct feedback){.hessian = h, .damp = damp, .u = xaligned(n * n * sizeof(float))};
@@ -47,8 +45,11 @@ void feedback_init(struct feedback *f, const struct hessian *h, double damp)
         free(f->u);
         f->u = NULL;
     }
-    if (f->u && h->drift)
-        f->shift = shift_of(h->drift, f->u, h->columns);
+    if (f->u && h->drift) {
+        shift_drift(h->drift, f->u, h->columns);
+        h->shift = h->drift;
+        h->drift = NULL;
+    }
     for (size_t j = 0; j < n; j++)
         f->weight[j] = f->u ? 1 / (f->u[j * n + j] * f->u[j * n + j]) : 1;
 }
@@ -57,7 +58,6 @@ void feedback_done(struct feedback *f)
 {
     free(f->u);
     free(f->weight);
-    free(f->shift);
     *f = (struct feedback){0};
 }
 
@@ -172,16 +172,17 @@ static void add_squares(const struct work *k, int64_t rows, int width, double *s
             squares[r] += (double)k->errors[r * BATCH + j] * k->errors[r * BATCH + j];
 }
 
-/* w += w · shift */
-static void undrift(const struct feedback *f, float *w, int64_t rows)
+void feedback_undrift(const struct feedback *f, float *w, int64_t rows)
 {
     int64_t n = f->hessian->columns;
+    if (!f->u || !f->hessian->shift)
+        return;
 #pragma omp parallel
     {
         float *more = xaligned(STRIPE * n * sizeof *more);
 #pragma omp for schedule(dynamic)
         for (int64_t r = 0; r < rows; r += STRIPE) {
-            blas_times(stripe_length(rows, r), n, n, w + r * n, n, f->shift, n, more, n);
+            blas_times(stripe_length(rows, r), n, n, w + r * n, n, f->hessian->shift, n, more, n);
             for (int64_t i = 0; i < stripe_length(rows, r) * n; i++)
                 w[r * n + i] += more[i];
         }
@@ -232,12 +233,11 @@ void feedback_encode(const struct feedback *f, struct grid *g, float *w, int64_t
     int64_t n = f->hessian->columns;
     struct work k = {.f = f, .grid = g, .columns = n, .w = w};
     k.errors = xmalloc((size_t)rows * BATCH * sizeof *k.errors);
-    if (f->shift)
-        undrift(f, w, rows);
+    feedback_undrift(f, w, rows);
     if (g->begin)
         g->begin(g, f, w, rows);
     double squares = encode_columns(&k, rows);
-    *r = (struct feedback_result){.damp = f->damp, .plain = !f->u};
+    *r = (struct feedback_result){.damp = f->damp, .plain = !f->u, .inputs = f->hessian->rows};
     r->loss = f->u ? squares / (f->hessian->rows * (double)rows) : NAN;
     free(k.errors);
 }

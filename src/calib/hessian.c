@@ -10,7 +10,8 @@
 void hessian_init(struct hessian *h, int64_t columns)
 {
     size_t bytes = (size_t)columns * columns * sizeof *h->sum;
-    *h = (struct hessian){.columns = columns, .sum = xaligned(bytes)};
+    *h = (struct hessian){.columns = columns, .sum = xaligned(bytes), .size = xcalloc(columns, sizeof *h->size),
+                          .most = xcalloc(columns, sizeof *h->most)};
     memset(h->sum, 0, bytes);
 }
 
@@ -18,6 +19,9 @@ void hessian_done(struct hessian *h)
 {
     free(h->sum);
     free(h->drift);
+    free(h->shift);
+    free(h->size);
+    free(h->most);
     *h = (struct hessian){0};
 }
 
@@ -41,9 +45,24 @@ static void add_products(int64_t n, const float *a, const float *x, int64_t rows
     }
 }
 
+/* Columns are shared out, so that a column's sum does not depend on the number of threads. */
+static void add_sizes(struct hessian *h, const float *x, int64_t rows)
+{
+    enum { SHARE = 64 };
+#pragma omp parallel for
+    for (int64_t c = 0; c < h->columns; c += SHARE)
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t j = c; j < c + SHARE && j < h->columns; j++) {
+                float size = fabsf(x[r * h->columns + j]);
+                h->size[j] += size;
+                h->most[j] = size > h->most[j] ? size : h->most[j];
+            }
+}
+
 void hessian_add(struct hessian *h, const float *x, int64_t rows)
 {
     add_products(h->columns, x, x, rows, true, h->sum);
+    add_sizes(h, x, rows);
     h->rows += (double)rows;
 }
 
@@ -137,7 +156,7 @@ static void invert_reversed(const float *l, int64_t n, float *u)
 bool hessian_factor(const struct hessian *h, double *damp, float *u)
 {
     int64_t n = h->columns;
-    double mean = mean_diagonal(h);
+    double mean = h->rows > 0 ? mean_diagonal(h) : 0;
     float *l = xaligned((size_t)n * n * sizeof *l);
     bool done = false;
     for (; !done && mean > 0 && isfinite(mean) && *damp <= 1; *damp *= done ? 1 : 10) {

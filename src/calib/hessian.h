@@ -12,8 +12,11 @@
 struct hessian {
     int64_t columns;
     double rows;       /* inputs that were summed */
-    float *sum;        /* [columns][columns]; the upper triangle alone */
+    float *sum;        /* [columns][columns]; of what lies below the diagonal nothing is known */
     float *drift;      /* [columns][columns]; NULL: not known */
+    float *shift;      /* [columns][columns]: drift · H⁻¹, once feedback_init has made that of the drift; NULL: not known */
+    double *size;      /* [columns]: Σ |x| */
+    float *most;       /* [columns]: the largest |x| */
 };
 
 void hessian_init(struct hessian *h, int64_t columns);

@@ -1,353 +1,397 @@
 #include "calib/layerwise.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "infer/decoder.h"
+#include "base/str.h"
+#include "calib/layer_memory.h"
+#include "calib/walk.h"
 
-enum {
-    SEQUENCES = 4,          /* go through a layer together */
-    GROUP = 4,              /* weights that share their inputs, at most */
-    ROWS_AT_ONCE = 4096,    /* of a weight in memory as floats */
-};
-#define DAMP 0.01
+enum { SEQUENCES = 4 }; /* go through a layer together */
 
-/* Weights that share their inputs: queries, keys and values; gate and up; of one expert where there are some. */
-struct group {
-    struct tensor *tensors[GROUP];
-    int count, expert;
-    struct hessian hessian;
-};
+/* What share of a layer's time has passed when a stage begins. */
+static const double stage_begins[STAGE_COUNT + 1] = {0, 0.15, 0.35, 0.5, 0.9, 1};
 
-/* What a group of the original met in the batch at present. */
-struct inputs {
-    const struct tensor *first; /* the group's, in the fork */
-    float *x;                   /* [rows][columns] */
-};
+/* -------------------------------------------------------------------- the streams */
 
-/* The residual stream of one of the two models. */
-struct stream {
-    struct decoder *decoder;
-    float *x;               /* [text->count][text->length][embd] */
-};
-
-struct walk {
-    struct layerwise *l;
-    const struct model *source;
-    struct model *model;    /* the fork */
-    struct stream original, quantized;
-    const struct chunks *text;
-    struct inputs seen[GROUP];
-    int seen_count;
-    const float *last_seen;
-    struct group *groups;   /* of the stage at present */
-    int count, capacity;
-    const float *last;      /* inputs of the group that was met last */
-    uint64_t stored;
-};
-
-static int64_t columns_of(const struct tensor *t)
+static int batches(const struct walk *w)
 {
-    return t->shape[0];
+    return (w->job->text->count + SEQUENCES - 1) / SEQUENCES;
 }
 
-static int experts_of(const struct tensor *t)
+static int sequences_of(const struct walk *w, int batch)
 {
-    return t->dims > 2 ? (int)t->shape[2] : 1;
+    int left = w->job->text->count - batch * SEQUENCES;
+    return left < SEQUENCES ? left : SEQUENCES;
 }
 
-static struct layerwise_tensor *plan_of(const struct walk *w, const struct tensor *t)
-{
-    return &w->l->tensors[t - w->model->tensors];
-}
+/* What a stream can be taken through beside a stage. */
+enum { EMBEDDING = STAGE_COUNT, WHOLE_LAYER, OUTPUT };
 
-/* ------------------------------------------------------------------- collecting */
-
-static struct group *group_with(struct walk *w, const struct tensor *t, int expert)
+static void advance(struct walk_stream *s, int layer, int what, int batch)
 {
-    for (int i = 0; i < w->count; i++)
-        for (int k = 0; k < w->groups[i].count; k++)
-            if (w->groups[i].tensors[k] == t && w->groups[i].expert == expert)
-                return &w->groups[i];
-    return NULL;
-}
-
-/* Weights of a group are met one after another, with the same inputs. */
-static struct group *join_or_make(struct walk *w, struct tensor *t, int expert, const float *x)
-{
-    struct group *g = w->count ? &w->groups[w->count - 1] : NULL;
-    if (!g || w->last != x || g->expert != expert || g->hessian.columns != columns_of(t) || g->count == GROUP) {
-        g = &array_push(w->groups, w->count, w->capacity);
-        *g = (struct group){.expert = expert};
-        hessian_init(&g->hessian, columns_of(t));
-    }
-    g->tensors[g->count++] = t;
-    return g;
-}
-
-static bool is_wanted(const struct walk *w, const struct tensor *t)
-{
-    return plan_of(w, t)->type && !plan_of(w, t)->blocks;
-}
-
-/* Of the original. Tokens may choose other experts there, so that their inputs cannot be paired. */
-static void see(void *user, const struct tensor *met, int expert, const float *x, int64_t rows, int64_t columns)
-{
-    struct walk *w = user;
-    const struct tensor *t = &w->model->tensors[met - w->source->tensors];
-    (void)expert;
-    if (!is_wanted(w, t) || experts_of(t) > 1 || w->last_seen == x || w->seen_count == GROUP)
+    const struct chunks *t = s->walk->job->text;
+    int n = sequences_of(s->walk, batch);
+    if (!s->decoder)
         return;
-    struct inputs *in = &w->seen[w->seen_count++];
-    *in = (struct inputs){t, xaligned(rows * columns * sizeof *x)};
-    memcpy(in->x, x, rows * columns * sizeof *x);
-    w->last_seen = x;
-}
-
-static void forget_seen(struct walk *w)
-{
-    for (int i = 0; i < w->seen_count; i++)
-        free(w->seen[i].x);
-    w->seen_count = 0;
-    w->last_seen = NULL;
-}
-
-static void add_drift(const struct walk *w, struct group *g, const float *x, int64_t rows)
-{
-    for (int i = 0; i < w->seen_count; i++) {
-        float *off = w->seen[i].x;
-        if (w->seen[i].first != g->tensors[0])
-            continue;
-        for (int64_t k = 0; k < rows * g->hessian.columns; k++)
-            off[k] -= x[k];
-        hessian_add_drift(&g->hessian, off, x, rows);
-    }
-}
-
-static void meet(void *user, const struct tensor *met, int expert, const float *x, int64_t rows, int64_t columns)
-{
-    struct walk *w = user;
-    struct tensor *t = &w->model->tensors[met - w->model->tensors];
-    (void)columns;
-    if (!is_wanted(w, t))
-        return;
-    struct group *g = group_with(w, t, expert);
-    if (!g)
-        g = join_or_make(w, t, expert, x);
-    if (g->tensors[0] == t) {
-        hessian_add(&g->hessian, x, rows);
-        add_drift(w, g, x, rows);
-    }
-    w->last = x;
-}
-
-static void forget_groups(struct walk *w)
-{
-    for (int i = 0; i < w->count; i++)
-        hessian_done(&w->groups[i].hessian);
-    w->count = 0;
-    w->last = NULL;
-}
-
-/* -------------------------------------------------------------------- encoding */
-
-static unsigned char *take_room(struct walk *w, const struct tensor *t, const struct quant_type *type)
-{
-    unsigned char *room = w->l->store + w->stored;
-    w->stored += quant_bytes(type, tensor_elements(t));
-    return room;
-}
-
-static void keep_worst(struct feedback_result *kept, const struct feedback_result *r)
-{
-    kept->plain |= r->plain;
-    kept->damp = fmax(kept->damp, r->damp);
-    kept->loss = fmax(kept->loss, r->loss);
-}
-
-/* An expert's rows, or all. */
-static void encode_rows(struct walk *w, const struct feedback *f, const struct tensor *t, int expert,
-                        unsigned char *blocks)
-{
-    struct layerwise_tensor *plan = plan_of(w, t);
-    int64_t columns = columns_of(t), rows = t->shape[1], first = expert * rows;
-    float *x = xaligned(ROWS_AT_ONCE * columns * sizeof *x);
-    for (int64_t r = 0; r < rows; r += ROWS_AT_ONCE) {
-        struct feedback_result result;
-        int64_t n = rows - r < ROWS_AT_ONCE ? rows - r : ROWS_AT_ONCE;
-        tensor_read(t, (first + r) * columns, n * columns, x);
-        struct block_grid g = block_grid(plan->type, columns, blocks + quant_bytes(plan->type, (first + r) * columns));
-        feedback_encode(f, &g.grid, x, n, &result);
-        keep_worst(&plan->result, &result);
-    }
-    free(x);
-}
-
-/* Experts that no input reached have nothing to go by. */
-static void encode_unreached(struct walk *w, const struct tensor *t, unsigned char *blocks)
-{
-    const struct hessian nothing = {.columns = columns_of(t)};
-    const struct feedback plain = {.hessian = &nothing};
-    for (int e = 0; e < experts_of(t); e++)
-        if (!group_with(w, t, e))
-            encode_rows(w, &plain, t, e, blocks);
-}
-
-static void encode_group(struct walk *w, const struct group *g, unsigned char *const *rooms)
-{
-    struct feedback f;
-    feedback_init(&f, &g->hessian, DAMP);
-    for (int k = 0; k < g->count; k++)
-        encode_rows(w, &f, g->tensors[k], g->expert, rooms[g->tensors[k] - w->model->tensors]);
-    feedback_done(&f);
-}
-
-/* From here on the tensor is what was made of it. */
-static void replace(struct walk *w, struct tensor *t, unsigned char *blocks)
-{
-    struct layerwise_tensor *plan = plan_of(w, t);
-    plan->blocks = blocks;
-    t->type = plan->type;
-    t->bytes = quant_bytes(t->type, tensor_elements(t));
-    t->data = blocks;
-    t->source = NULL;
-}
-
-static void encode_groups(struct walk *w)
-{
-    unsigned char **rooms = xcalloc(w->l->count, sizeof *rooms);
-    for (int i = 0; i < w->count; i++)
-        for (int k = 0; k < w->groups[i].count; k++) {
-            struct tensor *t = w->groups[i].tensors[k];
-            unsigned char **room = &rooms[t - w->model->tensors];
-            if (!*room) {
-                *room = take_room(w, t, plan_of(w, t)->type);
-                encode_unreached(w, t, *room);
-            }
-        }
-    for (int i = 0; i < w->count; i++)
-        encode_group(w, &w->groups[i], rooms);
-    for (int i = 0; i < w->l->count; i++)
-        if (rooms[i])
-            replace(w, &w->model->tensors[i], rooms[i]);
-    free(rooms);
-}
-
-/* ---------------------------------------------------------------------- walking */
-
-static void run_layer(const struct walk *w, const struct stream *s, int layer, enum decoder_stage until, int batch)
-{
-    int sequences = w->text->count - batch < SEQUENCES ? w->text->count - batch : SEQUENCES;
-    float *x = s->x + (int64_t)batch * w->text->length * w->model->hp.embd;
-    if (layer < 0)
-        decoder_embed(s->decoder, w->text->tokens + (int64_t)batch * w->text->length, sequences, w->text->length, x);
+    float *x = stash_batch(&s->x, batch);
+    if (what == EMBEDDING)
+        decoder_embed(s->decoder, t->tokens + (int64_t)batch * SEQUENCES * t->length, n, t->length, x);
+    else if (what == WHOLE_LAYER)
+        decoder_layer(s->decoder, layer, n, t->length, x);
+    else if (what == OUTPUT)
+        decoder_meet_output(s->decoder, n, t->length, x);
     else
-        decoder_layer(s->decoder, layer, until, sequences, w->text->length, x);
+        decoder_layer_stage(s->decoder, layer, what, n, t->length, x, stash_batch(&s->kept, batch));
 }
 
-/* One stage of one layer over all of the text, and what its weights then become. Layer -1: the embedding. */
-static int walk_stage(struct walk *w, int layer, enum decoder_stage stage, struct watch *watch, struct error *e)
+static void leave(struct walk_stream *s, int batch)
 {
-    int stages = STAGE_WHOLE + 1, total = w->model->hp.layers * stages * w->text->count;
-    int before = layer < 0 ? 0 : (layer * stages + stage) * w->text->count;
-    for (int i = 0; i < w->text->count; i += SEQUENCES) {
-        if (!watch_tick(watch, before + i, total, "layers"))
+    if (!s->decoder)
+        return;
+    stash_leave(&s->x, batch);
+    stash_leave(&s->kept, batch);
+}
+
+/* From here to there of a layer's time. */
+struct span {
+    int layer;
+    double from, to;
+};
+
+static bool tick(const struct walk *w, const struct span *span, int batch)
+{
+    double done = span->layer + span->from + (span->to - span->from) * batch / batches(w);
+    return watch_tick(w->job->watch, done, w->fork->hp.layers + 1, "layers");
+}
+
+/* Both streams, or NULLs. */
+static int pass(struct walk *w, struct walk_stream *a, struct walk_stream *b, int what, const struct span *span,
+                struct error *e)
+{
+    for (int i = 0; i < batches(w); i++) {
+        if (!tick(w, span, i))
             return interrupt_error(e);
-        run_layer(w, &w->original, layer, stage, i);
-        run_layer(w, &w->quantized, layer, stage, i);
-        forget_seen(w);
+        for (int k = 0; k < 2; k++)
+            if (k ? b : a)
+                advance(k ? b : a, span->layer, what, i);
+        walk_forget_seen(w);
+        leave(&w->original, i);
+        leave(&w->quantized, i);
     }
-    encode_groups(w);
-    forget_groups(w);
     return 0;
 }
 
-static int walk_layers(struct walk *w, struct watch *watch, struct error *e)
+/* ---------------------------------------------------------------------- a layer */
+
+/* Does the original run ahead, so that all of a layer's inputs are known before its first weight is encoded? */
+static bool runs_ahead(const struct layerwise_job *j)
 {
-    int rc = walk_stage(w, -1, STAGE_WHOLE, watch, e);
-    for (int layer = 0; layer < w->model->hp.layers && !rc; layer++)
-        for (enum decoder_stage s = STAGE_QKV; s <= STAGE_WHOLE && !rc; s++)
-            rc = walk_stage(w, layer, s, watch, e);
+    return j->method->prepare || j->method->inputs == LAYERWISE_ORIGINAL;
+}
+
+static int prepare(struct walk *w, int layer, struct error *e)
+{
+    const struct layerwise_method *m = w->job->method;
+    struct layerwise_group *groups = xcalloc(w->count + 1, sizeof *groups);
+    for (int i = 0; i < w->count; i++) {
+        groups[i] = w->groups[i].group;
+        groups[i].h = &w->groups[i].hessian;
+        for (int k = 0; k < groups[i].count; k++)
+            groups[i].weights[k].w = walk_hold(w, groups[i].weights[k].tensor) +
+                                     groups[i].expert * groups[i].weights[k].rows * groups[i].weights[k].columns;
+    }
+    struct layerwise_layer l = {.layer = layer, .source = w->job->model, .fork = w->fork, .groups = groups,
+                                .count = w->count, .walk = w};
+    int rc = m->prepare(m->user, &l, e);
+    free(groups);
+    return rc || !w->quantized.decoder ? rc : decoder_reload(w->quantized.decoder, layer, e);
+}
+
+/* All stages of one batch before the next. */
+static int look_ahead(struct walk *w, int layer, struct error *e)
+{
+    bool alone = !w->quantized.decoder;
+    struct span span = {layer, 0, alone ? 1 : 0.4};
+    for (int i = 0; i < batches(w); i++) {
+        if (!tick(w, &span, i))
+            return interrupt_error(e);
+        for (int s = 0; s < STAGE_COUNT; s++)
+            advance(&w->original, layer, s, i);
+        leave(&w->original, i);
+    }
+    int rc = w->job->method->prepare ? prepare(w, layer, e) : 0;
+    if (!rc && alone)
+        walk_encode(w);
+    walk_forget_groups(w);
     return rc;
 }
 
-static int open_stream(struct walk *w, struct stream *s, const struct model *m, product_tap *tap, struct error *e)
+static int walk_layer(struct walk *w, int layer, struct error *e)
 {
-    struct decoder_options o = {.context = w->text->length, .sequences = SEQUENCES, .tap = tap, .tap_user = w};
-    s->x = xaligned((size_t)w->text->count * w->text->length * m->hp.embd * sizeof *s->x);
+    bool ahead = runs_ahead(w->job);
+    double begin = ahead ? 0.4 : 0;
+    int rc = ahead ? look_ahead(w, layer, e) : 0;
+    for (int s = 0; s < STAGE_COUNT && !rc && w->quantized.decoder; s++) {
+        struct span span = {layer, begin + (1 - begin) * stage_begins[s], begin + (1 - begin) * stage_begins[s + 1]};
+        rc = pass(w, ahead ? NULL : &w->original, &w->quantized, s, &span, e);
+        if (!rc)
+            walk_encode(w);
+        walk_forget_groups(w);
+    }
+    return rc;
+}
+
+/* As it was made before: there is nothing to meet. */
+static int repeat_layer(struct walk *w, int layer, struct error *e)
+{
+    struct span span = {layer, 0, 1};
+    int rc = 0;
+    if (w->job->method->prepare && w->quantized.decoder)
+        rc = decoder_reload(w->quantized.decoder, layer, e);
+    return rc ? rc : pass(w, &w->original, &w->quantized, WHOLE_LAYER, &span, e);
+}
+
+/* --------------------------------------------------------------------- the story */
+
+static int walk_output(struct walk *w, struct error *e)
+{
+    bool quantized = w->quantized.decoder;
+    struct span span = {w->fork->hp.layers, 0, 1};
+    int rc = pass(w, runs_ahead(w->job) && quantized ? NULL : &w->original, &w->quantized, OUTPUT, &span, e);
+    if (!rc)
+        walk_encode(w);
+    walk_forget_groups(w);
+    return rc;
+}
+
+static void tell(const struct walk *w, int step, double started, bool reused)
+{
+    const struct layerwise_listener *l = w->job->listener;
+    struct layerwise_report r = walk_report(w, step);
+    r.seconds = clock_monotonic() - started;
+    r.reused = reused;
+    if (l && l->layer && r.layer >= 0 && r.tensors)
+        l->layer(l->user, &r);
+}
+
+static int make_step(struct walk *w, int step, struct error *e)
+{
+    int layers = w->fork->hp.layers;
+    int rc = 0;
+    if (step == 0)
+        walk_encode_embedding(w);
+    else
+        rc = step <= layers ? walk_layer(w, step - 1, e) : walk_output(w, e);
+    if (rc)
+        return rc;
+    walk_keep_results(w, step);
+    return layer_store_finish(&w->made->store, step, e);
+}
+
+/* A step that is finished is repeated for the sake of those that follow it. */
+static int walk_step(struct walk *w, int step, bool reused, bool needed, struct error *e)
+{
+    bool layer = step > 0 && step <= w->fork->hp.layers;
+    double started = clock_monotonic();
+    if (reused)
+        walk_take_over(w, step);
+    int rc = !reused ? make_step(w, step, e) : layer && needed ? repeat_layer(w, step - 1, e) : 0;
+    if (!rc && step == 0 && needed) {
+        struct span span = {0};
+        rc = pass(w, &w->original, &w->quantized, EMBEDDING, &span, e);
+    }
+    if (!rc)
+        tell(w, step, started, reused);
+    walk_release(w);
+    return rc;
+}
+
+static int walk_steps(struct walk *w, struct error *e)
+{
+    int steps = w->fork->hp.layers + 2, last = -1, rc = 0;
+    bool *reused = xcalloc(steps, sizeof *reused);
+    for (int i = 0; i < steps; i++) {
+        reused[i] = layer_store_has(&w->made->store, i);
+        last = reused[i] ? last : i;
+    }
+    for (int i = 0; i < steps && !rc; i++)
+        rc = walk_step(w, i, reused[i], last >= i, e);
+    free(reused);
+    return rc;
+}
+
+/* ----------------------------------------------------------------------- opening */
+
+static int check_tokens(const struct layerwise_job *j, struct error *e)
+{
+    const struct chunks *t = j->text;
+    for (int64_t i = 0; i < (int64_t)t->count * t->length; i++)
+        if (t->tokens[i] < 0 || t->tokens[i] >= j->model->hp.vocab)
+            return error_set(e, ERROR_FAILED, "cannot go through the layers of %s: token %lld of the text is %d, the"
+                             " vocabulary has %d", j->model->path, (long long)i, (int)t->tokens[i], j->model->hp.vocab);
+    return 0;
+}
+
+static int open_stream(struct walk *w, struct walk_stream *s, const struct model *m, product_tap *tap, struct error *e)
+{
+    int sequences = w->job->text->count < SEQUENCES ? w->job->text->count : SEQUENCES;
+    const struct decoder_options o = {.context = w->job->text->length, .sequences = sequences, .tap = tap,
+                                      .tap_user = s};
+    *s = (struct walk_stream){.walk = w, .tensors = m->tensors};
     return decoder_open(&s->decoder, m, &o, e);
 }
 
-static void close_stream(struct stream *s)
+static void close_stream(struct walk_stream *s)
 {
     decoder_free(s->decoder);
-    free(s->x);
+    stash_done(&s->x);
+    stash_done(&s->kept);
 }
 
-/* ------------------------------------------------------------------------ store */
-
-static int open_store(struct layerwise *l, const char *folder, struct error *e)
+static int open_streams(struct walk *w, struct error *e)
 {
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return error_errno(e, "cannot make a file in %s", folder);
-    int failed = posix_fallocate(fd, 0, (off_t)l->store_bytes);
-    if (failed) {
-        errno = failed;
-        error_errno(e, "cannot reserve %llu bytes in %s", (unsigned long long)l->store_bytes, folder);
-    } else {
-        void *at = mmap(NULL, l->store_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        l->store = at == MAP_FAILED ? NULL : at;
-        failed = !l->store;
-        if (failed)
-            error_errno(e, "cannot map a file in %s", folder);
-    }
-    close(fd);
-    return failed ? e->code : 0;
-}
-
-/* Weights of layers with a grid. */
-static void plan_tensors(struct layerwise *l, const struct model *m, const struct quant_type *const *types)
-{
-    *l = (struct layerwise){.tensors = xcalloc(m->tensor_count, sizeof *l->tensors), .count = m->tensor_count};
-    for (int i = 0; i < m->tensor_count; i++) {
-        const struct tensor *t = &m->tensors[i];
-        if (t->layer < 0 || t->dims < 2 || !types[i] || !types[i]->sub || types[i] == t->type)
-            continue;
-        l->tensors[i] = (struct layerwise_tensor){.type = types[i], .result.loss = NAN};
-        l->store_bytes += quant_bytes(types[i], tensor_elements(t));
-    }
-}
-
-int layerwise_run(struct layerwise *l, const struct model *model, const struct quant_type *const *types,
-                  const struct chunks *text, const char *folder, struct watch *watch, struct error *e)
-{
-    plan_tensors(l, model, types);
-    l->fork = model_fork(model);
-    struct walk w = {.l = l, .source = model, .model = l->fork, .text = text};
-    int rc = l->store_bytes ? open_store(l, folder, e) : 0;
-    rc = rc ? rc : open_stream(&w, &w.original, model, see, e);
-    rc = rc ? rc : open_stream(&w, &w.quantized, l->fork, meet, e);
-    rc = rc ? rc : walk_layers(&w, watch, e);
-    forget_groups(&w);
-    close_stream(&w.original);
-    close_stream(&w.quantized);
-    free(w.groups);
+    const struct layerwise_job *j = w->job;
+    bool original = j->method->inputs == LAYERWISE_BOTH || runs_ahead(j);
+    int rc = 0;
+    if (original)
+        rc = open_stream(w, &w->original, j->model, runs_ahead(j) ? walk_meet : walk_see, e);
+    if (!rc && j->method->inputs != LAYERWISE_ORIGINAL)
+        rc = open_stream(w, &w->quantized, w->fork, walk_meet, e);
     return rc;
 }
 
-void layerwise_done(struct layerwise *l)
+/* What the disk has for the store and the activations; an earlier store's place is used again. */
+static int disk_for(const struct layerwise_job *j, const char *folder, double *bytes, struct error *e)
 {
-    if (l->store)
-        munmap(l->store, l->store_bytes);
-    model_fork_free(l->fork);
+    struct stat st;
+    uint64_t free_bytes;
+    int rc = file_free_bytes(folder, &free_bytes, e);
+    double earlier = stat(j->store, &st) == 0 ? (double)st.st_blocks * 512 : 0;
+    *bytes = (double)free_bytes + earlier - j->disk_bytes;
+    return rc;
+}
+
+static double buffer_bytes(const struct walk *w, int64_t width)
+{
+    double bytes = 0;
+    for (int i = 0; i < 2; i++) {
+        const struct decoder *d = i ? w->original.decoder : w->quantized.decoder;
+        bytes += d ? (double)decoder_bytes(d) : 0;
+    }
+    return bytes + (double)sizeof(float) * SEQUENCES * w->job->text->length * (double)width; /* `off` */
+}
+
+static void note_disk(const struct walk *w, double activations)
+{
+    const struct layerwise_listener *l = w->job->listener;
+    char text[128], size[FORMAT_SIZE];
+    snprintf(text, sizeof text, "activations of %s do not fit in memory: they go through a file",
+             format_bytes(size, activations));
+    if (l && l->note)
+        l->note(l->user, text);
+}
+
+static int open_stashes(struct walk *w, int64_t kept, const char *folder, struct error *e)
+{
+    int64_t rows = (int64_t)SEQUENCES * w->job->text->length;
+    int rc = 0;
+    for (int i = 0; i < 2 && !rc; i++) {
+        struct walk_stream *s = i ? &w->original : &w->quantized;
+        if (s->decoder)
+            rc = stash_init(&s->x, batches(w), rows * w->fork->hp.embd, folder, e);
+        if (s->decoder && !rc)
+            rc = stash_init(&s->kept, batches(w), rows * kept, folder, e);
+    }
+    return rc;
+}
+
+/* Where everything goes, and whether there is room for it. */
+static int make_room(struct walk *w, uint64_t store_bytes, const char *folder, struct error *e)
+{
+    const struct layerwise_job *j = w->job;
+    int64_t kept = decoder_kept(w->original.decoder ? w->original.decoder : w->quantized.decoder);
+    int64_t width = kept > w->fork->hp.embd ? kept : w->fork->hp.embd;
+    struct layer_memory need;
+    double disk, memory = j->memory_bytes > 0 ? j->memory_bytes : layer_memory_available();
+    bool on_disk;
+    layer_memory_forecast(&need, j, kept, buffer_bytes(w, width), (double)store_bytes);
+    int rc = disk_for(j, folder, &disk, e);
+    rc = rc ? rc : layer_memory_place(&need, j, memory, disk, &on_disk, e);
+    if (rc)
+        return rc;
+    if (on_disk)
+        note_disk(w, need.activations);
+    w->off = xaligned((size_t)SEQUENCES * j->text->length * width * sizeof *w->off);
+    return open_stashes(w, kept, on_disk ? folder : NULL, e);
+}
+
+static int open_store(struct walk *w, struct error *e)
+{
+    const struct layerwise_job *j = w->job;
+    int steps = w->fork->hp.layers + 2;
+    uint64_t *bytes = xcalloc(steps, sizeof *bytes);
+    char *folder = path_folder(j->store);
+    walk_lay_out(w, bytes);
+    int rc = make_room(w, layer_store_bytes(bytes, steps), folder, e);
+    rc = rc ? rc : layer_store_open(&w->made->store, j->store, j->fingerprint, bytes, steps, j->resume, e);
+    if (!rc)
+        walk_place(w);
+    free(folder);
+    free(bytes);
+    return rc;
+}
+
+static void close_walk(struct walk *w)
+{
+    walk_forget_groups(w);
+    walk_release(w);
+    close_stream(&w->original);
+    close_stream(&w->quantized);
+    free(w->groups);
+    free(w->rooms);
+    free(w->held);
+    free(w->off);
+    model_fork_free(w->fork);
+}
+
+int layerwise_run(struct layerwise *l, const struct layerwise_job *j, struct error *e)
+{
+    int count = j->model->tensor_count;
+    *l = (struct layerwise){.tensors = xcalloc(count + 1, sizeof *l->tensors), .count = count};
+    for (int i = 0; i < count; i++)
+        l->tensors[i].result = (struct feedback_result){.loss = NAN, .inputs = NAN};
+    struct walk w = {.job = j, .made = l, .fork = model_fork(j->model), .rooms = xcalloc(count + 1, sizeof *w.rooms),
+                     .held = xcalloc(count + 1, sizeof *w.held)};
+    int rc = check_tokens(j, e);
+    rc = rc ? rc : open_streams(&w, e);
+    rc = rc ? rc : open_store(&w, e);
+    rc = rc ? rc : walk_steps(&w, e);
+    close_walk(&w);
+    return rc;
+}
+
+void layerwise_done(struct layerwise *l, bool keep)
+{
+    layer_store_close(&l->store, keep);
     free(l->tensors);
     *l = (struct layerwise){0};
+}
+
+float *layerwise_floats(const struct layerwise_layer *l, enum tensor_role role)
+{
+    const struct tensor *t = model_role(l->fork, role, l->layer);
+    return t ? walk_hold(l->walk, (struct tensor *)t) : NULL;
+}
+
+unsigned char *layerwise_room(const struct layerwise_layer *l, enum tensor_role role)
+{
+    const struct tensor *t = model_role(l->fork, role, l->layer);
+    return t ? walk_room(l->walk, (struct tensor *)t) : NULL;
 }

@@ -129,7 +129,7 @@ int decoder_open(struct decoder **out, const struct model *m, const struct decod
                          o->context, o->sequences);
     struct decoder *d = xcalloc(1, sizeof *d);
     *d = (struct decoder){.model = m, .kernels = kernels(), .threads = threads_count(), .context = o->context,
-                          .sequences = o->sequences, .as_gguf = o->as_gguf, .until = STAGE_WHOLE};
+                          .sequences = o->sequences, .as_gguf = o->as_gguf};
     d->product = (struct product){.engine = engine(), .kernels = d->kernels, .threads = d->threads,
                                   .imitate = o->activations_q8, .tap = o->tap, .tap_user = o->tap_user};
     if (decoder_bind(d, e)) {
@@ -251,27 +251,14 @@ static void round_heads(const struct decoder *d, float *x, int64_t rows, int64_t
         round_row(d->product.imitate ? ROUND_F16 : ROUND_NOT, x + r * width, width);
 }
 
-bool stage_product(struct decoder *d, enum decoder_stage stage, const float *x, int64_t rows,
-                   const struct output *outputs, int count)
-{
-    if (d->until == stage)
-        product_tap_inputs(&d->product, x, rows, outputs, count);
-    else
-        product(&d->product, x, rows, outputs, count);
-    return d->until != stage;
-}
-
-/* From the layer's input in d->branch to what it adds to the residual stream, also there. `k` and `v` are
- * those of all positions of all sequences; this pass fills in its own. */
-static void attention_block(struct decoder *d, const struct layer *l, const struct pass *p, float *k,
-                            float *v)
+/* From the layer's input in d->branch to mixed[rows][heads · value_length]. `k` and `v` are those of all positions of
+ * all sequences; this pass fills in its own. */
+static void mix_heads(struct decoder *d, const struct layer *l, const struct pass *p, float *k, float *v, float *mixed)
 {
     const struct layer_shape *s = l->shape;
     const struct hparams *hp = &d->model->hp;
     float *new_k = k + (int64_t)p->past * l->k.rows, *new_v = v + (int64_t)p->past * l->v.rows;
-    if (!stage_product(d, STAGE_QKV, d->branch, p->rows,
-                       (struct output[]){{&l->q, d->q}, {&l->k, new_k}, {&l->v, new_v}}, 3))
-        return;
+    product(&d->product, d->branch, p->rows, (struct output[]){{&l->q, d->q}, {&l->k, new_k}, {&l->v, new_v}}, 3);
     turn_heads(d, l, p, &l->q_norm, d->q, s->heads);
     turn_heads(d, l, p, &l->k_norm, new_k, s->kv_heads);
     round_heads(d, d->q, p->rows, l->q.rows);
@@ -281,8 +268,14 @@ static void attention_block(struct decoder *d, const struct layer *l, const stru
               .scale = hp->attention_scale != 0 ? hp->attention_scale : 1 / sqrt(s->key_length),
               .sinks = l->sinks,
               .sequences = p->sequences, .length = p->length, .past = p->past, .q = d->q, .k = k, .v = v,
-              .out = d->mixed, .scratch = d->scratch, .threads = d->threads});
-    stage_product(d, STAGE_ATTN_OUTPUT, d->mixed, p->rows, &(struct output){&l->attn_output, d->branch}, 1);
+              .out = mixed, .scratch = d->scratch, .threads = d->threads});
+}
+
+/* From mixed heads to what they add to the residual stream, in d->branch; and that, normalized, in its place. */
+static void leave_attention(struct decoder *d, const struct layer *l, const struct pass *p, const float *mixed)
+{
+    product(&d->product, mixed, p->rows, &(struct output){&l->attn_output, d->branch}, 1);
+    add_branch(d, &l->attn_post_norm, &l->ffn_norm, d->branch, p->rows);
 }
 
 static int check_tokens(const struct decoder *d, const int32_t *tokens, int64_t count, struct error *e)
@@ -307,9 +300,8 @@ static int forward(struct decoder *d, const int32_t *tokens, const struct pass *
         bool last = i == layers - 1;
         if (!watch_tick(w, i, layers, "layers"))
             return interrupt_error(e);
-        attention_block(d, l, p, cached ? d->cache + l->cache_k : d->k,
-                        cached ? d->cache + l->cache_v : d->v);
-        add_branch(d, &l->attn_post_norm, &l->ffn_norm, d->branch, p->rows);
+        mix_heads(d, l, p, cached ? d->cache + l->cache_k : d->k, cached ? d->cache + l->cache_v : d->v, d->mixed);
+        leave_attention(d, l, p, d->mixed);
         feed_forward_block(d, l, p->rows);
         add_branch(d, &l->ffn_post_norm, last ? &d->output_norm : &l[1].attn_norm, last ? hidden : d->branch,
                    p->rows);
@@ -325,31 +317,112 @@ void decoder_embed(struct decoder *d, const int32_t *tokens, int sequences, int 
     memcpy(x, d->x, rows * d->model->hp.embd * sizeof *x);
 }
 
-void decoder_layer(struct decoder *d, int layer, enum decoder_stage until, int sequences, int length, float *x)
+/* ------------------------------------------------------------------ stage by stage */
+
+static void meet_qkv(struct decoder *d, const struct layer *l, const struct pass *p, float *kept)
 {
-    static const struct norm none;
+    (void)kept;
+    read_stream(d, &l->attn_norm, p->rows);
+    product_tap_inputs(&d->product, d->branch, p->rows,
+                       (struct output[]){{&l->q, NULL}, {&l->k, NULL}, {&l->v, NULL}}, 3);
+}
+
+static void meet_attn_output(struct decoder *d, const struct layer *l, const struct pass *p, float *kept)
+{
+    read_stream(d, &l->attn_norm, p->rows);
+    mix_heads(d, l, p, d->k, d->v, kept);
+    product_tap_inputs(&d->product, kept, p->rows, &(struct output){&l->attn_output, NULL}, 1);
+}
+
+static void meet_gate_up(struct decoder *d, const struct layer *l, const struct pass *p, float *kept)
+{
+    leave_attention(d, l, p, kept);
+    feed_forward_stage(d, l, STAGE_GATE_UP, p->rows, kept);
+}
+
+static void meet_down(struct decoder *d, const struct layer *l, const struct pass *p, float *kept)
+{
+    read_stream(d, &l->ffn_norm, p->rows);
+    feed_forward_stage(d, l, STAGE_DOWN, p->rows, kept);
+}
+
+static const struct norm no_norm;
+
+static void end_layer(struct decoder *d, const struct layer *l, const struct pass *p, float *kept)
+{
+    read_stream(d, &l->ffn_norm, p->rows);
+    feed_forward_stage(d, l, STAGE_END, p->rows, kept);
+    add_branch(d, &l->ffn_post_norm, &no_norm, d->branch, p->rows);
+}
+
+static void (*const stages[STAGE_COUNT])(struct decoder *, const struct layer *, const struct pass *, float *kept) = {
+    [STAGE_QKV] = meet_qkv,
+    [STAGE_ATTN_OUTPUT] = meet_attn_output,
+    [STAGE_GATE_UP] = meet_gate_up,
+    [STAGE_DOWN] = meet_down,
+    [STAGE_END] = end_layer,
+};
+
+static struct pass pass_of(int sequences, int length)
+{
+    return (struct pass){.sequences = sequences, .length = length, .rows = (int64_t)sequences * length};
+}
+
+void decoder_layer_stage(struct decoder *d, int layer, enum decoder_stage stage, int sequences, int length, float *x,
+                         float *kept)
+{
+    struct pass p = pass_of(sequences, length);
+    float *own = d->x;
+    d->x = x;
+    d->product.silent = true;
+    stages[stage](d, &d->layers[layer], &p, kept);
+    d->product.silent = false;
+    d->x = own;
+}
+
+void decoder_layer(struct decoder *d, int layer, int sequences, int length, float *x)
+{
     const struct layer *l = &d->layers[layer];
-    struct pass p = {.sequences = sequences, .length = length, .rows = (int64_t)sequences * length};
-    int64_t floats = p.rows * d->model->hp.embd;
-    memcpy(d->x, x, floats * sizeof *x);
-    d->until = until;
+    struct pass p = pass_of(sequences, length);
+    float *own = d->x;
+    d->x = x;
     read_stream(d, &l->attn_norm, p.rows);
-    attention_block(d, l, &p, d->k, d->v);
-    if (until > STAGE_ATTN_OUTPUT) {
-        add_branch(d, &l->attn_post_norm, &l->ffn_norm, d->branch, p.rows);
-        feed_forward_block(d, l, p.rows);
+    mix_heads(d, l, &p, d->k, d->v, d->mixed);
+    leave_attention(d, l, &p, d->mixed);
+    feed_forward_block(d, l, p.rows);
+    add_branch(d, &l->ffn_post_norm, &no_norm, d->branch, p.rows);
+    d->x = own;
+}
+
+int64_t decoder_kept(const struct decoder *d)
+{
+    int64_t most = 0;
+    for (int i = 0; i < d->model->hp.layers; i++) {
+        const struct layer_shape *s = d->layers[i].shape;
+        most = larger(most, larger((int64_t)s->heads * s->value_length, feed_forward_kept(d, &d->layers[i])));
     }
-    if (until == STAGE_WHOLE) {
-        add_branch(d, &l->ffn_post_norm, &none, d->branch, p.rows);
-        memcpy(x, d->x, floats * sizeof *x);
-    }
-    d->until = STAGE_WHOLE;
+    return most;
+}
+
+void decoder_meet_output(struct decoder *d, int sequences, int length, float *x)
+{
+    struct pass p = pass_of(sequences, length);
+    float *own = d->x;
+    d->x = x;
+    read_stream(d, &d->output_norm, p.rows);
+    product_tap_inputs(&d->product, d->branch, p.rows, &(struct output){&d->output, NULL}, 1);
+    d->x = own;
+}
+
+int decoder_reload(struct decoder *d, int layer, struct error *e)
+{
+    return decoder_bind_layer(d, layer, e);
 }
 
 int decoder_chunks(struct decoder *d, const int32_t *tokens, int sequences, int length, struct watch *w,
                    struct error *e)
 {
-    struct pass p = {.sequences = sequences, .length = length, .rows = (int64_t)sequences * length};
+    struct pass p = pass_of(sequences, length);
     d->hidden_count = 0;
     if (sequences < 1 || sequences > d->sequences || length < 1 || length > d->context)
         return error_set(e, ERROR_FAILED,

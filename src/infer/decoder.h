@@ -47,14 +47,26 @@ void decoder_clear(struct decoder *d);
  * computed here: ask only for those that are needed, and for many at once. A damaged model may give NaN. */
 void decoder_logits(struct decoder *d, int first, int count, float *out);
 
-/* One layer at a time, for calibration, which changes the weights of the model in between. */
+/* One layer at a time, for calibration, which changes the weights of the model in between. Each stage takes the
+ * products of the weights of the stage before, and ends where the inputs of its own weights are known: they go to the
+ * tap, to which no product tells anything here. So every product is taken once. */
 enum decoder_stage { /* in the order in which a layer's weights meet their inputs */
-    STAGE_QKV, STAGE_ATTN_OUTPUT, STAGE_GATE_UP, STAGE_DOWN, STAGE_WHOLE,
+    STAGE_QKV, STAGE_ATTN_OUTPUT, STAGE_GATE_UP, STAGE_DOWN,
+    STAGE_END,   /* meets nothing: x is what the layer makes of it */
+    STAGE_COUNT,
 };
 /* x[sequences][length][embd], the residual stream before the first layer. Tokens must be below the vocabulary. */
 void decoder_embed(struct decoder *d, const int32_t *tokens, int sequences, int length, float *x);
-/* Takes x through a layer, in place. Before STAGE_WHOLE it ends where the inputs of that stage's weights are known:
- * they go to the tap, and x stays as it was. */
-void decoder_layer(struct decoder *d, int layer, enum decoder_stage until, int sequences, int length, float *x);
+/* All stages of a layer at once, in place; the products' inputs go to the tap. */
+void decoder_layer(struct decoder *d, int layer, int sequences, int length, float *x);
+/* One stage, in place. kept[sequences · length · decoder_kept()]: what a stage leaves for the next one beside x. */
+void decoder_layer_stage(struct decoder *d, int layer, enum decoder_stage stage, int sequences, int length, float *x,
+                         float *kept);
+/* Floats that the stages of any layer keep for each token, at most. */
+int64_t decoder_kept(const struct decoder *d);
+/* The inputs of the output weight, of x after the last layer: they go to the tap. */
+void decoder_meet_output(struct decoder *d, int sequences, int length, float *x);
+/* Takes the norms and biases of a layer from the model again. */
+int decoder_reload(struct decoder *d, int layer, struct error *e);
 
 #endif

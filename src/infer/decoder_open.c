@@ -198,7 +198,7 @@ static bool rotates_locally(const struct decoder *d, const struct layer *l)
     return l->shape->window && (plain || hp->rope_base_local != hp->rope_base);
 }
 
-static int bind_layer(struct decoder *d, int i, struct error *e)
+int decoder_bind_layer(struct decoder *d, int i, struct error *e)
 {
     struct layer *l = &d->layers[i];
     l->shape = &d->model->hp.layer[i];
@@ -337,7 +337,7 @@ int decoder_bind(struct decoder *d, struct error *e)
     choose_gate(d);
     d->layers = arena_alloc(&d->arena, d->model->hp.layers * sizeof *d->layers);
     for (int i = 0; i < d->model->hp.layers; i++)
-        if (bind_layer(d, i, e))
+        if (decoder_bind_layer(d, i, e))
             return e->code;
     return bind_rope(d, e);
 }

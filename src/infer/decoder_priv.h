@@ -58,7 +58,6 @@ struct decoder {
     int threads;
     int context, sequences;
     bool as_gguf;
-    enum decoder_stage until;     /* STAGE_WHOLE but in decoder_layer */
     void (*act)(float *gate, const float *up, int64_t n);
     struct rope rope, rope_local; /* local: of windowed layers */
 
@@ -90,6 +89,8 @@ struct decoder {
 
 /* decoder_open.c: finds and checks every weight; fills all but the buffers. */
 int decoder_bind(struct decoder *d, struct error *e);
+/* decoder_open.c: those of one layer. */
+int decoder_bind_layer(struct decoder *d, int layer, struct error *e);
 
 /* weights.c: the tensor with this role in this layer (-1: outside of blocks) as `rows` of `columns`, with its
  * bias where it has one; an error where it is missing, unreadable or of another shape. */
@@ -105,11 +106,12 @@ int missing_tensor(const struct decoder *d, enum tensor_role role, int layer, co
 int decoder_refuse(const struct decoder *d, struct error *e, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The products of a stage; false where the layer ends with their inputs. */
-bool stage_product(struct decoder *d, enum decoder_stage stage, const float *x, int64_t rows,
-                   const struct output *outputs, int count);
 /* feed_forward.c: from the rows in d->branch to what they add to the residual stream, also there. */
 void feed_forward_block(struct decoder *d, const struct layer *l, int64_t rows);
+/* feed_forward.c: STAGE_GATE_UP, STAGE_DOWN or STAGE_END alone. kept[rows][feed_forward_kept()]: what goes into the
+ * last product; of experts ordered by expert. */
+void feed_forward_stage(struct decoder *d, const struct layer *l, enum decoder_stage stage, int64_t rows, float *kept);
+int64_t feed_forward_kept(const struct decoder *d, const struct layer *l);
 /* feed_forward.c: below this, rows are sooner done than given to threads. */
 int threads_for(const struct decoder *d, int64_t rows);
 

@@ -18,17 +18,32 @@ int threads_for(const struct decoder *d, int64_t rows)
     return rows < SERIAL_ROWS ? 1 : d->threads;
 }
 
-/* out[rows][embd] of x[rows][embd]; the two may be one. */
-static void feed_forward(struct decoder *d, const struct feed_forward *w, const float *x, int64_t rows,
-                         float *out)
+/* What is to be done with some rows: all of it, or one stage. */
+enum part { MEET_GATE_UP = STAGE_GATE_UP, MEET_DOWN = STAGE_DOWN, LAST_PRODUCT = STAGE_END, ALL };
+
+/* hidden[rows][ffn] = act(gate(x)) · up(x) */
+static void enter(struct decoder *d, const struct feed_forward *w, const float *x, int64_t rows, float *hidden)
 {
     int64_t width = w->gate.rows;
-    if (!stage_product(d, STAGE_GATE_UP, x, rows, (struct output[]){{&w->gate, d->gate}, {&w->up, d->up}}, 2))
-        return;
+    product(&d->product, x, rows, (struct output[]){{&w->gate, hidden}, {&w->up, d->up}}, 2);
 #pragma omp parallel for num_threads(threads_for(d, rows))
     for (int64_t r = 0; r < rows; r++)
-        d->act(d->gate + r * width, d->up + r * width, width);
-    stage_product(d, STAGE_DOWN, d->gate, rows, &(struct output){&w->down, out}, 1);
+        d->act(hidden + r * width, d->up + r * width, width);
+}
+
+/* From x[rows][embd] by hidden[rows][ffn] to out[rows][embd]; x and out may be one. */
+static void feed_forward(struct decoder *d, const struct feed_forward *w, enum part part, const float *x, int64_t rows,
+                         float *hidden, float *out)
+{
+    const struct output leave = {&w->down, out};
+    if (part == MEET_GATE_UP)
+        product_tap_inputs(&d->product, x, rows, (struct output[]){{&w->gate, NULL}, {&w->up, NULL}}, 2);
+    if (part == MEET_DOWN || part == ALL)
+        enter(d, w, x, rows, hidden);
+    if (part == MEET_DOWN)
+        product_tap_inputs(&d->product, hidden, rows, &leave, 1);
+    if (part == LAST_PRODUCT || part == ALL)
+        product(&d->product, hidden, rows, &leave, 1);
 }
 
 /* ------------------------------------------------------------------- routing */
@@ -99,8 +114,21 @@ static struct weight rows_of_expert(const struct weight *first, int expert)
     return w;
 }
 
-/* Adds what one expert makes of its rows to the sum. */
-static void run_expert(struct decoder *d, const struct experts *x, int expert)
+static void gather(const struct decoder *d, const int64_t *order, int64_t rows)
+{
+    int64_t width = d->model->hp.embd, used = d->model->hp.experts_used;
+#pragma omp parallel for num_threads(threads_for(d, rows))
+    for (int64_t i = 0; i < rows; i++)
+        memcpy(d->routing.gathered + i * width, d->branch + order[i] / used * width, width * sizeof(float));
+}
+
+static bool ends(enum part part)
+{
+    return part == LAST_PRODUCT || part == ALL;
+}
+
+/* One expert's rows; what it makes of them is added to the sum. kept: [ordered rows][ffn], or NULL */
+static void run_expert(struct decoder *d, const struct experts *x, int expert, enum part part, float *kept)
 {
     const struct routing *g = &d->routing;
     const struct feed_forward w = {.gate = rows_of_expert(&x->first.gate, expert),
@@ -108,26 +136,21 @@ static void run_expert(struct decoder *d, const struct experts *x, int expert)
                                    .down = rows_of_expert(&x->first.down, expert)};
     const int64_t *order = g->order + g->start[expert], rows = g->start[expert + 1] - g->start[expert];
     int64_t width = d->model->hp.embd, used = d->model->hp.experts_used;
+    float *hidden = kept ? kept + g->start[expert] * w.gate.rows : d->gate;
     if (rows == 0)
         return;
+    if (part != LAST_PRODUCT)
+        gather(d, order, rows);
+    feed_forward(d, &w, part, g->gathered, rows, hidden, g->gathered);
 #pragma omp parallel for num_threads(threads_for(d, rows))
-    for (int64_t i = 0; i < rows; i++)
-        memcpy(g->gathered + i * width, d->branch + order[i] / used * width, width * sizeof(float));
-    feed_forward(d, &w, g->gathered, rows, g->gathered);
-#pragma omp parallel for num_threads(threads_for(d, rows))
-    for (int64_t i = 0; i < rows; i++)
+    for (int64_t i = 0; i < (ends(part) ? rows : 0); i++)
         d->kernels->add(g->sum + order[i] / used * width, g->gathered + i * width, g->share[order[i]], width);
 }
 
-/* What every row goes through, maybe weakened by a gate of its own: sigmoid(shared_gate(x)). */
-static void run_shared(struct decoder *d, const struct layer *l, int64_t rows)
+static void add_shared(struct decoder *d, bool gated, int64_t rows)
 {
     const struct routing *g = &d->routing;
     int64_t width = d->model->hp.embd;
-    bool gated = l->experts.shared_gate.tensor;
-    if (gated)
-        product(&d->product, d->branch, rows, &(struct output){&l->experts.shared_gate, g->scores}, 1);
-    feed_forward(d, &l->ffn, d->branch, rows, g->gathered);
 #pragma omp parallel for num_threads(threads_for(d, rows))
     for (int64_t r = 0; r < rows; r++) {
         float share = gated ? 1 / (1 + expf(-g->scores[r])) : 1;
@@ -135,24 +158,59 @@ static void run_shared(struct decoder *d, const struct layer *l, int64_t rows)
     }
 }
 
-static void mixture(struct decoder *d, const struct layer *l, int64_t rows)
+/* What every row goes through, maybe weakened by a gate of its own: sigmoid(shared_gate(x)). */
+static void run_shared(struct decoder *d, const struct layer *l, int64_t rows, enum part part, float *kept)
+{
+    const struct output gate = {&l->experts.shared_gate, d->routing.scores};
+    bool gated = l->experts.shared_gate.tensor;
+    if (gated && part == MEET_GATE_UP)
+        product_tap_inputs(&d->product, d->branch, rows, &gate, 1);
+    if (gated && ends(part))
+        product(&d->product, d->branch, rows, &gate, 1);
+    feed_forward(d, &l->ffn, part, d->branch, rows, kept ? kept : d->gate, d->routing.gathered);
+    if (ends(part))
+        add_shared(d, gated, rows);
+}
+
+/* The routing is found anew in every stage: it costs little. */
+static void mixture(struct decoder *d, const struct layer *l, int64_t rows, enum part part, float *kept)
 {
     int64_t floats = rows * d->model->hp.embd;
-    float *sum = d->routing.sum;
+    float *sum = d->routing.sum, *shared = kept;
+    if (kept)
+        shared += rows * d->model->hp.experts_used * l->shape->ffn;
+    if (part == MEET_GATE_UP)
+        product_tap_inputs(&d->product, d->branch, rows, &(struct output){&l->experts.router, NULL}, 1);
     route(d, &l->experts, rows);
     memset(sum, 0, floats * sizeof *sum);
     for (int e = 0; e < d->model->hp.experts; e++)
-        run_expert(d, &l->experts, e);
+        run_expert(d, &l->experts, e, part, kept);
     if (l->ffn.down.tensor)
-        run_shared(d, l, rows);
+        run_shared(d, l, rows, part, shared);
     d->routing.sum = d->branch;
     d->branch = sum;
 }
 
-void feed_forward_block(struct decoder *d, const struct layer *l, int64_t rows)
+int64_t feed_forward_kept(const struct decoder *d, const struct layer *l)
+{
+    const struct hparams *hp = &d->model->hp;
+    return l->experts.router.tensor ? (int64_t)hp->experts_used * l->shape->ffn + hp->shared_ffn : l->shape->ffn;
+}
+
+static void feed_forward_part(struct decoder *d, const struct layer *l, int64_t rows, enum part part, float *kept)
 {
     if (l->experts.router.tensor)
-        mixture(d, l, rows);
+        mixture(d, l, rows, part, kept);
     else
-        feed_forward(d, &l->ffn, d->branch, rows, d->branch);
+        feed_forward(d, &l->ffn, part, d->branch, rows, kept ? kept : d->gate, d->branch);
+}
+
+void feed_forward_block(struct decoder *d, const struct layer *l, int64_t rows)
+{
+    feed_forward_part(d, l, rows, ALL, NULL);
+}
+
+void feed_forward_stage(struct decoder *d, const struct layer *l, enum decoder_stage stage, int64_t rows, float *kept)
+{
+    feed_forward_part(d, l, rows, (enum part)stage, kept);
 }

@@ -221,7 +221,8 @@ void product(struct product *p, const float *x, int64_t rows, const struct outpu
     p->columns = outputs[0].weight->columns;
     p->rounding = ROUND_NOT;
     p->packed = false;
-    product_tap_inputs(p, x, rows, outputs, count);
+    if (!p->silent)
+        product_tap_inputs(p, x, rows, outputs, count);
     for (int i = 0, n; i < count; i += n) {
         n = alike(p, outputs + i, count - i);
         round_inputs(p, wanted_rounding(p, &outputs[i]));

@@ -44,6 +44,7 @@ struct product {
     bool imitate;                   /* round inputs as llama.cpp does */
     product_tap *tap;
     void *tap_user;
+    bool silent;                    /* products tell the tap nothing; product_tap_inputs does */
     /* the inputs at present */
     const float *x;                 /* [rows][columns] */
     int64_t rows, columns;

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "calib/block_method.h"
 
 int calibrated_read(struct calibrated *c, const struct quantize_job *j, struct error *e)
 {
@@ -32,28 +33,46 @@ void calibrated_mix(const struct calibrated *c, char fingerprint[static HASH_TEX
     str_done(&s);
 }
 
-int calibrated_make(struct calibrated *c, const struct quantize_job *j, struct watch *w, struct error *e)
+char *calibrated_store(const char *out)
+{
+    return xasprintf("%s.part.layers", out);
+}
+
+int calibrated_make(struct calibrated *c, const struct quantize_job *j, const char *fingerprint, uint64_t output_bytes,
+                    struct watch *w, struct error *e)
 {
     const struct model *m = j->model;
     const struct recipe *r = j->recipe;
+    struct block_method method;
     if (!c->text.count)
         return 0;
     const struct quant_type **types = xcalloc(m->tensor_count + 1, sizeof *types);
-    char *folder = path_folder(j->out);
+    char *store = calibrated_store(j->out);
     for (int i = 0; i < r->count; i++)
         types[r->tensors[i].tensor - m->tensors] = r->tensors[i].type;
+    block_method_init(&method, m, types);
+    const struct layerwise_job job = {
+        .model = m,
+        .method = &method.method,
+        .text = &c->text,
+        .store = store,
+        .fingerprint = fingerprint,
+        .resume = j->resume,
+        .disk_bytes = (double)output_bytes,
+        .watch = w,
+    };
     c->blocks = xcalloc(r->count + 1, sizeof *c->blocks);
-    int rc = layerwise_run(&c->layers, m, types, &c->text, folder, w, e);
+    int rc = layerwise_run(&c->layers, &job, e);
     for (int i = 0; i < r->count && !rc; i++)
-        c->blocks[i] = c->layers.tensors[r->tensors[i].tensor - m->tensors].blocks;
-    free(folder);
+        c->blocks[i] = c->layers.tensors[r->tensors[i].tensor - m->tensors].to;
+    free(store);
     free(types);
     return rc;
 }
 
-void calibrated_done(struct calibrated *c)
+void calibrated_done(struct calibrated *c, bool keep)
 {
-    layerwise_done(&c->layers);
+    layerwise_done(&c->layers, keep);
     chunks_done(&c->text);
     free(c->blocks);
     *c = (struct calibrated){0};

@@ -17,7 +17,12 @@ struct calibrated {
 int calibrated_read(struct calibrated *c, const struct quantize_job *j, struct error *e);
 /* Another text or other samples make another file. */
 void calibrated_mix(const struct calibrated *c, char fingerprint[static HASH_TEXT]);
-int calibrated_make(struct calibrated *c, const struct quantize_job *j, struct watch *w, struct error *e);
-void calibrated_done(struct calibrated *c);
+/* `fingerprint`: as mixed; `output_bytes`: what will be written beside the finished layers. */
+int calibrated_make(struct calibrated *c, const struct quantize_job *j, const char *fingerprint, uint64_t output_bytes,
+                    struct watch *w, struct error *e);
+/* `keep`: finished layers stay for a later attempt. */
+void calibrated_done(struct calibrated *c, bool keep);
+/* The file that finished layers are kept in; free() it. */
+char *calibrated_store(const char *out);
 
 #endif

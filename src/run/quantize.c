@@ -261,7 +261,7 @@ static int calibrate(struct quantizer *q, struct error *e)
     begin_pass(q, "calibrate", 0, 0);
     q->pass_from = 0;
     q->pass_share = calibrate_share;
-    return calibrated_make(&q->calibrated, q->job, &q->watch, e);
+    return calibrated_make(&q->calibrated, q->job, q->layout.fingerprint, q->layout.bytes, &q->watch, e);
 }
 
 static int write_tensors(struct quantizer *q, struct error *e)
@@ -377,7 +377,7 @@ int quantize_run(const struct quantize_job *j, struct error *e)
     if (j->importance)
         importance_mix(j->importance, j->recipe, q.layout.fingerprint);
     rc = rc ? rc : run_layout(&q, e);
-    calibrated_done(&q.calibrated);
+    calibrated_done(&q.calibrated, rc && !q.hopeless);
     free(q.reused);
     free(q.rmse);
     free(q.hashes);

@@ -1,9 +1,13 @@
-/* Layer by layer over the demo model: the same inputs as in one pass, and which tensors change. */
+/* Layer by layer over the demo model: the same inputs as in one pass, which tensors are made, and that neither an
+ * interruption nor a lack of memory changes a byte of them. */
 #include "tests/unit/unit.h"
 
 #include <math.h>
+#include <stdio.h>
 
-#include "calib/layerwise.h"
+#include "base/file.h"
+#include "calib/block_method.h"
+#include "calib/layer_memory.h"
 #include "infer/decoder.h"
 
 enum { LENGTH = 24, COUNT = 3 };
@@ -61,23 +65,24 @@ static struct inputs in_one_pass(enum tensor_role role, int layer)
     return in;
 }
 
-static struct inputs layer_by_layer(enum tensor_role role, int layer, enum decoder_stage stage)
+static struct inputs stage_by_stage(enum tensor_role role, int layer)
 {
     struct error e = {0};
     struct decoder *d;
     const struct tensor *t = model_role(model, role, layer);
     struct inputs in = {.sum = xcalloc(t->shape[0], sizeof *in.sum)};
     struct decoder_options o = {.context = LENGTH, .sequences = COUNT, .tap = add, .tap_user = &in};
-    float *x = xmalloc(sizeof *x * COUNT * LENGTH * model->hp.embd), first = NAN;
     assert_ok(decoder_open(&d, model, &o, &e), &e);
+    float *x = xmalloc(sizeof *x * COUNT * LENGTH * model->hp.embd);
+    float *kept = xmalloc(sizeof *kept * COUNT * LENGTH * decoder_kept(d));
     decoder_embed(d, tokens, COUNT, LENGTH, x);
     for (int i = 0; i < layer; i++)
-        decoder_layer(d, i, STAGE_WHOLE, COUNT, LENGTH, x);
+        decoder_layer(d, i, COUNT, LENGTH, x);
     in.of = t;
-    first = x[5];
-    decoder_layer(d, layer, stage, COUNT, LENGTH, x);
-    assert_true(x[5] == first); /* a layer that ends early leaves the stream as it was */
+    for (int s = 0; s < STAGE_COUNT; s++)
+        decoder_layer_stage(d, layer, s, COUNT, LENGTH, x, kept);
     decoder_free(d);
+    free(kept);
     free(x);
     return in;
 }
@@ -85,12 +90,11 @@ static struct inputs layer_by_layer(enum tensor_role role, int layer, enum decod
 static void stages_meet_the_same_inputs(void **state)
 {
     (void)state;
-    static const struct { enum tensor_role role; enum decoder_stage stage; } cases[] = {
-        {ROLE_ATTN_Q, STAGE_QKV}, {ROLE_ATTN_V, STAGE_QKV}, {ROLE_ATTN_OUTPUT, STAGE_ATTN_OUTPUT},
-        {ROLE_FFN_UP, STAGE_GATE_UP}, {ROLE_FFN_DOWN, STAGE_DOWN},
+    static const struct { enum tensor_role role; int layer; } cases[] = {
+        {ROLE_ATTN_Q, 2}, {ROLE_ATTN_V, 2}, {ROLE_ATTN_OUTPUT, 2}, {ROLE_FFN_UP, 2}, {ROLE_FFN_DOWN, 2},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        struct inputs a = in_one_pass(cases[i].role, 2), b = layer_by_layer(cases[i].role, 2, cases[i].stage);
+        struct inputs a = in_one_pass(cases[i].role, cases[i].layer), b = stage_by_stage(cases[i].role, cases[i].layer);
         assert_int_equal(a.rows, COUNT * LENGTH);
         assert_int_equal(b.rows, COUNT * LENGTH);
         for (int64_t c = 0; c < a.of->shape[0]; c++)
@@ -100,52 +104,226 @@ static void stages_meet_the_same_inputs(void **state)
     }
 }
 
-static void what_is_asked_for_is_replaced(void **state)
+static void stages_make_what_a_layer_makes(void **state)
+{
+    (void)state;
+    struct error e = {0};
+    struct decoder *d;
+    struct decoder_options o = {.context = LENGTH, .sequences = COUNT};
+    assert_ok(decoder_open(&d, model, &o, &e), &e);
+    size_t bytes = sizeof(float) * COUNT * LENGTH * model->hp.embd;
+    float *x = xmalloc(bytes), *y = xmalloc(bytes), *kept = xmalloc(sizeof *kept * COUNT * LENGTH * decoder_kept(d));
+    decoder_embed(d, tokens, COUNT, LENGTH, x);
+    memcpy(y, x, bytes);
+    for (int i = 0; i < model->hp.layers; i++) {
+        decoder_layer(d, i, COUNT, LENGTH, x);
+        for (int s = 0; s < STAGE_COUNT; s++)
+            decoder_layer_stage(d, i, s, COUNT, LENGTH, y, kept);
+        assert_memory_equal(x, y, bytes);
+    }
+    decoder_free(d);
+    free(x);
+    free(y);
+    free(kept);
+}
+
+/* ------------------------------------------------------------------------ walks */
+
+static const struct quant_type **types_for_all(enum quant_id id)
+{
+    const struct quant_type **types = xcalloc(model->tensor_count, sizeof *types);
+    for (int i = 0; i < model->tensor_count; i++)
+        types[i] = model->tensors[i].dims > 1 ? quant_type(id) : NULL;
+    return types;
+}
+
+static struct chunks text = {.tokens = tokens, .count = COUNT, .length = LENGTH};
+static const char store[] = "test_layerwise.layers";
+
+/* Where a walk is broken off, and what it told. */
+struct course {
+    int layers, reused, stop_after;
+    struct watch watch;
+};
+
+static void on_layer(void *user, const struct layerwise_report *r)
+{
+    struct course *c = user;
+    c->layers++;
+    c->reused += r->reused;
+    assert_true(r->tensors > 0);
+    assert_int_equal(r->plain, 0);
+    assert_true(r->loss > 0);
+    assert_true(r->inputs == COUNT * LENGTH);
+}
+
+static bool on_tick(struct watch *w, double done, double total, const char *what)
+{
+    const struct course *c = w->user;
+    (void)done, (void)total, (void)what;
+    return c->stop_after < 0 || c->layers < c->stop_after;
+}
+
+static int walk(struct layerwise *l, const struct quant_type *const *types, struct course *c, double memory,
+                struct error *e)
+{
+    struct block_method method;
+    const struct layerwise_listener listener = {.layer = on_layer, .user = c};
+    block_method_init(&method, model, types);
+    c->watch = (struct watch){on_tick, c};
+    const struct layerwise_job job = {.model = model, .method = &method.method, .text = &text, .store = store,
+                                      .fingerprint = "of a test", .resume = true, .memory_bytes = memory,
+                                      .listener = &listener, .watch = &c->watch};
+    return layerwise_run(l, &job, e);
+}
+
+static void what_is_asked_for_is_made(void **state)
 {
     (void)state;
     struct error e = {0};
     struct layerwise l;
-    struct chunks text = {.tokens = tokens, .count = COUNT, .length = LENGTH};
+    struct course c = {.stop_after = -1};
     const struct quant_type **types = xcalloc(model->tensor_count, sizeof *types);
     const struct tensor *up = model_role(model, ROLE_FFN_UP, 1), *key = model_role(model, ROLE_ATTN_K, 3);
     float *x = xmalloc(4096 * sizeof *x), *y = xmalloc(4096 * sizeof *y);
-    for (int i = 0; i < model->tensor_count; i++) /* asked for, but not to be had: outside of layers, or no matrix */
-        types[i] = model->tensors[i].layer < 0 || model->tensors[i].dims < 2 ? quant_type(QUANT_Q4_0) : NULL;
+    for (int i = 0; i < model->tensor_count; i++) /* asked for, but not to be had: no matrix */
+        types[i] = model->tensors[i].dims < 2 ? quant_type(QUANT_Q4_0) : NULL;
     types[up - model->tensors] = quant_type(QUANT_Q4_K);
     types[key - model->tensors] = quant_type(QUANT_Q5_0);
-    assert_ok(layerwise_run(&l, model, types, &text, ".", NULL, &e), &e);
-    const struct model *fork = l.fork;
+    assert_ok(walk(&l, types, &c, 0, &e), &e);
+    assert_int_equal(c.layers, 2);
     for (int i = 0; i < model->tensor_count; i++) {
         const struct tensor *t = &model->tensors[i];
-        bool made = t == up || t == key;
-        assert_int_equal(l.tensors[i].blocks != NULL, made);
-        assert_ptr_equal(fork->tensors[i].type, made ? types[i] : t->type);
-        if (!made)
-            assert_ptr_equal(fork->tensors[i].data, t->data);
+        assert_int_equal(l.tensors[i].to != NULL, t == up || t == key);
     }
     assert_ptr_equal(up->type, quant_type(QUANT_F16));
     assert_false(l.tensors[up - model->tensors].result.plain);
     assert_true(l.tensors[up - model->tensors].result.loss > 0);
-    /* Near the original, and not what rounding to nearest gives. */
+    /* Near the original. */
     tensor_read(up, 0, 4096, x);
-    tensor_read(model_tensor(fork, up->name), 0, 4096, y);
+    quant_type(QUANT_Q4_K)->decode(l.tensors[up - model->tensors].to, y, 4096);
     double power = 0, error = 0;
     for (int i = 0; i < 4096; i++) {
         power += x[i] * x[i];
         error += (x[i] - y[i]) * (x[i] - y[i]);
     }
     assert_true(error > 0 && error < 0.05 * power);
-    layerwise_done(&l);
+    layerwise_done(&l, false);
+    assert_false(file_exists(store));
     free(types);
     free(x);
     free(y);
+}
+
+static void assert_same(const struct layerwise *a, const struct layerwise *b, const struct quant_type *const *types)
+{
+    for (int i = 0; i < model->tensor_count; i++) {
+        assert_int_equal(a->tensors[i].to != NULL, b->tensors[i].to != NULL);
+        if (!a->tensors[i].to)
+            continue;
+        assert_memory_equal(a->tensors[i].to, b->tensors[i].to, quant_bytes(types[i], tensor_elements(&model->tensors[i])));
+        assert_true(isnan(a->tensors[i].result.loss) || a->tensors[i].result.loss == b->tensors[i].result.loss);
+    }
+}
+
+/* Broken off after every layer, and gone on with. */
+static void a_walk_goes_on_where_it_was_broken_off(void **state)
+{
+    (void)state;
+    const struct quant_type **types = types_for_all(QUANT_Q4_K);
+    struct error e = {0};
+    struct layerwise whole, part;
+    struct course c = {.stop_after = -1};
+    assert_ok(walk(&whole, types, &c, 0, &e), &e);
+    assert_int_equal(c.layers, model->hp.layers);
+    char *other = xasprintf("%s.whole", store); /* so that it is not gone on with */
+    assert_int_equal(rename(store, other), 0);
+    for (int i = 1; i <= model->hp.layers; i++) {
+        c = (struct course){.stop_after = i};
+        int rc = walk(&part, types, &c, 0, &e);
+        if (i < model->hp.layers) {
+            assert_int_equal(rc, ERROR_INTERRUPTED);
+            assert_int_equal(c.layers, i);
+            assert_int_equal(c.reused, i - 1);
+            layerwise_done(&part, true);
+            assert_true(file_exists(store));
+        }
+    }
+    c = (struct course){.stop_after = -1};
+    layerwise_done(&part, true);
+    assert_ok(walk(&part, types, &c, 0, &e), &e);
+    assert_int_equal(c.reused, c.layers);
+    assert_same(&whole, &part, types);
+    layerwise_done(&part, false);
+    layerwise_done(&whole, false);
+    remove(other);
+    free(other);
+    free(types);
+}
+
+static void damaged_layers_are_made_again(void **state)
+{
+    (void)state;
+    const struct quant_type **types = types_for_all(QUANT_Q4_0);
+    struct error e = {0};
+    struct layerwise l;
+    struct course c = {.stop_after = -1};
+    assert_ok(walk(&l, types, &c, 0, &e), &e);
+    const struct tensor *up = model_role(model, ROLE_FFN_UP, 1);
+    unsigned char was = l.tensors[up - model->tensors].to[100];
+    l.tensors[up - model->tensors].to[100] ^= 1;
+    layerwise_done(&l, true);
+    c = (struct course){.stop_after = -1};
+    assert_ok(walk(&l, types, &c, 0, &e), &e);
+    assert_int_equal(c.reused, model->hp.layers - 1);
+    assert_int_equal(l.tensors[up - model->tensors].to[100], was);
+    layerwise_done(&l, false);
+    free(types);
+}
+
+/* Activations in a file make the same; with less memory than weights and moments need, it is refused. */
+static void memory_is_forecast(void **state)
+{
+    (void)state;
+    const struct quant_type **types = types_for_all(QUANT_Q4_0);
+    struct error e = {0};
+    struct layerwise roomy, tight;
+    struct course c = {.stop_after = -1};
+    assert_ok(walk(&roomy, types, &c, 1e12, &e), &e);
+    char *other = xasprintf("%s.whole", store);
+    assert_int_equal(rename(store, other), 0);
+    struct block_method method;
+    struct layer_memory need;
+    struct decoder *d;
+    const struct decoder_options o = {.context = LENGTH, .sequences = COUNT};
+    assert_ok(decoder_open(&d, model, &o, &e), &e);
+    block_method_init(&method, model, types);
+    const struct layerwise_job job = {.model = model, .method = &method.method, .text = &text};
+    layer_memory_forecast(&need, &job, decoder_kept(d), 3.0 * (double)decoder_bytes(d), 0);
+    double least = (need.weights + need.moments + need.buffers) / 0.9;
+    assert_true(need.weights > 0 && need.moments > 0 && need.activations > 0);
+    assert_ok(walk(&tight, types, &c, least + 1000, &e), &e);
+    assert_same(&roomy, &tight, types);
+    layerwise_done(&tight, false);
+    assert_int_equal(walk(&tight, types, &c, 1e5, &e), ERROR_NOFIT);
+    assert_non_null(strstr(e.text, "available"));
+    layerwise_done(&tight, false);
+    layerwise_done(&roomy, false);
+    remove(other);
+    decoder_free(d);
+    free(other);
+    free(types);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stages_meet_the_same_inputs),
-        cmocka_unit_test(what_is_asked_for_is_replaced),
+        cmocka_unit_test(stages_make_what_a_layer_makes),
+        cmocka_unit_test(what_is_asked_for_is_made),
+        cmocka_unit_test(a_walk_goes_on_where_it_was_broken_off),
+        cmocka_unit_test(damaged_layers_are_made_again),
+        cmocka_unit_test(memory_is_forecast),
     };
     return cmocka_run_group_tests(tests, open_demo, close_demo);
 }

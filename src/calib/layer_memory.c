@@ -1,0 +1,127 @@
+#include "calib/layer_memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "infer/decoder.h"
+#include "machine/memory.h"
+
+/* What is left to everybody else, and to what is too small to be counted. */
+static const double margin = 0.1;
+
+/* Where weights meet their inputs: of a layer's tensors those that are not named here in its first stage. */
+static const enum decoder_stage stages[ROLE_COUNT] = {
+    [ROLE_ATTN_OUTPUT] = STAGE_ATTN_OUTPUT,
+    [ROLE_FFN_GATE] = STAGE_GATE_UP, [ROLE_FFN_UP] = STAGE_GATE_UP,
+    [ROLE_FFN_GATE_EXPS] = STAGE_GATE_UP, [ROLE_FFN_UP_EXPS] = STAGE_GATE_UP, [ROLE_FFN_GATE_UP_EXPS] = STAGE_GATE_UP,
+    [ROLE_FFN_GATE_SHEXP] = STAGE_GATE_UP, [ROLE_FFN_UP_SHEXP] = STAGE_GATE_UP,
+    [ROLE_FFN_DOWN] = STAGE_DOWN, [ROLE_FFN_DOWN_EXPS] = STAGE_DOWN, [ROLE_FFN_DOWN_SHEXP] = STAGE_DOWN,
+};
+
+/* One stage of one layer. */
+struct need {
+    double weights, moments, factors;
+};
+
+static void add_tensor(struct need *n, const struct layerwise_job *j, const struct tensor *t)
+{
+    double square = sizeof(float) * pow((double)t->shape[0], 2), experts = t->dims > 2 ? (double)t->shape[2] : 1;
+    bool drift = j->method->inputs == LAYERWISE_BOTH && experts == 1;
+    n->weights += (double)tensor_elements(t) * sizeof(float);
+    n->moments = fmax(n->moments, square * (experts + drift));
+    n->factors = fmax(n->factors, 2 * square);
+}
+
+static bool stays_as_floats(const struct layerwise_job *j, const struct tensor *t)
+{
+    return j->method->prepare || !j->method->type || !j->method->type(j->method->user, t);
+}
+
+/* Stages of a layer follow one another, but for methods that look at all of a layer first. */
+static void add_layer(struct layer_memory *m, const struct layerwise_job *j, int layer)
+{
+    bool at_once = j->method->prepare || j->method->inputs == LAYERWISE_ORIGINAL;
+    struct need needs[STAGE_COUNT] = {0};
+    double weights = 0, stage = 0, moments = 0, factors = 0, widest = 0;
+    bool floats = false;
+    for (int i = 0; i < j->model->tensor_count; i++) {
+        const struct tensor *t = &j->model->tensors[i];
+        if (t->layer != layer || t->dims < 2 || !j->method->bytes(j->method->user, t))
+            continue;
+        add_tensor(&needs[stages[t->role]], j, t);
+        floats |= stays_as_floats(j, t);
+    }
+    for (int s = 0; s < STAGE_COUNT; s++) {
+        weights += needs[s].weights;
+        stage = fmax(stage, needs[s].weights);
+        moments += needs[s].moments;
+        factors = fmax(factors, needs[s].factors);
+        widest = fmax(widest, needs[s].moments + needs[s].factors);
+    }
+    m->weights = fmax(m->weights, floats ? weights : stage);
+    m->moments = fmax(m->moments, at_once ? moments + factors : widest);
+}
+
+void layer_memory_forecast(struct layer_memory *m, const struct layerwise_job *j, int64_t kept, double buffers,
+                           double results)
+{
+    double tokens = (double)j->text->count * j->text->length;
+    int streams = j->method->inputs == LAYERWISE_BOTH || j->method->prepare ? 2 : 1;
+    *m = (struct layer_memory){.buffers = buffers, .results = results};
+    m->activations = streams * tokens * (double)(kept + j->model->hp.embd) * sizeof(float);
+    for (int i = 0; i < j->model->hp.layers; i++)
+        add_layer(m, j, i);
+}
+
+static int no_memory_error(const struct layer_memory *m, const struct layerwise_job *j, double memory, struct error *e)
+{
+    char all[FORMAT_SIZE], have[FORMAT_SIZE], weights[FORMAT_SIZE], moments[FORMAT_SIZE], buffers[FORMAT_SIZE];
+    double rest = memory * (1 - margin) - m->weights - m->moments;
+    int length = (int)(j->text->length * rest / m->buffers) / 64 * 64;
+    error_set(e, ERROR_NOFIT, "going through the layers of %s needs %s of memory (weights %s, their inputs' moments %s,"
+              " passes of %d tokens %s), and %s are available", j->model->name,
+              format_bytes(all, (m->weights + m->moments + m->buffers) / (1 - margin)), format_bytes(weights, m->weights),
+              format_bytes(moments, m->moments), j->text->length, format_bytes(buffers, m->buffers),
+              format_bytes(have, memory));
+    struct error why = *e;
+    if (rest > 0 && length >= 64)
+        return error_set(e, ERROR_NOFIT, "%s: with samples of %d tokens (--sample-length %d) it would fit", why.text,
+                         length, length);
+    return error_set(e, ERROR_NOFIT, "%s: close other programs, or quantize without a text (--method nearest)", why.text);
+}
+
+static int no_disk_error(const struct layer_memory *m, const struct layerwise_job *j, double memory, double disk,
+                         struct error *e)
+{
+    char need[FORMAT_SIZE], have[FORMAT_SIZE], left[FORMAT_SIZE];
+    double room = fmax(memory, disk - m->results);
+    int samples = (int)(j->text->count * room / m->activations);
+    error_set(e, ERROR_NOFIT, "%d samples of %d tokens need %s for their activations; %s of memory and %s of disk are left"
+              " for them", j->text->count, j->text->length, format_bytes(need, m->activations),
+              format_bytes(left, fmax(memory, 0)), format_bytes(have, fmax(disk - m->results, 0)));
+    struct error why = *e;
+    if (samples >= 1)
+        return error_set(e, ERROR_NOFIT, "%s: %d samples (--samples %d) would fit", why.text, samples, samples);
+    return error_set(e, ERROR_NOFIT, "%s: free some disk space", why.text);
+}
+
+int layer_memory_place(const struct layer_memory *m, const struct layerwise_job *j, double memory, double disk,
+                       bool *on_disk, struct error *e)
+{
+    double rest = memory * (1 - margin) - m->weights - m->moments - m->buffers;
+    *on_disk = rest < m->activations;
+    if (rest < 0)
+        return no_memory_error(m, j, memory, e);
+    if (*on_disk && disk < m->activations + m->results)
+        return no_disk_error(m, j, rest, disk, e);
+    return 0;
+}
+
+double layer_memory_available(void)
+{
+    struct machine_memory memory = {0};
+    const char *root = getenv("QUANTWIZ_FSROOT"); /* as machine_detect */
+    memory_read(&memory, root ? root : "");
+    return fact_or(memory.available_bytes, INFINITY);
+}

@@ -1,0 +1,25 @@
+/* What a walk over layers will need of memory and disk, known before it starts. */
+#ifndef CALIB_LAYER_MEMORY_H
+#define CALIB_LAYER_MEMORY_H
+
+#include "calib/layerwise.h"
+
+/* Bytes. */
+struct layer_memory {
+    double weights;     /* as floats: of the widest stage; of the widest layer where they must stay so */
+    double moments;     /* of the widest stage's inputs, with what factoring them takes */
+    double buffers;     /* of the forward passes */
+    double activations; /* of all samples, in both streams: in memory or on disk */
+    double results;     /* what is made: on disk */
+};
+/* `kept`: floats that a stage leaves for each token (decoder_kept). */
+void layer_memory_forecast(struct layer_memory *m, const struct layerwise_job *j, int64_t kept, double buffers,
+                           double results);
+/* Sets *on_disk, which says where the activations go; or an error that says what would do, where neither `memory` nor
+ * `disk` suffices. */
+int layer_memory_place(const struct layer_memory *m, const struct layerwise_job *j, double memory, double disk,
+                       bool *on_disk, struct error *e);
+/* To be had now: what the machine and its containers leave. */
+double layer_memory_available(void);
+
+#endif

@@ -1,0 +1,73 @@
+/* Shared by the files of the walk over layers: walk.c (the story), walk_groups.c (which inputs the weights of a stage
+ * meet), walk_tensors.c (weights as floats, and what was made of them). */
+#ifndef CALIB_WALK_H
+#define CALIB_WALK_H
+
+#include "calib/layerwise.h"
+#include "calib/stash.h"
+#include "infer/decoder.h"
+
+/* What a group of the original met in the batch at present. */
+struct walk_seen {
+    const struct tensor *first; /* the group's, in the fork */
+    const float *x;             /* [rows][columns], the decoder's */
+};
+
+struct walk_group {
+    struct layerwise_group group; /* its `h` is `hessian` */
+    struct hessian hessian;
+};
+
+/* One of the two models, and where its samples are. */
+struct walk_stream {
+    struct walk *walk;
+    struct decoder *decoder;    /* NULL: it does not run */
+    const struct tensor *tensors; /* the model's */
+    struct stash x, kept;       /* a batch of each: [sequences][length][embd], [sequences][length][decoder_kept()] */
+};
+
+struct walk {
+    const struct layerwise_job *job;
+    struct layerwise *made;
+    struct model *fork;
+    struct walk_stream original, quantized;
+    unsigned char **rooms;      /* [tensor_count]: in the store; NULL: it stays as it is */
+    float **held;               /* [tensor_count]: the fork's tensors as floats, of the layer at present */
+    struct walk_group *groups;  /* of the stage at present */
+    int count, capacity;
+    const float *last;          /* inputs of the group that was met last */
+    struct walk_seen seen[LAYERWISE_GROUP];
+    int seen_count;
+    float *off;                 /* [rows][columns], room for differences of inputs */
+};
+
+/* walk_groups.c. Taps, with their stream as `user`: of the one that moments are taken of, and of the original beside
+ * the other. */
+void walk_meet(void *user, const struct tensor *met, int expert, const float *x, int64_t rows, int64_t columns);
+void walk_see(void *user, const struct tensor *met, int expert, const float *x, int64_t rows, int64_t columns);
+void walk_forget_seen(struct walk *w);
+void walk_forget_groups(struct walk *w);
+
+/* walk_tensors.c. Steps are those of the store: the embedding, the layers, the output. */
+bool walk_wants(const struct walk *w, const struct tensor *t);  /* it is to be made, and has not been */
+int walk_experts(const struct tensor *t);
+/* How much room each step takes: bytes[layers + 2]. */
+void walk_lay_out(const struct walk *w, uint64_t *bytes);
+/* Finds each tensor's room in the store. */
+void walk_place(struct walk *w);
+/* The fork's tensor as floats, from here on. */
+float *walk_hold(struct walk *w, struct tensor *t);
+/* Its room in the store, which counts as filled from here on; NULL where it stays as it is. */
+unsigned char *walk_room(struct walk *w, struct tensor *t);
+void walk_release(struct walk *w);
+/* Quantizes the weights of the groups that were met, and the fork computes with what became of them. */
+void walk_encode(struct walk *w);
+/* The embedding, by itself. */
+void walk_encode_embedding(struct walk *w);
+/* What an earlier attempt made in a step. */
+void walk_take_over(struct walk *w, int step);
+/* Puts the results beside what was made, for a later attempt. */
+void walk_keep_results(const struct walk *w, int step);
+struct layerwise_report walk_report(const struct walk *w, int step);
+
+#endif

@@ -1,0 +1,93 @@
+#include "calib/walk.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+static struct tensor *fork_tensor(const struct walk_stream *s, const struct tensor *met)
+{
+    return &s->walk->fork->tensors[met - s->tensors];
+}
+
+static struct walk_group *group_with(const struct walk *w, const struct tensor *t, int expert)
+{
+    for (int i = 0; i < w->count; i++)
+        for (int k = 0; k < w->groups[i].group.count; k++)
+            if (w->groups[i].group.weights[k].tensor == t && w->groups[i].group.expert == expert)
+                return &w->groups[i];
+    return NULL;
+}
+
+/* Weights of a group are met one after another, with the same inputs. */
+static struct walk_group *join_or_make(struct walk *w, struct tensor *t, int expert, const float *x)
+{
+    struct walk_group *g = w->count ? &w->groups[w->count - 1] : NULL;
+    int64_t columns = t->shape[0];
+    if (!g || w->last != x || g->group.expert != expert || g->hessian.columns != columns ||
+        g->group.count == LAYERWISE_GROUP) {
+        g = &array_push(w->groups, w->count, w->capacity);
+        *g = (struct walk_group){.group = {.layer = t->layer, .expert = expert}};
+        hessian_init(&g->hessian, columns);
+    }
+    g->group.weights[g->group.count++] =
+        (struct layerwise_weight){.tensor = t, .rows = t->shape[1], .columns = columns};
+    return g;
+}
+
+/* Tokens may choose other experts in the original, so that their inputs cannot be paired. */
+void walk_see(void *user, const struct tensor *met, int expert, const float *x, int64_t rows, int64_t columns)
+{
+    const struct walk_stream *s = user;
+    struct walk *w = s->walk;
+    const struct tensor *t = fork_tensor(s, met);
+    (void)expert, (void)rows, (void)columns;
+    if (!walk_wants(w, t) || walk_experts(t) > 1 || w->seen_count == LAYERWISE_GROUP)
+        return;
+    if (!w->seen_count || w->seen[w->seen_count - 1].x != x)
+        w->seen[w->seen_count++] = (struct walk_seen){t, x};
+}
+
+void walk_forget_seen(struct walk *w)
+{
+    w->seen_count = 0;
+}
+
+static void add_drift(struct walk *w, struct walk_group *g, const float *x, int64_t rows)
+{
+    int64_t floats = rows * g->hessian.columns;
+    for (int i = 0; i < w->seen_count; i++) {
+        const float *o = w->seen[i].x;
+        if (w->seen[i].first != g->group.weights[0].tensor)
+            continue;
+#pragma omp parallel for
+        for (int64_t k = 0; k < floats; k++)
+            w->off[k] = o[k] - x[k];
+        hessian_add_drift(&g->hessian, w->off, x, rows);
+    }
+}
+
+void walk_meet(void *user, const struct tensor *met, int expert, const float *x, int64_t rows, int64_t columns)
+{
+    const struct walk_stream *s = user;
+    struct walk *w = s->walk;
+    struct tensor *t = fork_tensor(s, met);
+    (void)columns;
+    if (!walk_wants(w, t))
+        return;
+    struct walk_group *g = group_with(w, t, expert);
+    if (!g)
+        g = join_or_make(w, t, expert, x);
+    if (g->group.weights[0].tensor == t) {
+        hessian_add(&g->hessian, x, rows);
+        add_drift(w, g, x, rows);
+    }
+    w->last = x;
+}
+
+void walk_forget_groups(struct walk *w)
+{
+    for (int i = 0; i < w->count; i++)
+        hessian_done(&w->groups[i].hessian);
+    w->count = 0;
+    w->last = NULL;
+}
