@@ -202,7 +202,8 @@ uint64_t scheme_bytes(const struct scheme *s, int64_t rows, int64_t columns)
 bool scheme_fits(const struct scheme *s, int64_t rows, int64_t columns, const char **why)
 {
     const char *text = NULL;
-    if (columns % scheme_group(s, columns) && s->group)
+    bool over_ends = s->format == &pack_nf4 || s->format == &pack_fp4; /* of rows: their blocks run on */
+    if (s->group && !over_ends && columns % scheme_group(s, columns))
         text = "its row length is no multiple of the group";
     else if (columns % s->format->column_multiple(s))
         text = "its row length does not fill the words that codes are packed into";

@@ -12,6 +12,7 @@ struct shape {
     bool tied;                     /* no output matrix of its own */
     int experts, experts_used;     /* 0: dense */
     enum quant_id type;            /* of the matrices */
+    bool folder;                   /* as if it came from a checkpoint folder */
 };
 
 #define SHAPE_LLAMA2_7B {"llama", 4096, 11008, 32, 32, 32, 32000, 4096, .type = QUANT_F16}
@@ -66,6 +67,7 @@ static inline struct model *shape_model(const struct shape *s)
     struct model *m = xcalloc(1, sizeof *m);
     m->tensors = xcalloc(s->layers * 10 + 3, sizeof *m->tensors);
     m->path = m->name = arena_strdup(&m->arena, "shapes.gguf");
+    m->folder = s->folder ? arena_alloc(&m->arena, 1) : NULL; /* that there is one is all that is asked */
     m->arch_name = arena_strdup(&m->arena, s->arch);
     m->arch = architecture_named(s->arch);
     m->file_type = arena_strdup(&m->arena, quant_type(s->type)->name);
