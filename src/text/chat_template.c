@@ -113,7 +113,7 @@ static const struct chat_form forms[] = {
         .system = {"<|system|>\n", EOS "\n"}, .user = {"<|user|>\n", EOS "\n"}, .answer = {"<|assistant|>\n", EOS "\n"},
         .ask = "<|assistant|>\n",
     }, {
-        .name = "exaone", .marks = {"[|system|]", "[|assistant|]", "[|endofturn|]"},
+        .name = "exaone", .marks = {"'[|system|][|endofturn|]"},
         .system = {"[|system|]", "[|endofturn|]\n"}, .user = {"[|user|]", "\n"}, .answer = {"[|assistant|]", "[|endofturn|]\n"},
         .ask = "[|assistant|]",
         .flags = ALWAYS_SYSTEM,
@@ -198,6 +198,17 @@ static enum chat_thoughts find_thoughts(const char *text)
     return strstr(text, "split('</think>')") ? THOUGHTS_DROPPED : THOUGHTS_KEPT;
 }
 
+/* Forms that trim messages have descendants that do not. */
+static bool trims(const char *text)
+{
+    static const char *const ways[] = {"message['content'] | trim", "message['content']|trim", "message.content | trim",
+                                       "message.content|trim", " content | trim", " content|trim", "content.strip()"};
+    for (size_t i = 0; i < ARRAY_LENGTH(ways); i++)
+        if (strstr(text, ways[i]))
+            return true;
+    return false;
+}
+
 bool chat_template_read(struct chat_template *t, const char *program, const char *bos, const char *eos)
 {
     char *text = unescaped(program);
@@ -209,6 +220,7 @@ bool chat_template_read(struct chat_template *t, const char *program, const char
         t->preset = t->form->flags & ALWAYS_SYSTEM ? xstrdup("") : find_preset(&t->form->preset, text);
         t->begins = strstr(text, "bos_token") && !strchr(t->form->user.before, *BOS);
         t->ends = strstr(text, "{% else %}{{ eos_token }}");
+        t->trims = trims(text);
         t->thoughts = find_thoughts(text);
     }
     free(text);
@@ -276,7 +288,7 @@ static void put_answer(const struct chat_template *t, const char *content, bool 
         put_thoughts(content, out);
     if (t->thoughts == THOUGHTS_LAST && (last || said > content))
         said += strspn(said, "\n");
-    put_content(said, f->flags & TRIM_ANSWER, out);
+    put_content(said, t->trims && f->flags & TRIM_ANSWER, out);
     put(t, last && f->final ? f->final : f->answer.after, out);
 }
 
@@ -294,7 +306,7 @@ static void put_user(const struct chat_template *t, const char *content, const c
 {
     put(t, t->form->user.before, out);
     put_system(t, system, out);
-    put_content(content, t->form->flags & TRIM_USER, out);
+    put_content(content, t->trims && t->form->flags & TRIM_USER, out);
     put(t, t->form->user.after, out);
 }
 

@@ -23,6 +23,7 @@ struct chat_template {
     const struct chat_form *form;
     const char *bos, *eos;  /* texts of these tokens, borrowed; "" where there is none */
     char *preset;           /* the system message where the chat has none; NULL: none is written */
+    bool trims;             /* white space around messages goes, where the form says so */
     bool begins, ends;      /* BOS in front of the chat, EOS behind an answer that ends it */
     enum chat_thoughts thoughts;
 };

@@ -14,6 +14,7 @@ import traceback
 
 import numpy as np
 
+import chats
 import llama
 import vocabularies
 
@@ -629,6 +630,45 @@ def check_converted_tokens_equal_llama():
         client.close()
         shown.append(name)
     return "%d texts each: %s" % (len(texts), ", ".join(shown))
+
+
+def rendered(template, bos, eos):
+    """Ours: the form's name, and each of the chats as text."""
+    program = pathlib.Path(os.environ["QUANTWIZ"]).parent / "tests/clients/chats"
+    if not program.exists():
+        raise Skip("%s is not built" % program)
+    path = WORK / "template"
+    path.write_text(template, encoding="utf-8")
+    lines = "".join(json.dumps(chat) + "\n" for chat in chats.CHATS)
+    out = subprocess.run([program, path, bos, eos], input=lines, capture_output=True, text=True, check=True).stdout
+    return out.splitlines()[0], [json.loads(line) for line in out.splitlines()[1:]]
+
+
+def check_chats_equal_transformers():
+    """Messages as text: what apply_chat_template makes of them by the same template. Those that refuse a system message
+    or two turns of one side are passed over."""
+    try:
+        import tokenizers
+        import transformers
+    except ImportError as e:
+        raise Skip("transformers could not be had: %s" % e)
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizers.Tokenizer(tokenizers.models.BPE()), bos_token="<s>", eos_token="<\uff5cend\u2581of\u2581sentence\uff5c>")
+    count = 0
+    templates = chats.templates(DIR)
+    for name, template in templates.items():
+        form, ours = rendered(template, tokenizer.bos_token, tokenizer.eos_token)
+        assert ours, "%s: its form is %s" % (name, form)
+        for chat, text in zip(chats.CHATS, ours, strict=True):
+            try:
+                theirs = tokenizer.apply_chat_template(chat, tokenize=False, chat_template=template,
+                                                       add_generation_prompt=chat[-1]["role"] != "assistant")
+            except Exception as e:
+                assert "role" in str(e).lower(), "%s: %s" % (name, e)
+                continue
+            assert text == theirs, "%s (%s): %a, transformers %a" % (name, form, text, theirs)
+            count += 1
+    return "%d chats by %d templates: %s" % (count, len(templates), ", ".join(templates))
 
 
 def check_greedy_answers_equal_llama():
