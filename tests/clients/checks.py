@@ -653,7 +653,8 @@ def check_chats_equal_transformers():
     except ImportError as e:
         raise Skip("transformers could not be had: %s" % e)
     tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizers.Tokenizer(tokenizers.models.BPE()), bos_token="<s>", eos_token="<\uff5cend\u2581of\u2581sentence\uff5c>")
+        tokenizer_object=tokenizers.Tokenizer(tokenizers.models.BPE()), bos_token="<s>",
+        eos_token="<\uff5cend\u2581of\u2581sentence\uff5c>")
     count = 0
     templates = chats.templates(DIR)
     for name, template in templates.items():
