@@ -73,6 +73,46 @@ void hessian_add_drift(struct hessian *h, const float *off, const float *x, int6
     add_products(h->columns, off, x, rows, false, h->drift);
 }
 
+struct ranked {
+    float diagonal;
+    int32_t column;
+};
+
+static int by_diagonal(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    return x->diagonal != y->diagonal ? (x->diagonal < y->diagonal) - (x->diagonal > y->diagonal)
+                                      : (x->column > y->column) - (x->column < y->column);
+}
+
+static void rank_columns(const struct hessian *h, int32_t *order)
+{
+    struct ranked *ranked = xmalloc(h->columns * sizeof *ranked);
+    for (int64_t i = 0; i < h->columns; i++)
+        ranked[i] = (struct ranked){h->sum[i * h->columns + i], (int32_t)i};
+    qsort(ranked, h->columns, sizeof *ranked, by_diagonal);
+    for (int64_t i = 0; i < h->columns; i++)
+        order[i] = ranked[i].column;
+    free(ranked);
+}
+
+void hessian_sort(struct hessian *out, const struct hessian *h, int32_t *order)
+{
+    int64_t n = h->columns;
+    rank_columns(h, order);
+    hessian_init(out, n);
+    out->rows = h->rows;
+    out->drift = h->drift ? xaligned((size_t)n * n * sizeof *out->drift) : NULL;
+#pragma omp parallel for
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < n; j++) {
+            int64_t a = order[i], b = order[j];
+            out->sum[i * n + j] = a <= b ? h->sum[a * n + b] : h->sum[b * n + a];
+            if (out->drift)
+                out->drift[i * n + j] = h->drift[a * n + b];
+        }
+}
+
 static double mean_diagonal(const struct hessian *h)
 {
     double sum = 0;

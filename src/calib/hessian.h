@@ -26,6 +26,9 @@ void hessian_add(struct hessian *h, const float *x, int64_t rows);
 /* The same rows' drift: off[rows][columns] is o - x. */
 void hessian_add_drift(struct hessian *h, const float *off, const float *x, int64_t rows);
 
+/* The same with its columns by falling diagonal: order[columns] says which stands where. Free with hessian_done. */
+void hessian_sort(struct hessian *out, const struct hessian *h, int32_t *order);
+
 /* Columns that no input ever reached. */
 int64_t hessian_dead(const struct hessian *h);
 /* u[columns][columns], upper triangular (zeros below), with uᵀ u = (H + damp · mean(diagonal H) · 1)⁻¹. Where that
