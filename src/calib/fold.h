@@ -6,15 +6,11 @@
 #ifndef CALIB_FOLD_H
 #define CALIB_FOLD_H
 
-#include "calib/hessian.h"
+#include <stdint.h>
 
 /* w[rows][columns] · S */
 void fold_columns(float *w, int64_t rows, int64_t columns, const float *scales);
 /* S⁻¹ · w[rows][columns]; of norms and biases columns is 1. */
 void fold_rows(float *w, int64_t rows, int64_t columns, const float *scales);
-/* What is known of x, to what is known of S⁻¹ x. */
-void fold_inputs(struct hessian *h, const float *scales);
-/* Where `h` was summed over S⁻¹ x, but its drift, o - S⁻¹ x, with the original's inputs as they were: to S⁻¹ o - S⁻¹ x. */
-void fold_drift(struct hessian *h, const float *scales);
 
 #endif

@@ -96,21 +96,34 @@ static void rank_columns(const struct hessian *h, int32_t *order)
     free(ranked);
 }
 
+/* a[n][n] with rows and columns in an order; NULL of NULL. */
+static float *reordered(const float *a, int64_t n, const int32_t *order)
+{
+    float *out = a ? xaligned((size_t)n * n * sizeof *out) : NULL;
+#pragma omp parallel for
+    for (int64_t i = 0; i < (a ? n : 0); i++)
+        for (int64_t j = 0; j < n; j++)
+            out[i * n + j] = a[(int64_t)order[i] * n + order[j]];
+    return out;
+}
+
 void hessian_sort(struct hessian *out, const struct hessian *h, int32_t *order)
 {
     int64_t n = h->columns;
     rank_columns(h, order);
     hessian_init(out, n);
     out->rows = h->rows;
-    out->drift = h->drift ? xaligned((size_t)n * n * sizeof *out->drift) : NULL;
+    out->drift = reordered(h->drift, n, order);
+    out->shift = reordered(h->shift, n, order);
 #pragma omp parallel for
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < n; j++) {
+    for (int64_t i = 0; i < n; i++) {
+        out->size[i] = h->size[order[i]];
+        out->most[i] = h->most[order[i]];
+        for (int64_t j = i; j < n; j++) {
             int64_t a = order[i], b = order[j];
             out->sum[i * n + j] = a <= b ? h->sum[a * n + b] : h->sum[b * n + a];
-            if (out->drift)
-                out->drift[i * n + j] = h->drift[a * n + b];
         }
+    }
 }
 
 static double mean_diagonal(const struct hessian *h)

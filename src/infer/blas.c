@@ -19,6 +19,13 @@ void blas_times(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_step,
                 (blasint)a_step, b, (blasint)b_step, 0, c, (blasint)c_step);
 }
 
+void blas_times_symmetric(int64_t m, int64_t n, const float *a, int64_t a_step, const float *b, int64_t b_step, float *c,
+                          int64_t c_step)
+{
+    cblas_ssymm(CblasRowMajor, CblasRight, CblasUpper, (blasint)m, (blasint)n, 1, b, (blasint)b_step, a, (blasint)a_step, 0,
+                c, (blasint)c_step);
+}
+
 void blas_subtract(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_step, const float *b,
                    int64_t b_step, float *c, int64_t c_step)
 {

@@ -12,6 +12,9 @@ void blas_times_rows(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_
 /* c[m][n] = a[m][k] · b[k][n] */
 void blas_times(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_step, const float *b,
                 int64_t b_step, float *c, int64_t c_step);
+/* c[m][n] = a[m][n] · b[n][n], which is symmetric and of which the upper triangle alone is read */
+void blas_times_symmetric(int64_t m, int64_t n, const float *a, int64_t a_step, const float *b, int64_t b_step, float *c,
+                          int64_t c_step);
 
 /* c[m][n] -= a[m][k] · b[k][n] */
 void blas_subtract(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_step, const float *b,
