@@ -77,7 +77,8 @@ void checkpoint_sketch(struct recipe *r, const struct model *m, const struct lev
 
 uint64_t checkpoint_file_bytes(const struct recipe *r, const struct model *m, const struct scheme *s)
 {
-    (void)m;
-    (void)s;
-    return r->bytes;
+    uint64_t bytes = 0;
+    for (int i = m->file_count - m->weight_files; !s && i < m->file_count; i++) /* weights come last */
+        bytes += m->files[i].bytes;
+    return bytes ? bytes : r->bytes;
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "pack/pack.h"
+#include "plan/checkpoint.h"
 #include "plan/costs.h"
 #include "plan/estimate.h"
 #include "plan/graph.h"
@@ -67,8 +69,57 @@ static void explain_type(struct explainer *x, const struct recipe *r, const stru
             format_count(count, (double)values), type->block, type->block_bytes, amount(bytes).text);
 }
 
+/* The parts of a scheme's weights, each summed over all of them: codes, scales, zero points. */
+static void explain_parts(struct explainer *x, const struct scheme *s)
+{
+    struct packed p;
+    uint64_t bytes[PACK_PARTS_MAX] = {0};
+    for (int i = 0; i < x->model->tensor_count; i++) {
+        const struct tensor *t = &x->model->tensors[i];
+        if (!checkpoint_takes(t))
+            continue;
+        packed_init(&p, s, t->shape[1], t->shape[0]);
+        for (int k = 0; k < p.count; k++)
+            bytes[k] += (uint64_t)t->shape[2] * pack_part_bytes(&p.parts[k]);
+    }
+    packed_init(&p, s, s->group ? s->group : 64, s->group ? s->group : 64); /* for the parts' names */
+    for (int k = 0; k < p.count; k++)
+        say(x, "    %-28s %-8s = %s", p.parts[k].suffix, p.parts[k].dtype, amount(bytes[k]).text);
+}
+
+static void explain_folder(struct explainer *x)
+{
+    struct recipe r;
+    uint64_t values[2] = {0}, bytes[2] = {0};
+    int tensors[2] = {0};
+    char count[FORMAT_SIZE];
+    checkpoint_sketch(&r, x->model, x->row->level);
+    for (int i = 0; i < r.count; i++) {
+        bool quantized = !r.tensors[i].type;
+        tensors[quantized]++;
+        values[quantized] += (uint64_t)tensor_elements(r.tensors[i].tensor);
+        bytes[quantized] += r.tensors[i].bytes;
+    }
+    say(x, "weights: linear layers as %s, everything else as it is stored", x->row->level->name);
+    if (tensors[1]) {
+        say(x, "  %d linear layers, %s values = %s, %.2f bits each", tensors[1],
+            format_count(count, (double)values[1]), amount(bytes[1]).text,
+            8.0 * (double)bytes[1] / (double)values[1]);
+        explain_parts(x, x->row->level->scheme);
+    }
+    say(x, "  %d other tensors, %s values = %s", tensors[0], format_count(count, (double)values[0]),
+        amount(bytes[0]).text);
+    say(x, "  = %s, %.2f bits per weight; the files with their headers: %s", amount(r.bytes).text,
+        x->row->bits_per_weight, amount(x->row->file_bytes).text);
+    recipe_done(&r);
+}
+
 static void explain_weights(struct explainer *x, struct error *e)
 {
+    if (!x->row->level->type) {
+        explain_folder(x);
+        return;
+    }
     struct recipe_walk *w = recipe_walk_new(x->model, x->rules);
     struct recipe_options o = {.imatrix = false};
     struct recipe r;
@@ -164,7 +215,10 @@ static void explain_total(struct explainer *x)
     if (row->reclaimable_bytes)
         say(x, "  of the RAM, %s are pages of the file that can be dropped once the copy is made",
             amount(row->reclaimable_bytes).text);
-    if (x->s->gpu_budget_known)
+    if (x->s->gpu_budget_known && x->runtime->gpu_margin_share > 0)
+        say(x, "  budget on GPUs: %s (free, less %.0f %% of each)", amount(x->s->gpu_budget).text,
+            100 * x->runtime->gpu_margin_share);
+    else if (x->s->gpu_budget_known)
         say(x, "  budget on GPUs: %s (free, less a margin of %s each)", amount(x->s->gpu_budget).text,
             amount(x->runtime->gpu_margin).text);
     if (x->s->cpu_budget_known)

@@ -184,7 +184,7 @@ static const struct schema_field runtime_fields[] = {
     {"date", SCHEMA_TEXT, true, .help = "as of when"},
     {"source", SCHEMA_TEXT, true, .help = "version and documents read"},
     {"start", SCHEMA_TEXTS, false, .help = "shell lines that start it with {file}, {folder}, {basename}, {name}, {context},"
-     " {parallel} and {kv_type} filled in"},
+     " {parallel}, {tensor_parallel} and {kv_type} filled in"},
     {"formats", SCHEMA_MAPS, false, format_fields, .help = "what it reads"},
     {"micro_batch", SCHEMA_INTEGER, false, .help = "tokens that one step works on; 0: the whole context"},
     {"kv_pad", SCHEMA_INTEGER, false, .help = "cells of the KV cache come in multiples of this"},

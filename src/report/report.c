@@ -62,7 +62,9 @@ static void rationale_part(struct document *d, const struct plan *p, const struc
 {
     document_part(d, "format_selection_rationale", "Format Selection Rationale");
     document_text(d, "level", "Level", p->level);
-    document_text(d, "format", "Format", "GGUF");
+    document_text(d, "format", "Format", plan_makes_folder(p) ? p->format : "GGUF");
+    if (plan_makes_folder(p))
+        document_text(d, "kernel", "Kernel that will multiply its weights", p->kernel);
     document_number(d, "bits_per_weight", "Bits per weight", s->artefact.bits_per_weight, "%.2f", 1);
     add_wishes(d, &p->wishes);
     document_list(d, "reasons", "Why this level", p->rationale, p->rationale_count);

@@ -51,6 +51,21 @@ static const struct yaml *find_runtime(const struct yaml *file, const char *name
     return NULL;
 }
 
+/* The lines of a runtime for a format: the format's own, else the runtime's. */
+static const char **lines_of(const struct yaml *runtime, const char *format, struct arena *a)
+{
+    const struct yaml *formats = yaml_get(runtime, "formats");
+    const char **lines = NULL;
+    struct error e;
+    for (size_t i = 0; format && formats && i < formats->count; i++) {
+        const struct yaml *name = yaml_get(formats->items[i], "format");
+        if (name && name->text && strcmp(name->text, format) == 0 &&
+            yaml_texts(formats->items[i], "start", false, &lines, a, &e) == 0 && lines)
+            return lines;
+    }
+    return runtime && yaml_texts(runtime, "start", false, &lines, a, &e) == 0 ? lines : NULL;
+}
+
 /* "model.Q4_K_M" of "/x/model.Q4_K_M.gguf", in lower case: what a runtime's own store calls it. */
 static char *store_name(const char *artefact, struct arena *a)
 {
@@ -79,14 +94,15 @@ static const char *wish_or(const struct wishes *w, enum wish_id id, const char *
 
 const char **report_start_lines(const struct plan *p, const char *artefact, struct arena *a)
 {
-    static const char *const names[] = {"file", "folder", "basename", "name", "context", "parallel", "kv_type", NULL};
+    static const char *const names[] = {"file",     "folder",          "basename", "name", "context",
+                                        "parallel", "tensor_parallel", "kv_type",  NULL};
     struct error e;
     struct yaml *file = NULL;
-    const char **lines = NULL;
     const struct yaml *runtime = NULL;
     if (rulefile_load(&file, "runtimes", a, &e) == 0)
         runtime = find_runtime(file, wishes_choice(&p->wishes, WISH_RUNTIME));
-    if (!runtime || yaml_texts(runtime, "start", false, &lines, a, &e) || !lines)
+    const char **lines = lines_of(runtime, p->format, a);
+    if (!lines)
         return arena_alloc(a, sizeof *lines);
     char *folder = path_folder(artefact);
     const char *const values[] = {
@@ -96,6 +112,7 @@ const char **report_start_lines(const struct plan *p, const char *artefact, stru
         store_name(artefact, a),
         total_context(&p->wishes, a),
         wish_or(&p->wishes, WISH_PARALLEL, "1", a),
+        wish_or(&p->wishes, WISH_TENSOR_PARALLEL, "1", a),
         wish_or(&p->wishes, WISH_KV_TYPE, "f16", a),
     };
     free(folder);

@@ -101,3 +101,58 @@ levels() { # all of them, in the order of the rows
     [ "$status" -eq 2 ]
     [[ $output == *"decisions.yaml:4: expected a text whose {figures} are known for 'why', found '{hue}'"* ]]
 }
+
+folder() { # the demo model as the checkpoint folder that it could have come from
+    make_folder="$top_builddir/tests/cli/make_folder"
+    [ -d "$BATS_TEST_TMPDIR/demo-hf" ] || "$make_folder" "$DEMO" "$BATS_TEST_TMPDIR/demo-hf"
+    folder=$BATS_TEST_TMPDIR/demo-hf
+}
+
+@test "a folder's formats are candidates where the runtime reads them" {
+    folder
+    run "$QUANTWIZ" estimate "$folder" --runtime vllm --machine "$top_srcdir/tests/machines/workstation.yaml" --json
+    [ "$status" -eq 0 ]
+    for level in original gptq-int8-g128 bnb-int8 fp8 w8a8 gptq-int4-g128 awq-int4-g128 w4a16-g128 nf4 fp4 Q4_K_M; do
+        [ -n "$(value "$level" file_bytes)" ] || { echo "no row $level"; return 1; }
+    done
+    [ "$(value awq-int4-g128 format)" = '"awq"' ]
+    [ "$(value nf4 format)" = '"bitsandbytes"' ]
+    [ "$(value original source)" = true ]
+    [ "$(value original file_bytes)" -eq "$(stat -c %s "$folder/model.safetensors")" ]
+    [ -z "$(value BF16 file_bytes)" ]
+    run "$QUANTWIZ" estimate "$folder" --runtime llama.cpp --json
+    [ -z "$(value awq-int4-g128 file_bytes)" ]
+    run "$QUANTWIZ" estimate "$DEMO" --runtime vllm --machine "$top_srcdir/tests/machines/workstation.yaml"
+    [[ $output != *"awq-int4"*"bpw"* ]]
+    [[ $output == *"Mind: a GGUF file cannot become AWQ, GPTQ, FP8"*"vLLM"* ]]
+}
+
+@test "the page says which kernel serves a folder, and what a CPU cannot do" {
+    folder
+    run "$QUANTWIZ" estimate "$folder" --runtime vllm --machine "$top_srcdir/tests/machines/workstation.yaml" \
+        --use-case creative
+    [ "$status" -eq 0 ]
+    [[ $output == *"* awq-int4-g128"* ]]
+    [[ $output == *"Marlin for AWQ multiplies it  [kernels.yaml:"* ]]
+    run "$QUANTWIZ" estimate "$folder" --runtime vllm --machine "$top_srcdir/tests/machines/workstation.yaml" \
+        --explain awq-int4-g128
+    [[ $output == *"42 linear layers, 3.54M values = 1.8 MiB (1838592 B), 4.16 bits each"*".qzeros"* ]]
+    run "$QUANTWIZ" estimate "$folder" --runtime vllm --fit cpu --budget 4GiB
+    [[ $output == *"x awq-int4-g128: "*"a GPU"* ]]
+    run "$QUANTWIZ" estimate "$folder" --runtime vllm --machine "$top_srcdir/tests/machines/unknown-gpu.yaml"
+    [[ $output == *"Mind: the compute capability of the GPU is unknown"* ]]
+}
+
+@test "a plan for a folder names folder, format and kernel; what cannot be stored is refused" {
+    folder
+    run "$QUANTWIZ" plan "$folder" --runtime vllm --machine "$top_srcdir/tests/machines/workstation.yaml" \
+        --level gptq-int4 -o -
+    [ "$status" -eq 0 ]
+    [[ $output == *"level: gptq-int4-g128"*"format: gptq"*"kernel: Marlin"*"artefact: demo-hf-gptq-int4-g128"* ]]
+    run "$QUANTWIZ" plan "$folder" --runtime vllm --level original -o -
+    [ "$status" -eq 2 ]
+    [[ $output == *"nothing has to be made: vllm reads"* ]]
+    run "$QUANTWIZ" plan "$DEMO" --level awq-int4 -o -
+    [ "$status" -eq 2 ]
+    [[ $output == *"start from the folder that it was made of"* ]]
+}
