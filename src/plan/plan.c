@@ -145,16 +145,26 @@ static void choose_evaluation(struct plan *p, const struct model *model, const s
         p->eval_context = model->hp.context;
 }
 
-/* A text can only help where weights are rounded, and where the decoder can tell what comes of it. The text is pinned:
- * another one would make another file. */
+/* Whether a text can help: weights are rounded to whole numbers, so that later ones can make good what earlier ones
+ * lost. */
+static bool takes_text(const struct level *l)
+{
+    return l->type ? l->type->quantized : l->calibrated || strcmp(l->format, "int8") == 0;
+}
+
+/* The person's own text, or the general one where the format is not made without; where the decoder can tell what comes
+ * of it. The text is pinned: another one would make another file. */
 static int choose_calibration(struct plan *p, const struct model *model, const struct wishes *w,
                               const struct level *level, struct error *e)
 {
     const char *own = w->value[WISH_CALIBRATION].text;
     char hash[HASH_TEXT], *path;
-    if (!own || !p->evaluate || (level->type && !level->type->quantized))
+    own = own || !level->calibrated ? own : CALIBRATION_GENERAL;
+    if (!own || !p->evaluate || !takes_text(level))
         return 0;
     int rc = calibration_path(&path, own, e);
+    if (rc && !w->value[WISH_CALIBRATION].text)
+        return 0; /* the general text is not installed: the run asks for one */
     rc = rc ? rc : samples_hash(hash, path, e);
     free(path);
     if (rc)
