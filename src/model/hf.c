@@ -5,11 +5,15 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "model/hf_packed.h"
 #include "model/hf_scales.h"
 #include "model/hf_vocab.h"
+#include "pack/pack.h"
 
 static const char *number_format(const struct hf_tensor *t)
 {
+    if (t->source->packed)
+        return t->source->parts[0].packed->scheme->format->title;
     return t->source->mxfp4 ? t->type->name : t->source->dtype->name;
 }
 
@@ -130,7 +134,8 @@ static int put_vocabulary(struct hf *h, struct error *e)
 
 static int read_folder(struct hf *h, struct error *e)
 {
-    if (hf_config_read(h, e) || hf_quantization_check(h, e) || hf_check(h, e) || hf_files_open(h, e))
+    if (hf_config_read(h, e) || hf_quantization_check(h, e) || hf_check(h, e) || hf_files_open(h, e) ||
+        hf_packed_find(h, e))
         return e->code;
     h->writer = gguf_writer_new();
     if (hf_keys_write(h, e) || hf_rope_write(h, e) || hf_tensors_find(h, e))

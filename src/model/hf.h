@@ -35,6 +35,7 @@ struct hf {
     const struct stored_tensor **stored; /* of all files, by name */
     bool *used;                   /* [stored_count] by some tensor of the model, or known to be none */
     int stored_count;
+    const struct packed *packed;  /* one of the packed weights, see hf_packed.h; NULL: there are none */
     int64_t heads, kv_heads;
     struct hf_tensor *tensors;
     int tensor_count, tensor_capacity;
@@ -65,6 +66,8 @@ void hf_warn(struct hf *h, struct model *m);
 /* hf_files.c: opens all shards and indexes their tensors. */
 int hf_files_open(struct hf *h, struct error *e);
 const struct stored_tensor *hf_stored(const struct hf *h, const char *name);
+/* Puts other tensors in the place of all stored ones: none used yet, an error where two have one name. */
+int hf_stored_set(struct hf *h, const struct stored_tensor *const *list, int count, struct error *e);
 void hf_use(struct hf *h, const struct stored_tensor *t);
 /* "cannot read FILE: the tensor NAME ...". */
 int hf_stored_error(const struct stored_tensor *t, struct error *e, const char *fmt, ...)

@@ -6,6 +6,7 @@
 
 #include "model/hf.h"
 #include "model/model_priv.h"
+#include "pack/pack.h"
 
 static const struct {
     const char *only;      /* architectures, by GGUF's names */
@@ -112,7 +113,20 @@ int hf_check(struct hf *h, struct error *e)
                : 0;
 }
 
+/* Of DeepSeek's and GPT-OSS' own formats there is no better original. */
+static void warn_quantized(const struct hf *h, struct model *m)
+{
+    static const char by_tools[] = "gptq awq bitsandbytes compressed-tensors";
+    const char *method = json_string_value(json_object_get(hf_value(h, "quantization_config"), "quant_method"));
+    if (!method || !hf_listed(by_tools, method))
+        return;
+    m->quantized = true;
+    model_warn(m, "the weights are quantized already (%.40s): quantizing again loses more than quantizing the F16 or BF16"
+               " original", h->packed ? h->packed->scheme->format->title : method);
+}
+
 void hf_warn(struct hf *h, struct model *m)
 {
+    warn_quantized(h, m);
     warn_windows(h, m);
 }

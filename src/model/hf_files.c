@@ -199,11 +199,21 @@ static int index_stored(struct hf *h, struct error *e)
     size_t count = 0;
     for (int i = 0; i < h->file_count; i++)
         count += h->files[i].count;
-    h->stored = arena_alloc(&h->arena, (count + 1) * sizeof *h->stored);
-    h->used = arena_alloc(&h->arena, count + 1);
-    for (int i = 0; i < h->file_count; i++)
+    const struct stored_tensor **list = xcalloc(count + 1, sizeof *list);
+    for (int i = 0, n = 0; i < h->file_count; i++)
         for (int k = 0; k < h->files[i].count; k++)
-            h->stored[h->stored_count++] = &h->files[i].tensors[k];
+            list[n++] = &h->files[i].tensors[k];
+    int rc = hf_stored_set(h, list, (int)count, e);
+    free(list);
+    return rc;
+}
+
+int hf_stored_set(struct hf *h, const struct stored_tensor *const *list, int count, struct error *e)
+{
+    h->stored = arena_alloc(&h->arena, ((size_t)count + 1) * sizeof *h->stored);
+    h->used = arena_alloc(&h->arena, (size_t)count + 1);
+    h->stored_count = count;
+    memcpy(h->stored, list, count * sizeof *list);
     if (count)
         qsort(h->stored, count, sizeof *h->stored, by_name);
     for (int i = 1; i < h->stored_count; i++)

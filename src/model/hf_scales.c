@@ -4,8 +4,7 @@
  *                             quantization_config's weight_block_size); multiplied, whatever its name says
  *     NAME.weight_scale       one for all, or one for each row (compressed-tensors, FBGEMM)
  *
- * Formats that pack several numbers into one are refused: they are results of a quantization, not its source.
- */
+ * Formats that pack several numbers into one: hf_packed.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,25 +14,36 @@
 /* ----------------------------------------------------------------- refusing */
 
 static const struct { const char *method, *formats; } readable[] = {
-    {"fp8", NULL}, {"fbgemm_fp8", NULL}, {"mxfp4", NULL},
-    {"compressed-tensors", "float-quantized naive-quantized int-quantized dense"},
+    {"fp8", NULL}, {"fbgemm_fp8", NULL}, {"mxfp4", NULL}, {"bitsandbytes", NULL},
+    {"compressed-tensors", "float-quantized naive-quantized int-quantized pack-quantized dense"},
+    {"gptq", "gptq gptq_v2"}, {"awq", "gemm GEMM"},
 };
+
+/* By what name the tools tell layouts of one method apart: the first that is there counts. */
+static const char *layout_name(const json_t *q)
+{
+    static const char *const keys[] = {"checkpoint_format", "format", "version"};
+    const char *name = NULL;
+    for (size_t i = 0; !name && i < ARRAY_LENGTH(keys); i++)
+        name = json_string_value(json_object_get(q, keys[i]));
+    return name;
+}
 
 int hf_quantization_check(const struct hf *h, struct error *e)
 {
     const json_t *q = hf_value(h, "quantization_config");
     const char *method = json_string_value(json_object_get(q, "quant_method"));
-    const char *format = json_string_value(json_object_get(q, "format"));
+    const char *format = layout_name(q);
     if (!q)
         return 0;
     for (size_t i = 0; method && i < ARRAY_LENGTH(readable); i++)
         if (strcmp(readable[i].method, method) == 0 &&
-            (!readable[i].formats || (format && hf_listed(readable[i].formats, format))))
+            (!readable[i].formats || !format || hf_listed(readable[i].formats, format)))
             return 0;
     return hf_config_error(
         h, e,
-        "its weights are quantized already (%.40s%s%.40s): start from the original checkpoint, of which"
-        " this one was made",
+        "its weights are quantized already (%.40s%s%.40s), in a layout that this version does not read: start from"
+        " the original checkpoint, of which this one was made",
         method ? method : "by a method without a name", format ? ", " : "", format ? format : "");
 }
 

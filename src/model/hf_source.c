@@ -56,6 +56,8 @@ static int check_dims(const struct hf_name *n, const struct stored_tensor *t, st
     if (is_mxfp4(n) &&
         (t->dims != MX_DIMS || t->shape[MX_DIMS - 1] != MX_BYTES || strcmp(t->dtype->name, "U8") != 0))
         return hf_stored_error(t, e, "does not hold blocks of %d bytes", MX_BYTES);
+    if (t->packed && (n->transposed || n->rows == EVEN_ROWS || n->rows == ODD_ROWS))
+        return hf_stored_error(t, e, "is packed, and its rows lie in an order that packed weights are not read in");
     if (!is_mxfp4(n) && (t->dims < 1 || t->dims > 3))
         return hf_stored_error(t, e, "has %d dimensions, which no weight has", t->dims);
     return t->elements ? 0 : hf_stored_error(t, e, "is empty");
@@ -137,6 +139,12 @@ static int add_scales(struct hf *h, const struct stored_tensor *t, struct tensor
 static int add_parts(struct hf *h, const struct stored_tensor *t, const struct shape *s, int64_t first,
                      struct tensor_source *source, struct source_part *parts, struct error *e)
 {
+    if (t->packed) {
+        source->packed = true;
+        parts[0] = (struct source_part){.packed = t->packed, .first_row = first / s->columns, .path = t->path,
+                                        .name = t->name};
+        return 0;
+    }
     for (int64_t i = 0; i < s->parts; i++) {
         int64_t at = i * s->stored_rows * s->columns + first;
         parts[i] =

@@ -28,6 +28,7 @@ struct stored_tensor {
     uint64_t bytes;
     const unsigned char *data;
     const char *path;               /* of its file */
+    const struct packed *packed;    /* pack.h: it stands for the tensors of a packed weight, `data` is NULL; else NULL */
 };
 
 struct safetensors {

@@ -1,8 +1,11 @@
 #include "model/source.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/mem.h"
+#include "pack/pack.h"
 
 enum { CHUNK = 1024 }; /* numbers on the stack: a multiple of every block */
 
@@ -110,7 +113,7 @@ static bool is_whole(const struct tensor_source *s)
 
 const unsigned char *source_direct(const struct tensor_source *s)
 {
-    if (s->mxfp4 || s->dtype->gguf != (int)s->type->id || s->add != 0 || s->head_rows ||
+    if (s->mxfp4 || s->packed || s->dtype->gguf != (int)s->type->id || s->add != 0 || s->head_rows ||
         s->column_stride != 1 || s->row_stride != s->columns || !is_aligned(s->parts[0].data, s->dtype) ||
         !is_whole(s))
         return NULL;
@@ -186,12 +189,46 @@ static void read_mxfp4(const struct tensor_source *s, int64_t first, int64_t cou
     }
 }
 
+/* ------------------------------------------------------------------- packed */
+
+static void decode_rows(const struct source_part *p, int64_t row, int64_t n, float *x)
+{
+    p->packed->scheme->format->decode(p->packed, p->first_row + row, n, x);
+}
+
+/* A piece of a row: decoded whole. */
+static void read_piece(const struct tensor_source *s, const struct run *r, float *x)
+{
+    float *row = xmalloc(s->columns * sizeof *row);
+    decode_rows(r->part, turned(s, r->row), 1, row);
+    memcpy(x, row + r->column, r->count * sizeof *x);
+    free(row);
+}
+
+/* Whole rows together where they are stored in their order. */
+static void read_packed(const struct tensor_source *s, int64_t first, int64_t count, float *x)
+{
+    while (count > 0) {
+        struct run r = run_at(s, first, count);
+        int64_t rows = s->head_rows || r.count < s->columns ? 1 : smaller(count / s->columns, s->rows - r.row);
+        if (r.count < s->columns)
+            read_piece(s, &r, x);
+        else
+            decode_rows(r.part, turned(s, r.row), rows, x);
+        first += rows * r.count;
+        count -= rows * r.count;
+        x += rows * r.count;
+    }
+}
+
 /* ------------------------------------------------------------------- reading */
 
 void source_read(const struct tensor_source *s, int64_t first, int64_t count, float *x)
 {
     if (s->mxfp4)
         read_mxfp4(s, first, count, x);
+    else if (s->packed)
+        read_packed(s, first, count, x);
     else if (s->column_stride != 1)
         read_transposed(s, first, count, x);
     else
@@ -235,15 +272,20 @@ static void advise(const struct tensor_source *s, int64_t first, int64_t count,
     }
 }
 
-/* A transposed part is read all over for each slice: the system sees to it. */
+/* A transposed part is read all over for each slice, and so are packed ones: the system sees to it. */
+static bool is_read_once(const struct tensor_source *s)
+{
+    return s->mxfp4 || (!s->packed && s->column_stride == 1);
+}
+
 void source_ahead(const struct tensor_source *s, int64_t first, int64_t count)
 {
-    if (s->mxfp4 || s->column_stride == 1)
+    if (is_read_once(s))
         advise(s, first, count, file_map_ahead);
 }
 
 void source_forget(const struct tensor_source *s, int64_t first, int64_t count)
 {
-    if (s->mxfp4 || s->column_stride == 1)
+    if (is_read_once(s))
         advise(s, first, count, file_map_forget);
 }

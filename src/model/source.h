@@ -19,8 +19,12 @@
 
 #include "model/dtype.h"
 
+struct packed; /* pack/pack.h */
+
 struct source_part {
     const unsigned char *data;
+    const struct packed *packed;    /* of packed weights, which have no `data` */
+    int64_t first_row;              /* of them: where this part begins */
     const unsigned char *scales;    /* NULL: none */
     const char *path,
         *name; /* file and stored tensor, for errors; NULL path: `data` is computed, not mapped */
@@ -38,6 +42,7 @@ struct tensor_source {
     /* GPT-OSS: `data` holds the 16 bytes of each block of 32, element 2i in the lower half of byte i and 2i +
      * 1 in the upper, `scales` a byte for each; GGUF has i and i + 16 in a byte, after the scale. */
     bool mxfp4;
+    bool packed;                    /* every part is: x = what it decodes to, rows turned as others */
     struct source_part *parts;
     int part_count;
 };

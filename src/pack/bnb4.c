@@ -20,7 +20,7 @@
 #include "pack/pack.h"
 
 enum { WEIGHT, ABSMAX, QUANT_MAP, STATE, NESTED_ABSMAX, NESTED_MAP };
-enum { BLOCK = 64, NESTED_BLOCK = 256, STATE_BYTES = 192 };
+enum { NESTED_BLOCK = 256, STATE_BYTES = 192 };
 
 /* Values by code, and the codes in order of their values. */
 struct map4 {
@@ -50,7 +50,7 @@ static const struct map4 *map_of(const struct scheme *s)
 
 static int64_t blocks_of(const struct packed *p)
 {
-    return (p->rows * p->columns + BLOCK - 1) / BLOCK;
+    return (p->rows * p->columns + p->scheme->group - 1) / p->scheme->group;
 }
 
 /* ----------------------------------------------------------------------- shapes */
@@ -122,14 +122,14 @@ static void encode_block(struct packed *p, int64_t at, int64_t n, const float *w
         uint8_t second = i + 1 < n ? nearest4(m, fmaxf(-1, fminf(1, w[i + 1] * over))) : 0;
         to[i / 2] = nearest4(m, fmaxf(-1, fminf(1, w[i] * over))) << 4 | second;
     }
-    p->scratch[at / BLOCK] = largest;
+    p->scratch[at / p->scheme->group] = largest;
 }
 
 static void encode(struct packed *p, int64_t first, int64_t n, const float *w)
 {
-    int64_t from = first * p->columns, count = n * p->columns;
-    for (int64_t i = 0; i < count; i += BLOCK)
-        encode_block(p, from + i, count - i < BLOCK ? count - i : BLOCK, w + i);
+    int64_t from = first * p->columns, count = n * p->columns, block = p->scheme->group;
+    for (int64_t i = 0; i < count; i += block)
+        encode_block(p, from + i, count - i < block ? count - i : block, w + i);
 }
 
 /* ------------------------------------------------------- magnitudes in 8 bits */
@@ -203,7 +203,7 @@ static void put_state(struct packed *p, float mean)
         snprintf(nested, sizeof nested, ", \"nested_blocksize\": %d, \"nested_dtype\": \"float32\", \"nested_offset\": %.17g",
                  NESTED_BLOCK, (double)mean);
     snprintf(text, sizeof text, "{\"quant_type\": \"%s\", \"blocksize\": %d, \"dtype\": \"%s\", \"shape\": [%" PRId64
-             ", %" PRId64 "]%s}", s->format->name, BLOCK, s->bf16 ? "bfloat16" : "float16", p->rows, p->columns, nested);
+             ", %" PRId64 "]%s}", s->format->name, s->group, s->bf16 ? "bfloat16" : "float16", p->rows, p->columns, nested);
     memset(p->data[STATE], ' ', STATE_BYTES);
     memcpy(p->data[STATE], text, strlen(text));
 }
@@ -243,8 +243,8 @@ static void decode(const struct packed *p, int64_t first, int64_t n, float *w)
     int64_t from = first * p->columns, of = -1;
     memcpy(map, p->data[QUANT_MAP], sizeof map);
     for (int64_t i = from; i < from + n * p->columns; i++) {
-        if (i / BLOCK != of)
-            scale = scale_of(p, of = i / BLOCK);
+        if (i / p->scheme->group != of)
+            scale = scale_of(p, of = i / p->scheme->group);
         *w++ = map[p->data[WEIGHT][i / 2] >> (i % 2 ? 0 : 4) & 15] * scale;
     }
 }

@@ -168,11 +168,10 @@ int scheme_parse(struct scheme *s, const char *name, struct error *e)
 
 static const struct level *level_for(const struct scheme *s)
 {
-    size_t i = 0;
-    while (levels[i].scheme.format != s->format || levels[i].scheme.bits != s->bits)
-        if (++i == ARRAY_LENGTH(levels))
-            die("a scheme of %s with %d bits has no name", s->format->name, s->bits);
-    return &levels[i];
+    for (size_t i = 0; i < ARRAY_LENGTH(levels); i++)
+        if (levels[i].scheme.format == s->format && levels[i].scheme.bits == s->bits)
+            return &levels[i];
+    die("a scheme of %s with %d bits has no name", s->format->name, s->bits);
 }
 
 void scheme_name(const struct scheme *s, char out[static SCHEME_NAME])
