@@ -543,10 +543,11 @@ static void quantized_already(void **state)
 {
     (void)state;
     static const struct { const char *config, *why; } cases[] = {
-        {"\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":4}",
-         "quantized already (gptq): start from the original"},
-        {"\"quantization_config\":{\"quant_method\":\"bitsandbytes\"}", "quantized already (bitsandbytes)"},
-        {COMPRESSED("pack-quantized"), "quantized already (compressed-tensors, pack-quantized)"},
+        {"\"quantization_config\":{\"quant_method\":\"gptq\",\"checkpoint_format\":\"marlin\"}",
+         "quantized already (gptq, marlin), in a layout that this version does not read"},
+        {"\"quantization_config\":{\"quant_method\":\"awq\",\"version\":\"gemv\"}", "quantized already (awq, gemv)"},
+        {"\"quantization_config\":{\"quant_method\":\"hqq\"}", "quantized already (hqq)"},
+        {COMPRESSED("nvfp4-pack-quantized"), "quantized already (compressed-tensors, nvfp4-pack-quantized)"},
         {"\"quantization_config\":{}", "quantized already (by a method without a name)"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
