@@ -110,6 +110,45 @@ static void fill_cell(void *user, int row, int column, struct list_cell *c)
     }
 }
 
+/* While a text decides the layers, these are the table. */
+static bool shows_layers(const struct run_state *r)
+{
+    return r->layer_count && !r->tensor_count;
+}
+
+enum layer_column { LAYER_NAME, LAYER_TENSORS, LAYER_LOSS, LAYER_DAMP, LAYER_SECONDS };
+static const struct list_column layer_columns[] = {
+    [LAYER_NAME] = {"layer", ALIGN_LEFT, {10, 1, 0}},
+    [LAYER_TENSORS] = {"tensors", ALIGN_RIGHT, {7, 0, 2}},
+    [LAYER_LOSS] = {"loss", ALIGN_RIGHT, {8, 0, 0}},
+    [LAYER_DAMP] = {"damping", ALIGN_RIGHT, {7, 0, 1}},
+    [LAYER_SECONDS] = {"time", ALIGN_RIGHT, {7, 0, 0}},
+};
+
+static void fill_layer_cell(void *user, int row, int column, struct list_cell *c)
+{
+    const struct run_state *r = &((const struct wizard *)user)->run;
+    const struct run_layer *l = &r->layers[row];
+    char seconds[FORMAT_SIZE];
+    c->style = l->plain ? STYLE_WARN : STYLE_NORMAL;
+    switch (column) {
+    case LAYER_NAME:
+        snprintf(c->text, sizeof c->text, l->layer < r->layers_total ? "%d" : "output", l->layer + 1);
+        break;
+    case LAYER_TENSORS:
+        snprintf(c->text, sizeof c->text, l->plain ? "%d, %d plain" : "%d", l->tensors, l->plain);
+        break;
+    case LAYER_LOSS:
+        if (!isnan(l->loss))
+            snprintf(c->text, sizeof c->text, "%.2e", l->loss);
+        break;
+    case LAYER_DAMP: snprintf(c->text, sizeof c->text, "%.3g", l->damp); break;
+    case LAYER_SECONDS:
+        snprintf(c->text, sizeof c->text, "%s", l->reused ? "before" : format_duration(seconds, l->seconds));
+        break;
+    }
+}
+
 /* Mean error of the tensors of each block; NaN where none is done. Returns how many blocks. */
 static int errors_by_layer(const struct run_state *r, double *out, int limit)
 {
@@ -173,7 +212,9 @@ static void notes(const struct wizard *w, char *title, size_t title_size, char *
 {
     const struct run_state *r = &w->run;
     char eta[FORMAT_SIZE];
-    if (r->tensors_total)
+    if (shows_layers(r))
+        snprintf(tensors, tensors_size, "%d of %d", r->layer_count, r->layers_total);
+    else if (r->tensors_total)
         snprintf(tensors, tensors_size, "%d of %d", r->tensors_done, r->tensors_total);
     snprintf(title, title_size, "%s of %s", r->level ? r->level : w->run_plan->level,
              path_name(r->source ? r->source : w->run_plan->source));
@@ -192,16 +233,18 @@ static void draw(struct wizard *w, struct rect page)
     char title[96], note[48], tensors[32] = "", filter[LIST_FILTER + 16];
     layout_run(page, in);
     notes(w, title, sizeof title, note, sizeof note, tensors, sizeof tensors);
-    p->tensors.columns = columns;
-    p->tensors.column_count = ARRAY_LENGTH(columns);
-    p->tensors.cell = fill_cell;
+    bool layers = shows_layers(&w->run);
+    int rows = layers ? w->run.layer_count : w->run.tensor_count;
+    p->tensors.columns = layers ? layer_columns : columns;
+    p->tensors.column_count = layers ? ARRAY_LENGTH(layer_columns) : ARRAY_LENGTH(columns);
+    p->tensors.cell = layers ? fill_layer_cell : fill_cell;
     p->tensors.user = w;
-    list_resize(&p->tensors, w->run.tensor_count);
+    list_resize(&p->tensors, rows);
     if (!p->browsing)
-        p->tensors.cursor = w->run.tensor_count - 1;
+        p->tensors.cursor = rows - 1;
     p->tensors.no_cursor = !p->browsing;
     frame_paint((struct pane[]){{in[RUN_PROGRESS], title, note},
-                                {in[RUN_TENSORS], "tensors",
+                                {in[RUN_TENSORS], layers ? "layers" : "tensors",
                                  *list_filter_note(&p->tensors, filter) ? filter : tensors},
                                 {in[RUN_RESOURCES], "resources", NULL},
                                 {in[RUN_LOG], "log", w->run.folder}},

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,4 +133,14 @@ void progress_done(struct progress *p)
 {
     if (p->shown && p->terminal)
         fputs("\r\033[K", stderr);
+}
+
+void progress_say(struct progress *p, const char *fmt, ...)
+{
+    va_list ap;
+    progress_done(p);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
 }

@@ -42,5 +42,7 @@ struct progress {
 };
 void progress_init(struct progress *p, bool quiet);
 void progress_done(struct progress *p);
+/* A line on stderr that the bar does not run into. */
+void progress_say(struct progress *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

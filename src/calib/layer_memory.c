@@ -1,6 +1,7 @@
 #include "calib/layer_memory.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/str.h"
@@ -74,48 +75,49 @@ void layer_memory_forecast(struct layer_memory *m, const struct layerwise_job *j
         add_layer(m, j, i);
 }
 
-static int no_memory_error(const struct layer_memory *m, const struct layerwise_job *j, double memory, struct error *e)
+/* What is left for the activations. */
+static double rest_of(const struct layer_memory *m, double memory)
+{
+    return memory * (1 - margin) - m->weights - m->moments - m->buffers;
+}
+
+bool layer_memory_fits(const struct layer_memory *m, double memory)
+{
+    return rest_of(m, memory) >= 0;
+}
+
+int layer_memory_refuse(const struct layer_memory *m, const struct layerwise_job *j, double memory, int length,
+                        struct error *e)
 {
     char all[FORMAT_SIZE], have[FORMAT_SIZE], weights[FORMAT_SIZE], moments[FORMAT_SIZE], buffers[FORMAT_SIZE];
-    double rest = memory * (1 - margin) - m->weights - m->moments;
-    int length = (int)(j->text->length * rest / m->buffers) / 64 * 64;
-    error_set(e, ERROR_NOFIT, "going through the layers of %s needs %s of memory (weights %s, their inputs' moments %s,"
-              " passes of %d tokens %s), and %s are available", j->model->name,
-              format_bytes(all, (m->weights + m->moments + m->buffers) / (1 - margin)), format_bytes(weights, m->weights),
-              format_bytes(moments, m->moments), j->text->length, format_bytes(buffers, m->buffers),
-              format_bytes(have, memory));
-    struct error why = *e;
-    if (rest > 0 && length >= 64)
-        return error_set(e, ERROR_NOFIT, "%s: with samples of %d tokens (--sample-length %d) it would fit", why.text,
-                         length, length);
-    return error_set(e, ERROR_NOFIT, "%s: close other programs, or quantize without a text (--method nearest)", why.text);
+    char advice[128] = "close other programs, or quantize without feedback (--method nearest)";
+    if (length)
+        snprintf(advice, sizeof advice, "with samples of %d tokens (--sample-length %d) it would fit", length, length);
+    return error_set(e, ERROR_NOFIT, "going through the layers of %s needs %s of memory (weights %s, their inputs' moments"
+                     " %s, passes of %d tokens %s), and %s are available: %s", j->model->name,
+                     format_bytes(all, (m->weights + m->moments + m->buffers) / (1 - margin)),
+                     format_bytes(weights, m->weights), format_bytes(moments, m->moments), j->text->length,
+                     format_bytes(buffers, m->buffers), format_bytes(have, memory), advice);
 }
 
 static int no_disk_error(const struct layer_memory *m, const struct layerwise_job *j, double memory, double disk,
                          struct error *e)
 {
-    char need[FORMAT_SIZE], have[FORMAT_SIZE], left[FORMAT_SIZE];
-    double room = fmax(memory, disk - m->results);
-    int samples = (int)(j->text->count * room / m->activations);
-    error_set(e, ERROR_NOFIT, "%d samples of %d tokens need %s for their activations; %s of memory and %s of disk are left"
-              " for them", j->text->count, j->text->length, format_bytes(need, m->activations),
-              format_bytes(left, fmax(memory, 0)), format_bytes(have, fmax(disk - m->results, 0)));
-    struct error why = *e;
+    char need[FORMAT_SIZE], have[FORMAT_SIZE], left[FORMAT_SIZE], advice[64] = "free some disk space";
+    int samples = (int)(j->text->count * fmax(memory, disk) / m->activations);
     if (samples >= 1)
-        return error_set(e, ERROR_NOFIT, "%s: %d samples (--samples %d) would fit", why.text, samples, samples);
-    return error_set(e, ERROR_NOFIT, "%s: free some disk space", why.text);
+        snprintf(advice, sizeof advice, "%d samples (--samples %d) would fit", samples, samples);
+    return error_set(e, ERROR_NOFIT, "%d samples of %d tokens need %s for their activations, and %s of memory and %s of"
+                     " disk are left for them: %s", j->text->count, j->text->length, format_bytes(need, m->activations),
+                     format_bytes(left, memory), format_bytes(have, disk), advice);
 }
 
 int layer_memory_place(const struct layer_memory *m, const struct layerwise_job *j, double memory, double disk,
                        bool *on_disk, struct error *e)
 {
-    double rest = memory * (1 - margin) - m->weights - m->moments - m->buffers;
+    double rest = rest_of(m, memory), disk_rest = fmax(disk - m->results, 0);
     *on_disk = rest < m->activations;
-    if (rest < 0)
-        return no_memory_error(m, j, memory, e);
-    if (*on_disk && disk < m->activations + m->results)
-        return no_disk_error(m, j, rest, disk, e);
-    return 0;
+    return *on_disk && disk_rest < m->activations ? no_disk_error(m, j, rest, disk_rest, e) : 0;
 }
 
 double layer_memory_available(void)

@@ -15,10 +15,15 @@ struct layer_memory {
 /* `kept`: floats that a stage leaves for each token (decoder_kept). */
 void layer_memory_forecast(struct layer_memory *m, const struct layerwise_job *j, int64_t kept, double buffers,
                            double results);
-/* Sets *on_disk, which says where the activations go; or an error that says what would do, where neither `memory` nor
- * `disk` suffices. */
+/* Does it all but the activations fit? */
+bool layer_memory_fits(const struct layer_memory *m, double memory);
+/* Where it does: sets *on_disk, which says where the activations go; or an error that says what would do, where neither
+ * `memory` nor `disk` suffices. */
 int layer_memory_place(const struct layer_memory *m, const struct layerwise_job *j, double memory, double disk,
                        bool *on_disk, struct error *e);
+/* Where it does not: samples of `length` tokens would (0: of any length they would not). */
+int layer_memory_refuse(const struct layer_memory *m, const struct layerwise_job *j, double memory, int length,
+                        struct error *e);
 /* To be had now: what the machine and its containers leave. */
 double layer_memory_available(void);
 

@@ -239,10 +239,11 @@ static int check_tokens(const struct layerwise_job *j, struct error *e)
     return 0;
 }
 
-static int open_stream(struct walk *w, struct walk_stream *s, const struct model *m, product_tap *tap, struct error *e)
+static int open_stream(struct walk *w, struct walk_stream *s, const struct model *m, int length, product_tap *tap,
+                       struct error *e)
 {
     int sequences = w->job->text->count < SEQUENCES ? w->job->text->count : SEQUENCES;
-    const struct decoder_options o = {.context = w->job->text->length, .sequences = sequences, .tap = tap,
+    const struct decoder_options o = {.context = length, .sequences = sequences, .tap = tap,
                                       .tap_user = s};
     *s = (struct walk_stream){.walk = w, .tensors = m->tensors};
     return decoder_open(&s->decoder, m, &o, e);
@@ -255,16 +256,22 @@ static void close_stream(struct walk_stream *s)
     stash_done(&s->kept);
 }
 
-static int open_streams(struct walk *w, struct error *e)
+static int open_streams(struct walk *w, int length, struct error *e)
 {
     const struct layerwise_job *j = w->job;
     bool original = j->method->inputs == LAYERWISE_BOTH || runs_ahead(j);
     int rc = 0;
     if (original)
-        rc = open_stream(w, &w->original, j->model, runs_ahead(j) ? walk_meet : walk_see, e);
+        rc = open_stream(w, &w->original, j->model, length, runs_ahead(j) ? walk_meet : walk_see, e);
     if (!rc && j->method->inputs != LAYERWISE_ORIGINAL)
-        rc = open_stream(w, &w->quantized, w->fork, walk_meet, e);
+        rc = open_stream(w, &w->quantized, w->fork, length, walk_meet, e);
     return rc;
+}
+
+static void close_streams(struct walk *w)
+{
+    close_stream(&w->original);
+    close_stream(&w->quantized);
 }
 
 /* What the disk has for the store and the activations; an earlier store's place is used again. */
@@ -278,14 +285,15 @@ static int disk_for(const struct layerwise_job *j, const char *folder, double *b
     return rc;
 }
 
-static double buffer_bytes(const struct walk *w, int64_t width)
+/* Of passes of so many tokens a sample. */
+static double buffer_bytes(const struct walk *w, int length, int64_t width)
 {
     double bytes = 0;
     for (int i = 0; i < 2; i++) {
         const struct decoder *d = i ? w->original.decoder : w->quantized.decoder;
         bytes += d ? (double)decoder_bytes(d) : 0;
     }
-    return bytes + (double)sizeof(float) * SEQUENCES * w->job->text->length * (double)width; /* `off` */
+    return bytes + (double)sizeof(float) * SEQUENCES * length * (double)width; /* `off` */
 }
 
 static void note_disk(const struct walk *w, double activations)
@@ -312,6 +320,22 @@ static int open_stashes(struct walk *w, int64_t kept, const char *folder, struct
     return rc;
 }
 
+/* The streams are of no use afterwards. */
+static int refuse(struct walk *w, struct layer_memory *need, double memory, int64_t width, struct error *e)
+{
+    enum { SHORTEST = 64 };
+    struct layer_memory as_it_is = *need;
+    int length = w->job->text->length / 2;
+    for (; length >= SHORTEST && !layer_memory_fits(need, memory); length /= 2) {
+        close_streams(w);
+        int rc = open_streams(w, length, e);
+        if (rc)
+            return rc;
+        need->buffers = buffer_bytes(w, length, width);
+    }
+    return layer_memory_refuse(&as_it_is, w->job, memory, layer_memory_fits(need, memory) ? 2 * length : 0, e);
+}
+
 /* Where everything goes, and whether there is room for it. */
 static int make_room(struct walk *w, uint64_t store_bytes, const char *folder, struct error *e)
 {
@@ -319,10 +343,10 @@ static int make_room(struct walk *w, uint64_t store_bytes, const char *folder, s
     int64_t kept = decoder_kept(w->original.decoder ? w->original.decoder : w->quantized.decoder);
     int64_t width = kept > w->fork->hp.embd ? kept : w->fork->hp.embd;
     struct layer_memory need;
-    double disk, memory = j->memory_bytes > 0 ? j->memory_bytes : layer_memory_available();
+    double disk = 0, memory = j->memory_bytes > 0 ? j->memory_bytes : layer_memory_available();
     bool on_disk;
-    layer_memory_forecast(&need, j, kept, buffer_bytes(w, width), (double)store_bytes);
-    int rc = disk_for(j, folder, &disk, e);
+    layer_memory_forecast(&need, j, kept, buffer_bytes(w, j->text->length, width), (double)store_bytes);
+    int rc = layer_memory_fits(&need, memory) ? disk_for(j, folder, &disk, e) : refuse(w, &need, memory, width, e);
     rc = rc ? rc : layer_memory_place(&need, j, memory, disk, &on_disk, e);
     if (rc)
         return rc;
@@ -352,8 +376,7 @@ static void close_walk(struct walk *w)
 {
     walk_forget_groups(w);
     walk_release(w);
-    close_stream(&w->original);
-    close_stream(&w->quantized);
+    close_streams(w);
     free(w->groups);
     free(w->rooms);
     free(w->held);
@@ -370,7 +393,7 @@ int layerwise_run(struct layerwise *l, const struct layerwise_job *j, struct err
     struct walk w = {.job = j, .made = l, .fork = model_fork(j->model), .rooms = xcalloc(count + 1, sizeof *w.rooms),
                      .held = xcalloc(count + 1, sizeof *w.held)};
     int rc = check_tokens(j, e);
-    rc = rc ? rc : open_streams(&w, e);
+    rc = rc ? rc : open_streams(&w, j->text->length, e);
     rc = rc ? rc : open_store(&w, e);
     rc = rc ? rc : walk_steps(&w, e);
     close_walk(&w);

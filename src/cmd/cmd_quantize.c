@@ -19,8 +19,10 @@ static const struct option_spec options[] = {
     PRE_OPTION,
     {"imatrix", 0, "FILE", "importance of each weight's columns, as `quantwiz imatrix` or llama.cpp makes it"},
     {"calibration", 0, "FILE", "quantize with error feedback, by what this text brings about: plain text, JSON lines, or a folder"},
+    {"method", 0, "NAME", "what the text is for: 'feedback' (unless said otherwise), or 'nearest': each weight by itself, columns by importance"},
     {"samples", 0, "N", "samples of the calibration text, spread over it (default 128)"},
     {"sample-length", 0, "N", "tokens of a sample (default 512)"},
+    {"memory", 0, "SIZE", "that error feedback may use (default: what is available); the rest of it goes to disk"},
     {0},
 };
 
@@ -63,6 +65,22 @@ static int read_overrides(const struct args *a, struct recipe_options *o, struct
     return rc;
 }
 
+static int read_method(const struct args *a, struct making *m, struct error *e)
+{
+    const char *name = args_get(a, "method"), *memory = args_get(a, "memory");
+    m->nearest = name && strcmp(name, "nearest") == 0;
+    if (name && !m->nearest && strcmp(name, "feedback") != 0)
+        return error_set(e, ERROR_USAGE, "--method: expected feedback or nearest, found '%s'", name);
+    if (name && !m->nearest && !m->calibration.text)
+        return error_set(e, ERROR_USAGE, "--method feedback needs a text to go by: --calibration FILE");
+    if (m->nearest && m->calibration.text && m->imatrix)
+        return error_set(e, ERROR_USAGE, "--imatrix and --calibration both say what counts: with --method nearest give one"
+                         " of them");
+    if (memory && (!parse_bytes(memory, &m->memory_bytes) || m->memory_bytes == 0))
+        return error_set(e, ERROR_USAGE, "--memory: expected a size, such as 6GiB, found '%s'", memory);
+    return 0;
+}
+
 static int run(const struct args *a, struct error *e)
 {
     struct arena arena = {0};
@@ -78,7 +96,8 @@ static int run(const struct args *a, struct error *e)
         .imatrix = args_get(a, "imatrix"),
         .calibration = {.text = args_get(a, "calibration"), .samples = 128, .sample_length = 512},
     };
-    int rc = args_int(a, "samples", 1, 1 << 20, &m.calibration.samples, e);
+    int rc = read_method(a, &m, e);
+    rc = rc ? rc : args_int(a, "samples", 1, 1 << 20, &m.calibration.samples, e);
     rc = rc ? rc : args_int(a, "sample-length", 4, 1 << 20, &m.calibration.sample_length, e);
     if (!rc)
         rc = making_read_split(a, &m.split, e);

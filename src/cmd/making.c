@@ -12,6 +12,7 @@
 #include "base/table.h"
 #include "cmd/open.h"
 #include "run/importance.h"
+#include "run/calibrated.h"
 #include "run/quantize.h"
 #include "run/usage.h"
 
@@ -41,8 +42,19 @@ static void on_end(void *user, const struct quantize_tensor *t, int index, int c
 
 static void on_note(void *user, const char *text)
 {
-    (void)user;
-    fprintf(stderr, "quantwiz: %s\n", text);
+    struct account *a = user;
+    progress_say(&a->progress, "quantwiz: %s", text);
+}
+
+static void on_layer(void *user, const struct layerwise_report *r)
+{
+    struct account *a = user;
+    char seconds[FORMAT_SIZE], plain[64] = "";
+    const char *reused = r->reused ? ", made before" : "";
+    if (r->plain)
+        snprintf(plain, sizeof plain, ", %d of %d tensors rounded to nearest", r->plain, r->tensors);
+    progress_say(&a->progress, "layer %d of %d: loss %.3g, damping %.3g, %.0f inputs, %s%s%s", r->layer + 1, r->layers,
+                 r->loss, r->damp, r->inputs, format_duration(seconds, r->seconds), plain, reused);
 }
 
 static void sample_memory(struct account *a)
@@ -238,14 +250,15 @@ static int refuse_fallbacks(const struct account *a, struct error *e)
 
 static int make(struct account *a, struct error *e)
 {
-    const struct quantize_listener listener = {.end = on_end, .note = on_note, .user = a};
-    char *journal = xasprintf("%s.part.journal", a->making->out);
+    const struct quantize_listener listener = {.end = on_end, .layer = on_layer, .note = on_note, .user = a};
+    char *journal = xasprintf("%s.part.journal", a->making->out), *layers = calibrated_store(a->making->out);
     const struct quantize_job job = {
         .model = a->model,
         .recipe = &a->recipe,
         .out = a->making->out,
         .split = &a->making->split,
-        .calibration = a->making->calibration.text ? &a->making->calibration : NULL,
+        .calibration = a->making->calibration.text && !a->making->nearest ? &a->making->calibration : NULL,
+        .memory_bytes = (double)a->making->memory_bytes,
         .importance = a->importance.path ? &a->importance : NULL,
         .journal = journal,
         .resume = a->making->resume,
@@ -259,11 +272,12 @@ static int make(struct account *a, struct error *e)
     progress_done(&a->progress);
     if (!rc)
         unlink(journal);
-    else if (file_exists(journal))
+    else if (file_exists(journal) || file_exists(layers))
         error_context(e, "what was finished is kept, --resume goes on with it");
     sample_memory(a);
     a->seconds = clock_monotonic() - started;
     free(journal);
+    free(layers);
     return rc;
 }
 
@@ -304,18 +318,38 @@ static int account_for(struct account *a, struct error *e)
     return rc;
 }
 
+/* What errors are weighed by, where each weight is rounded by itself: a file of importance, or a text. NULL: nothing. */
+static const char *weighing(const struct making *m)
+{
+    return m->imatrix ? m->imatrix : m->nearest ? m->calibration.text : NULL;
+}
+
+static int find_importance(struct account *a, struct error *e)
+{
+    const struct making *m = a->making;
+    if (m->imatrix)
+        return importance_read(&a->importance, m->imatrix, e);
+    if (!weighing(m) || m->dry_run)
+        return 0;
+    interrupt_catch();
+    progress_init(&a->progress, false);
+    int rc = importance_collect(&a->importance, a->model, &m->calibration, &a->progress.watch, e);
+    progress_done(&a->progress);
+    return rc;
+}
+
 static int plan_types(struct account *a, struct error *e)
 {
     const struct making *m = a->making;
     struct recipe_options options = m->options;
     options.strict = false; /* so that the refusal can list them all */
-    options.imatrix = m->imatrix;
-    int rc = m->imatrix ? importance_read(&a->importance, m->imatrix, e) : 0;
+    options.imatrix = weighing(m);
+    int rc = find_importance(a, e);
     if (!rc && m->level)
         rc = recipe_apply(&a->recipe, a->model, m->level, &options, e);
     else if (!rc)
         recipe_copy(&a->recipe, a->model);
-    return rc || !m->imatrix ? rc : importance_match(&a->importance, &a->recipe, e);
+    return rc || !a->importance.path ? rc : importance_match(&a->importance, &a->recipe, e);
 }
 
 int making_run(const struct making *m, struct error *e)

@@ -13,6 +13,8 @@ struct making {
     struct recipe_options options; /* `strict` also: refuse with the whole list of fallbacks */
     struct split split;
     struct calibration calibration; /* text NULL: none */
+    bool nearest;                  /* the text says no more than what counts: importance */
+    uint64_t memory_bytes;         /* see quantize_job */
     const char *imatrix;           /* file of importance; NULL: none */
     bool dry_run, resume, json;
 };

@@ -139,6 +139,39 @@ static void add_commands(struct document *d, const struct plan *p, const struct 
     free(source);
 }
 
+/* ------------------------------------------------------------------ calibration */
+
+enum { LAYER, LAYER_TENSORS, LAYER_PLAIN, LAYER_LOSS, LAYER_DAMP, LAYER_INPUTS, LAYER_SECONDS };
+
+static struct document_cell layer_cell(void *user, int row, int column)
+{
+    const struct run_layer *l = &((const struct run_state *)user)->layers[row];
+    const double numbers[] = {
+        [LAYER] = l->layer,     [LAYER_TENSORS] = l->tensors, [LAYER_PLAIN] = l->plain,    [LAYER_LOSS] = l->loss,
+        [LAYER_DAMP] = l->damp, [LAYER_INPUTS] = l->inputs,   [LAYER_SECONDS] = l->seconds,
+    };
+    return (struct document_cell){.number = numbers[column]};
+}
+
+/* What the text decided. */
+static void add_layers(struct document *d, const struct run_state *s)
+{
+    static const struct document_column columns[] = {
+        [LAYER] = {"layer", "Layer", "%.0f"},
+        [LAYER_TENSORS] = {"tensors", "Tensors", "%.0f"},
+        [LAYER_PLAIN] = {"plain", "Rounded to nearest", "%.0f"},
+        [LAYER_LOSS] = {"loss", "Loss", "%.3g"},
+        [LAYER_DAMP] = {"damp", "Damping", "%.3g"},
+        [LAYER_INPUTS] = {"inputs", "Inputs", "%.0f"},
+        [LAYER_SECONDS] = {"seconds", "Seconds", "%.1f"},
+    };
+    if (!s->layer_count)
+        return;
+    document_seconds(d, "calibration_seconds", "Time for calibrating", run_state_phase_seconds(s, "calibrate"));
+    document_table(d, "layers", "Layers decided by the text (loss: mean square of what rounding changes an output by)",
+                   columns, ARRAY_LENGTH(columns), s->layer_count, layer_cell, (void *)s);
+}
+
 static void quantization_part(struct document *d, const struct plan *p, const struct run_state *s)
 {
     document_part(d, "quantization", "Quantization Command or Config");
@@ -147,6 +180,7 @@ static void quantization_part(struct document *d, const struct plan *p, const st
     document_seconds(d, "verify_seconds", "Time for reading it back", run_state_phase_seconds(s, "verify"));
     document_bool(d, "resumed", "Resumed after an interruption", s->resumed);
     add_fallbacks(d, s);
+    add_layers(d, s);
     type_summary_add(d, s);
     add_commands(d, p, s);
     document_part_end(d);

@@ -8,17 +8,19 @@
 #include "base/str.h"
 #include "calib/block_method.h"
 
-int calibrated_read(struct calibrated *c, const struct quantize_job *j, struct error *e)
+int calibrated_text(struct chunks *c, const struct model *m, const struct calibration *from, struct error *e)
 {
-    const struct calibration *from = j->calibration;
     struct tokenizer *t = NULL;
-    *c = (struct calibrated){0};
-    if (!from)
-        return 0;
-    int rc = tokenizer_open(&t, j->model, NULL, e);
-    rc = rc ? rc : chunks_read(&c->text, from->text, t, from->sample_length, from->samples, e);
+    int rc = tokenizer_open(&t, m, NULL, e);
+    rc = rc ? rc : chunks_read(c, from->text, t, from->sample_length, from->samples, e);
     tokenizer_free(t);
     return rc;
+}
+
+int calibrated_read(struct calibrated *c, const struct quantize_job *j, struct error *e)
+{
+    *c = (struct calibrated){0};
+    return j->calibration ? calibrated_text(&c->text, j->model, j->calibration, e) : 0;
 }
 
 void calibrated_mix(const struct calibrated *c, char fingerprint[static HASH_TEXT])
@@ -51,6 +53,9 @@ int calibrated_make(struct calibrated *c, const struct quantize_job *j, const ch
     for (int i = 0; i < r->count; i++)
         types[r->tensors[i].tensor - m->tensors] = r->tensors[i].type;
     block_method_init(&method, m, types);
+    const struct quantize_listener *q = j->listener;
+    const struct layerwise_listener listener = {.layer = q ? q->layer : NULL, .note = q ? q->note : NULL,
+                                                .user = q ? q->user : NULL};
     const struct layerwise_job job = {
         .model = m,
         .method = &method.method,
@@ -59,6 +64,8 @@ int calibrated_make(struct calibrated *c, const struct quantize_job *j, const ch
         .fingerprint = fingerprint,
         .resume = j->resume,
         .disk_bytes = (double)output_bytes,
+        .memory_bytes = j->memory_bytes,
+        .listener = &listener,
         .watch = w,
     };
     c->blocks = xcalloc(r->count + 1, sizeof *c->blocks);

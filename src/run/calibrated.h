@@ -13,6 +13,8 @@ struct calibrated {
     const unsigned char **blocks;     /* [recipe->count]; NULLs for what is rounded to nearest */
 };
 
+/* A calibration's text as samples of tokens. Free with chunks_done. */
+int calibrated_text(struct chunks *c, const struct model *m, const struct calibration *from, struct error *e);
 /* Reads the job's text; nothing where it has none. Free with calibrated_done whatever is returned. */
 int calibrated_read(struct calibrated *c, const struct quantize_job *j, struct error *e);
 /* Another text or other samples make another file. */

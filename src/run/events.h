@@ -12,8 +12,9 @@
 
 #define EVENT_KINDS(X)                                                                                   \
     X(START, "start", "the run begins or resumes: plan, source, level, pid, host, threads, resumed")      \
-    X(PHASE, "phase", "a stage begins: name (check, quantize, verify, evaluate, report), index, count")   \
+    X(PHASE, "phase", "a stage begins: name (check, calibrate, quantize, verify, evaluate, report), index, count")   \
     X(FALLBACK, "fallback", "a type that a row length forced: tensor, wanted, type, why")                 \
+    X(LAYER, "layer", "a text has decided a layer: layer (from 0), layers, tensors, plain (of them: rounded to nearest, their inputs allowed no more), loss (mean square of what it changes an output by), damp, inputs, seconds, reused") \
     X(TENSOR_BEGIN, "tensor-begin", "work on a tensor begins: name, from, to, index, count")              \
     X(TENSOR, "tensor", "a tensor is done: name, from, to, wanted, rmse, bytes, seconds, index, count, reused") \
     X(PROGRESS, "progress", "done, total (0 to 1 of the whole run), eta_s, phase")                        \

@@ -4,12 +4,24 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "run/calibrated.h"
 
 int importance_read(struct importance *m, const char *path, struct error *e)
 {
     *m = (struct importance){.path = path};
     int rc = imatrix_read(&m->file, path, e);
     return rc ? error_context(e, "importance") : 0;
+}
+
+int importance_collect(struct importance *m, const struct model *model, const struct calibration *text, struct watch *w,
+                       struct error *e)
+{
+    struct chunks c = {0};
+    *m = (struct importance){.path = text->text};
+    int rc = calibrated_text(&c, model, text, e);
+    rc = rc ? rc : imatrix_collect(&m->file, model, &c, text->text, w, e);
+    chunks_done(&c);
+    return rc;
 }
 
 void importance_done(struct importance *m)

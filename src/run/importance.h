@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "calib/imatrix.h"
 #include "plan/recipe.h"
+#include "text/calibration.h"
 
 struct importance {
     const char *path;      /* as it was given */
@@ -20,6 +21,9 @@ struct importance {
 
 /* Free with importance_done whatever is returned. */
 int importance_read(struct importance *m, const char *path, struct error *e);
+/* The same by running a text through the model: what --method nearest makes of one. */
+int importance_collect(struct importance *m, const struct model *model, const struct calibration *text, struct watch *w,
+                       struct error *e);
 /* Finds the recipe's tensors in the file, and has the recipe say so in the output's metadata. Where the file lacks a
  * tensor or has it of another width, and in experts that no input met, all columns count alike: that is a gap. A file
  * that knows none of the tensors is refused. */

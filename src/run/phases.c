@@ -21,6 +21,16 @@ static const double forward_flop_per_s = 30e9;
 /* Tokens of an evaluation whose length nobody said. */
 static const double unknown_tokens = 32 * 512;
 
+/* Two models, and about twice as much again for the moments of their inputs: operations a parameter and token. */
+static const double calibration_operations = 12;
+
+/* The text that the weights are made by; NULL: each is rounded to nearest. */
+static const struct calibration *calibration_of(const struct plan *p)
+{
+    bool nearest = p->method && strcmp(p->method, "nearest") == 0;
+    return p->calibration.text && !nearest ? &p->calibration : NULL;
+}
+
 static int guess_costs(struct worker *w, struct error *e)
 {
     const struct plan *p = w->plan;
@@ -28,7 +38,11 @@ static int guess_costs(struct worker *w, struct error *e)
     /* Two models, two operations a parameter. */
     double operations = p->evaluate ? 4 * (double)w->source->parameters * tokens : 0;
     w->evaluate_cost = operations / (forward_flop_per_s * threads_count());
-    return forecast_quantize(w->source, p->level, &w->quantize_cost, e);
+    int rc = forecast_quantize(w->source, p->level, &w->quantize_cost, e);
+    if (calibration_of(p))
+        w->quantize_cost += calibration_operations * (double)w->source->parameters * p->calibration.samples *
+                            p->calibration.sample_length / (forward_flop_per_s * threads_count());
+    return rc;
 }
 
 static double quantize_part(const struct worker *w)
@@ -88,7 +102,7 @@ static int refuse_fallbacks(struct worker *w, struct error *e)
 static int match_importance(struct worker *w, struct error *e)
 {
     struct importance *m = &w->importance;
-    if (!w->plan->imatrix)
+    if (!m->path)
         return 0;
     int rc = importance_match(m, &w->recipe, e);
     if (!rc)
@@ -96,6 +110,18 @@ static int match_importance(struct worker *w, struct error *e)
     for (int i = 0; i < m->gap_count; i++)
         event_say(&w->log, "warning", "importance: %s; its columns count alike", m->gaps[i]);
     return rc;
+}
+
+/* Where a plan has a text but every weight is rounded by itself, the text says what counts. */
+static int find_importance(struct worker *w, struct error *e)
+{
+    const struct plan *p = w->plan;
+    if (p->imatrix)
+        return importance_read(&w->importance, p->imatrix, e);
+    if (!p->calibration.text || calibration_of(p))
+        return 0;
+    event_say(&w->log, "info", "what counts is found by running %s through the model", p->calibration.text);
+    return importance_collect(&w->importance, w->source, &p->calibration, &w->watch, e);
 }
 
 static int apply_recipe(struct worker *w, struct error *e)
@@ -107,12 +133,12 @@ static int apply_recipe(struct worker *w, struct error *e)
         .pure = p->pure,
         .output_type = p->output_type,
         .embedding_type = p->embedding_type,
-        .imatrix = p->imatrix,
+        .imatrix = p->imatrix ? p->imatrix : calibration_of(p) ? NULL : p->calibration.text,
     };
-    int rc = p->imatrix ? importance_read(&w->importance, p->imatrix, e) : 0;
+    int rc = find_importance(w, e);
     rc = rc ? rc : recipe_apply(&w->recipe, w->source, p->level, &options, e);
     rc = rc ? rc : match_importance(w, e);
-    rc = rc ? rc : recipe_check_imatrix(&w->recipe, false, e);
+    rc = rc ? rc : recipe_check_imatrix(&w->recipe, p->calibration.text, e);
     if (rc)
         return rc;
     tell_fallbacks(w);
@@ -165,9 +191,9 @@ int phase_check(struct worker *w, struct error *e)
     if (!rc)
         rc = check_unchanged(w, e);
     if (!rc)
-        rc = apply_recipe(w, e);
-    if (!rc)
         rc = calibration_check(&w->plan->calibration, e);
+    if (!rc)
+        rc = apply_recipe(w, e);
     if (!rc)
         rc = check_evaluation(w, e);
     if (rc)
@@ -215,11 +241,27 @@ static void on_end(void *user, const struct quantize_tensor *t, int index, int c
     monitor_add_written(w->monitor, t->bytes);
 }
 
-/* The engine's progress runs through both stages, so the bar is not divided between them. */
+static void on_layer(void *user, const struct layerwise_report *r)
+{
+    struct worker *w = user;
+    json_t *j = json_object();
+    json_object_set_new(j, "layer", json_integer(r->layer));
+    json_object_set_new(j, "layers", json_integer(r->layers));
+    json_object_set_new(j, "tensors", json_integer(r->tensors));
+    json_object_set_new(j, "plain", json_integer(r->plain));
+    json_object_set_new(j, "loss", json_value(r->loss));
+    json_object_set_new(j, "damp", json_value(r->damp));
+    json_object_set_new(j, "inputs", json_value(r->inputs));
+    json_object_set_new(j, "seconds", json_value(r->seconds));
+    json_object_set_new(j, "reused", json_boolean(r->reused));
+    event_send(&w->log, EVENT_LAYER, j);
+}
+
+/* The engine's progress runs through all stages, so the bar is not divided between them. */
 static void on_stage(void *user, const char *stage)
 {
     struct worker *w = user;
-    if (strcmp(stage, "verify") == 0) {
+    if (strcmp(stage, w->phase) != 0) {
         double from = w->phase_from, share = w->phase_share;
         worker_phase(w, stage, 0);
         w->phase_from = from;
@@ -251,17 +293,10 @@ static int tell_artefact(struct worker *w, struct error *e)
     return 0;
 }
 
-/* The text that the weights are made by; NULL: each is rounded to nearest. */
-static const struct calibration *calibration_of(const struct plan *p)
-{
-    bool nearest = p->method && strcmp(p->method, "nearest") == 0;
-    return p->calibration.text && !nearest ? &p->calibration : NULL;
-}
-
 int phase_quantize(struct worker *w, struct error *e)
 {
-    const struct quantize_listener listener = {.begin = on_begin, .end = on_end, .stage = on_stage, .note = on_note,
-                                               .user = w};
+    const struct quantize_listener listener = {.begin = on_begin, .end = on_end, .stage = on_stage, .layer = on_layer,
+                                               .note = on_note, .user = w};
     char *journal = path_join(w->plan->run_folder, "journal");
     const struct quantize_job job = {
         .model = w->source,
@@ -274,7 +309,7 @@ int phase_quantize(struct worker *w, struct error *e)
         .listener = &listener,
         .watch = &w->watch,
     };
-    worker_phase(w, "quantize", 0.98 * quantize_part(w));
+    worker_phase(w, job.calibration ? "calibrate" : "quantize", 0.98 * quantize_part(w));
     int rc = quantize_run(&job, e);
     free(journal);
     if (rc)

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/watch.h"
+#include "calib/layerwise.h"
 #include "plan/recipe.h"
 #include "run/layout.h"
 #include "text/calibration.h"
@@ -20,7 +21,8 @@ struct quantize_tensor {
 struct quantize_listener {
     void (*begin)(void *user, const struct quantize_tensor *t, int index, int count);
     void (*end)(void *user, const struct quantize_tensor *t, int index, int count);
-    void (*stage)(void *user, const char *stage);  /* "quantize", then "verify" */
+    void (*stage)(void *user, const char *stage);  /* "calibrate" with a text, "quantize", then "verify" */
+    void (*layer)(void *user, const struct layerwise_report *r); /* one that a text has decided */
     void (*note)(void *user, const char *text);    /* a line for people */
     void *user;
 };
@@ -31,6 +33,7 @@ struct quantize_job {
     const char *out;                 /* final path; of shards, without their numbers (OUT.gguf) */
     const struct split *split;       /* NULL: one file */
     const struct calibration *calibration; /* a text to quantize by, with error feedback; NULL: to nearest */
+    double memory_bytes;             /* that going through the layers by a text may use; 0: what is available */
     const struct importance *importance; /* matched with the recipe; NULL: none. Not for what the calibration decides */
     const char *journal;             /* file that lists what is safely on disk; NULL: no resuming */
     bool resume;

@@ -27,6 +27,7 @@ static void forget_attempt(struct run_state *s)
     s->paused = s->over = s->has_result = s->resumed = false;
     s->started = s->progress = s->eta_s = NAN;
     s->tensor_count = s->tensors_done = s->tensors_total = 0;
+    s->layer_count = s->layers_total = 0;
     s->phase_count = s->fallback_count = s->history_count = s->artefact_count = 0;
     s->rss_bytes = s->cpu_percent = s->written_bytes = s->planned_bytes = s->disk_free_bytes = NAN;
     s->peak_rss_bytes = s->peak_private_bytes = NAN;
@@ -52,6 +53,7 @@ void run_state_done(struct run_state *s)
 {
     free(s->folder);
     free(s->tensors);
+    free(s->layers);
     free(s->phases);
     free(s->fallbacks);
     free(s->history);
@@ -111,6 +113,21 @@ static void on_fallback(struct run_state *s, const json_t *j)
 {
     array_push(s->fallbacks, s->fallback_count, s->fallback_capacity) =
         (struct run_fallback){text(s, j, "tensor"), text(s, j, "wanted"), text(s, j, "type"), text(s, j, "why")};
+}
+
+static void on_layer(struct run_state *s, const json_t *j)
+{
+    s->layers_total = integer(j, "layers");
+    array_push(s->layers, s->layer_count, s->layer_capacity) = (struct run_layer){
+        .layer = integer(j, "layer"),
+        .tensors = integer(j, "tensors"),
+        .plain = integer(j, "plain"),
+        .loss = figure_number(j, "loss"),
+        .damp = figure_number(j, "damp"),
+        .inputs = figure_number(j, "inputs"),
+        .seconds = figure_number(j, "seconds"),
+        .reused = json_is_true(json_object_get(j, "reused")),
+    };
 }
 
 static struct run_tensor *find_tensor(struct run_state *s, const char *name)
@@ -274,7 +291,8 @@ static void on_done(struct run_state *s, const json_t *j)
 
 static void (*const handlers[EVENT_COUNT])(struct run_state *s, const json_t *j) = {
     [EVENT_START] = on_start,       [EVENT_PHASE] = on_phase,         [EVENT_FALLBACK] = on_fallback,
-    [EVENT_TENSOR] = on_tensor,     [EVENT_TENSOR_BEGIN] = on_tensor_begin, [EVENT_PROGRESS] = on_progress,
+    [EVENT_LAYER] = on_layer,       [EVENT_TENSOR] = on_tensor,
+    [EVENT_TENSOR_BEGIN] = on_tensor_begin, [EVENT_PROGRESS] = on_progress,
     [EVENT_RESOURCES] = on_resources, [EVENT_ARTEFACT] = on_artefact, [EVENT_CHUNK] = on_chunk,
     [EVENT_TASK] = on_task,         [EVENT_SAMPLE] = on_sample,       [EVENT_RESULT] = on_result,
     [EVENT_LOG] = on_log,           [EVENT_PAUSE] = on_pause,         [EVENT_DONE] = on_done,

@@ -15,6 +15,11 @@ struct run_tensor {
     double bytes;                 /* in the output */
     bool done, reused;
 };
+struct run_layer {
+    int layer, tensors, plain;    /* plain: of the tensors, rounded to nearest */
+    double loss, damp, inputs, seconds;
+    bool reused;
+};
 struct run_phase {
     const char *name;
     double started, ended;        /* ended NaN while it goes on */
@@ -35,6 +40,8 @@ struct run_state {
     double progress, eta_s;       /* 0 to 1; NaN: unknown */
     struct run_tensor *tensors;
     int tensor_count, tensor_capacity, tensors_done, tensors_total;
+    struct run_layer *layers;     /* that a text has decided */
+    int layer_count, layer_capacity, layers_total;
     struct run_phase *phases;
     int phase_count, phase_capacity;
     struct run_fallback *fallbacks;

@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "run/run_state.h"
 
-static const char *const phase_names[] = {"check", "quantize", "verify", "evaluate", "report"};
+static const char *const phase_names[] = {"check", "calibrate", "quantize", "verify", "evaluate", "report"};
 
 /* ------------------------------------------------------------------- progress */
 

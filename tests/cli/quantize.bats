@@ -223,6 +223,96 @@ divergence() { # of a file from the demo model
     [ "$(left_behind)" = short.txt ]
 }
 
+# start_by_text OUT [OPTION]...: in the background; waits for its line about layer 2
+start_by_text() {
+    "$QUANTWIZ" quantize "$DEMO" "$1" Q4_0 --calibration "$top_srcdir/demo/calibration.jsonl" --sample-length 128 \
+        "${@:2}" >out.txt 2>&1 3>&- &
+    for _ in $(seq 600); do
+        ! grep -q "^layer 2 of 6: loss " out.txt || break
+        sleep 0.05
+    done
+}
+
+@test "killed between layers, --resume goes on with the finished ones and makes the same file" {
+    by_text=(Q4_0 --calibration "$top_srcdir/demo/calibration.jsonl" --sample-length 128)
+    "$QUANTWIZ" quantize "$DEMO" whole.gguf "${by_text[@]}"
+    start_by_text out.gguf
+    kill -9 $!
+    wait $! || true
+    [ -e out.gguf.part.layers ]
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf "${by_text[@]}" --resume
+    [ "$status" -eq 0 ]
+    [[ $output == *"layer 1 of 6: loss "*", made before"* ]]
+    cmp whole.gguf out.gguf
+    # What another text has decided is of no use.
+    start_by_text out.gguf
+    kill -9 $!
+    wait $! || true
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf "${by_text[@]}" --samples 3 --resume
+    [ "$status" -eq 0 ]
+    [[ $output != *"made before"* ]]
+    ! cmp -s whole.gguf out.gguf
+    rm out.txt
+    [ "$(left_behind | tr '\n' ' ')" = "out.gguf whole.gguf " ]
+}
+
+@test "Ctrl-C between layers keeps them, and says how to go on" {
+    start_by_text out.gguf
+    kill -TERM $!
+    status=0
+    wait $! || status=$?
+    [ "$status" -eq 130 ]
+    grep -q "what was finished is kept, --resume goes on with it" out.txt
+    [ -e out.gguf.part.layers ]
+    [ ! -e out.gguf ]
+}
+
+@test "memory that does not suffice is said before any work, with what would" {
+    by_text=(Q4_0 --calibration "$top_srcdir/demo/calibration.jsonl")
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf "${by_text[@]}" --memory 20MiB
+    [ "$status" -eq 4 ]
+    [[ $output == *"20.0 MiB are available"*"--method nearest"* ]]
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf "${by_text[@]}" --memory 80MiB
+    [ "$status" -eq 4 ]
+    echo "$output"
+    length=$(sed -n 's/.*(--sample-length \([0-9]*\)) it would fit.*/\1/p' <<<"$output")
+    [ -z "$(left_behind)" ]
+    "$QUANTWIZ" quantize "$DEMO" out.gguf "${by_text[@]}" --memory 80MiB --sample-length "$length"
+}
+
+@test "activations that do not fit in memory go through a file, and the result is the same" {
+    by_text=(Q4_0 --calibration "$top_srcdir/demo/calibration.jsonl" --sample-length 128)
+    "$QUANTWIZ" quantize "$DEMO" whole.gguf "${by_text[@]}"
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf "${by_text[@]}" --memory 70MiB
+    [ "$status" -eq 0 ]
+    [[ $output == *"do not fit in memory: they go through a file"* ]]
+    cmp whole.gguf out.gguf
+}
+
+@test "a disk without room for finished layers leaves nothing behind" {
+    run bash -c "ulimit -f 1000; exec '$QUANTWIZ' quantize '$DEMO' out.gguf Q4_0 --calibration \
+        '$top_srcdir/demo/calibration.jsonl' --sample-length 128"
+    [ "$status" -eq 1 ]
+    [[ $output == *"out.gguf.part.layers"*"File too large"* ]]
+    [ -z "$(left_behind)" ]
+}
+
+@test "--method nearest takes from the text what counts" {
+    text=$top_srcdir/demo/calibration.jsonl
+    "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_0 --calibration "$text" --sample-length 256 --method nearest
+    "$QUANTWIZ" imatrix "$DEMO" -f "$text" -c 256 --chunks 128 -o im.gguf
+    run "$QUANTWIZ" quantize "$DEMO" by-file.gguf Q4_0 --imatrix im.gguf
+    "$QUANTWIZ" inspect out.gguf --tensors
+    a=$(divergence out.gguf) b=$(divergence by-file.gguf)
+    echo "$a $b"
+    [ "$a" = "$b" ]
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_0 --method feedback
+    [ "$status" -eq 2 ]
+    [[ $output == *"--calibration FILE"* ]]
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_0 --method best
+    [ "$status" -eq 2 ]
+}
+
 @test "importance makes another file of the same size, which says so, and what it lacks is said first" {
     "$QUANTWIZ" imatrix "$DEMO" -f "$top_srcdir/demo/eval.txt" --chunks 4 -o im.gguf
     run "$QUANTWIZ" quantize "$DEMO" out.gguf Q4_K_M --imatrix im.gguf

@@ -154,6 +154,25 @@ start_paused() {
     tail -n 1 out.quantwiz/events.jsonl | grep -q '"status":"done"'
 }
 
+@test "a plan with a text decides layer by layer, and killed with -9 it goes on behind the finished ones" {
+    plan "$DEMO" Q4_K_S "enabled: false"
+    printf 'calibration:\n  path: "%s"\n  sample_length: 128\n' "$top_srcdir/demo/calibration.jsonl" >>plan.yaml
+    "$QUANTWIZ" run plan.yaml
+    grep -q '"kind":"phase","name":"calibrate"' out.quantwiz/events.jsonl
+    [ "$(grep -c '"kind":"layer"' out.quantwiz/events.jsonl)" -eq 6 ]
+    grep -q "Layers decided by the text" out.quantwiz/report.md
+    mv out.gguf whole.gguf
+    rm -r out.quantwiz
+    "$QUANTWIZ" run plan.yaml >/dev/null 2>&1 3>&- &
+    wait_for '"layer":2'
+    kill -9 $!
+    wait $! || true
+    "$QUANTWIZ" run plan.yaml --resume
+    cmp whole.gguf out.gguf
+    [ "$(grep -c '"reused":true' out.quantwiz/events.jsonl)" -ge 3 ]
+    [ ! -e out.gguf.part.layers ]
+}
+
 @test "a paused worker waits, nobody else gets its folder, and it goes on" {
     slow_plan
     start_paused
