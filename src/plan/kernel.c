@@ -327,11 +327,12 @@ struct kernel_answer kernel_ask(const struct rules *r, const struct kernel_quest
     if (!asked || (mixture && answer.kernel && !asked_experts)) {
         say_unknown(q, &answer, a);
     } else if (answer.kernel && (!mixture || answer.experts)) {
-        bool unsure = isnan(q->capability) && !q->cpu;
+        bool unsure = isnan(q->capability) && !q->cpu, other = mixture && answer.experts != answer.kernel;
         answer.verdict = unsure ? KERNEL_UNSURE : KERNEL_SERVES;
-        remark(&answer, false, arena_printf(a, "%s%s%s multiplies it%s", answer.kernel->title, mixture ? ", with " : "",
-                                     mixture ? answer.experts->title : "",
-                                     unsure ? ", if the GPU is new enough: its compute capability is unknown" : ""),
+        remark(&answer, false,
+               arena_printf(a, "%s%s%s multiplies it%s", answer.kernel->title, other ? ", with " : "",
+                            other ? answer.experts->title : "",
+                            unsure ? ", if the GPU is new enough: its compute capability is unknown" : ""),
                answer.kernel->where);
     }
     return answer;

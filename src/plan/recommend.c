@@ -287,9 +287,22 @@ static char *nothing_usable(struct estimates *s, const struct runtime *r, const 
                  m->folder ? "" : ", and of a GGUF file nothing else is made; start from the checkpoint folder");
 }
 
-static void headline(struct estimates *s, const struct facts *f, const struct runtime *r, const struct model *m)
+/* Where the weights could lie instead: "--fit split", more GPUs. */
+static const char *other_places(struct estimates *s, const struct facts *f, const struct runtime *r, int gpus)
 {
-    bool split = strcmp(f->word[FACT_FIT], "split") == 0, cpu = strcmp(f->word[FACT_FIT], "cpu") == 0;
+    bool cpu = strcmp(f->word[FACT_FIT], "cpu") == 0, split = strcmp(f->word[FACT_FIT], "split") == 0;
+    int used = (int)f->number[FACT_TENSOR_PARALLEL];
+    if (cpu)
+        return ", or a smaller model";
+    if (!r->tensor_parallel)
+        return split ? ", --fit cpu, or a smaller model" : ", --fit split, --fit cpu, or a smaller model";
+    return used < gpus ? print(s, ", --tensor-parallel %d, or a smaller model", gpus < 2 * used ? gpus : 2 * used)
+                       : ", or a smaller model";
+}
+
+static void headline(struct estimates *s, const struct facts *f, const struct runtime *r, const struct model *m,
+                     int gpus)
+{
     const struct estimate *row = s->recommended < 0 ? NULL : &s->rows[s->recommended];
     bool all_forbidden = true;
     for (int i = 0; i < s->count; i++)
@@ -300,9 +313,8 @@ static void headline(struct estimates *s, const struct facts *f, const struct ru
     else if (all_forbidden)
         s->headline = nothing_usable(s, r, m);
     else
-        s->headline = print(s, "nothing fits: try a shorter context, --kv-type q8_0%s%s",
-                            split || cpu ? "" : ", --fit split",
-                            cpu ? ", or a smaller model" : ", --fit cpu, or a smaller model");
+        s->headline =
+            print(s, "nothing fits: try a shorter context, --kv-type q8_0%s", other_places(s, f, r, gpus));
 }
 
 /* ------------------------------------------------------------------- warnings */
@@ -355,6 +367,6 @@ void recommend(struct estimates *s, const struct machine *m, const struct model 
     for (int i = 0; i < s->count; i++)
         overrule(s, &s->rows[i]);
     choose(s);
-    headline(s, &f, runtime, model);
+    headline(s, &f, runtime, model, m ? m->gpu_count : 0);
     warn(s, &f, model, r, s->recommended);
 }

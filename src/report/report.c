@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "report/document.h"
+#include "report/folder.h"
 #include "report/start_lines.h"
 #include "report/type_summary.h"
 
@@ -103,12 +104,30 @@ static void add_path(struct document *d, const char *key, const char *label, con
     free(absolute);
 }
 
+static void add_calibration(struct document *d, const struct plan *p)
+{
+    const struct calibration *c = &p->calibration;
+    if (!c->text)
+        return;
+    if (calibration_is_general(c))
+        document_text(d, "calibration", "Calibrated on", "the general text that comes with quantwiz");
+    else
+        add_path(d, "calibration", "Calibrated on", c->text);
+    document_text(d, "calibration_sha256", "SHA-256 of that text", c->hash);
+    document_number(d, "calibration_samples", "Samples of it, at most", c->samples, "%.0f", 1);
+    document_number(d, "calibration_sample_length", "Tokens of a sample", c->sample_length, "%.0f", 1);
+    document_text(d, "method", "Method", p->method ? p->method : "feedback");
+}
+
 static void add_settings(struct document *d, const struct plan *p)
 {
     static const struct document_column columns[] = {{"pattern", "Tensors"}, {"type", "Type"}};
     add_path(d, "source", "Source", p->source);
     document_text(d, "source_fingerprint", "Fingerprint of the source (headers and sizes, SHA-256)", p->source_hash);
-    document_bool(d, "pure", "One type for all tensors", p->pure);
+    add_calibration(d, p);
+    folder_settings_add(d, p);
+    if (!plan_makes_folder(p))
+        document_bool(d, "pure", "One type for all tensors", p->pure);
     if (p->output_type)
         document_text(d, "output_type", "Type of the output matrix", p->output_type->name);
     if (p->embedding_type)
@@ -289,13 +308,14 @@ static void artefact_part(struct document *d, const struct plan *p, const struct
     while (lines[count])
         count++;
     document_part(d, "deployment_artifact", "Deployment Artifact");
-    document_text(d, "path", "File", s->artefact.path ? path : NULL);
+    document_text(d, "path", plan_makes_folder(p) ? "Folder" : "File", s->artefact.path ? path : NULL);
     document_bytes(d, "bytes", "Size", s->artefact.path ? s->artefact.bytes : NAN);
     document_bytes(d, "planned_bytes", "Size as planned", s->artefact.path ? s->artefact.planned_bytes : NAN);
     document_bytes(d, "source_bytes", "Size of the original", s->artefact.path ? s->artefact.source_bytes : NAN);
     document_text(d, "sha256", "SHA-256", s->artefact.sha256);
     document_text(d, "runtime", "Runtime", wishes_choice(&p->wishes, WISH_RUNTIME));
     document_code(d, "start", "To run it", lines, count);
+    folder_loading_add(d, p);
     document_part_end(d);
     free(path);
     arena_done(&a);

@@ -152,13 +152,8 @@ static void send_run(bool evaluated)
     unsetenv("QUANTWIZ_NOW");
 }
 
-static void write_and_read(bool evaluated)
+static void write_and_read_plan(struct plan p, bool evaluated)
 {
-    struct plan p = {.file = "/m/plan.yaml", .source = "/m/base.gguf", .level = "Q4_K_M",
-                     .out = "/m/it's.gguf", .run_folder = folder, .max_loss = 0.02, .eval_context = 512,
-                     .evaluate = true, .machine_summary = "cpu: Some CPU\ngpus:\n  - name: Some GPU\n   "
-                                                          " vram: 12 GiB\n",
-                     .rationale = (const char *[]){"it fits", "#: rule"}, .rationale_count = 2};
     struct run_state s;
     char *path;
     wishes_defaults(&p.wishes, NULL, NULL);
@@ -176,6 +171,15 @@ static void write_and_read(bool evaluated)
     free(path);
     run_state_done(&s);
     wishes_done(&p.wishes);
+}
+
+static void write_and_read(bool evaluated)
+{
+    write_and_read_plan((struct plan){.file = "/m/plan.yaml", .source = "/m/base.gguf", .level = "Q4_K_M",
+                     .out = "/m/it's.gguf", .run_folder = folder, .max_loss = 0.02, .eval_context = 512,
+                     .evaluate = true, .machine_summary = "cpu: Some CPU\ngpus:\n  - name: Some GPU\n   "
+                                                          " vram: 12 GiB\n",
+                     .rationale = (const char *[]){"it fits", "#: rule"}, .rationale_count = 2}, evaluated);
 }
 
 static double number_at(const char *part, const char *key)
@@ -250,7 +254,70 @@ static void same_events_same_document(void **state)
     free(first_yaml);
 }
 
+/* A folder's document has its method, the kernel, the text that it was calibrated on and what starts it. */
+static void folders_are_described(void **state)
+{
+    (void)state;
+    write_and_read_plan(
+        (struct plan){.file = "/m/plan.yaml", .source = "/m/base", .level = "gptq-int4-g64-asym", .format = "gptq",
+                      .kernel = "Marlin", .out = "/m/base-gptq", .run_folder = folder, .max_loss = 0.02,
+                      .calibration = {"/m/text.txt", "00ff", 128, 512}},
+        true);
+    static const char *const parts[] = {
+        "- Format: gptq\n", "- Kernel that will multiply its weights: Marlin\n", "- quant_method of config.json: gptq\n",
+        "- Weights that share a scale: 64\n", "- Without zero points: no\n", "- Calibrated on: /m/text.txt\n",
+        "- SHA-256 of that text: 00ff\n", "- Folder: /m/",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++)
+        if (!strstr(markdown, parts[i]))
+            fail_msg("'%s' is missing", parts[i]);
+    assert_null(strstr(markdown, "One type for all tensors"));
+    assert_null(strstr(markdown, "while it is loaded"));
+    assert_true(number_at("quantization", "group_size") == 64);
+}
+
+static void bitsandbytes_needs_no_file(void **state)
+{
+    (void)state;
+    write_and_read_plan((struct plan){.file = "/m/plan.yaml", .source = "/m/base", .level = "nf4-single",
+                                      .format = "bitsandbytes", .out = "/m/base-nf4", .run_folder = folder},
+                        false);
+    assert_non_null(strstr(markdown, "M.from_pretrained(\"/m/base\", quantization_config=B(load_in_4bit=True, "
+                                     "bnb_4bit_quant_type=\"nf4\", bnb_4bit_use_double_quant=False"));
+}
+
 /* ----------------------------------------------------------------- start lines */
+
+/* Each runtime's line for a folder of two GPUs and 4096 tokens, and for a file where that differs. */
+static void each_runtime_has_its_line(void **state)
+{
+    static const struct { const char *runtime, *format, *line; } rows[] = {
+        {"vllm", "awq", "vllm serve /m/out --max-model-len 4096 --tensor-parallel-size 2"},
+        {"sglang", "awq", "python3 -m sglang.launch_server --model-path /m/out --context-length 4096 --tp 2"},
+        {"sglang", "gguf", "python3 -m sglang.launch_server --model-path /m/out --load-format gguf --context-length 4096"},
+        {"tgi", "gptq", "text-generation-launcher --model-id /m/out --max-total-tokens 4096 --num-shard 2"},
+        {"tensorrt-llm", "fp8", "trtllm-serve /m/out --max_seq_len 4096 --tp_size 2"},
+        {"transformers", "bitsandbytes", "M.from_pretrained('/m/out', device_map='auto')"},
+        {"transformers", "gguf", "M.from_pretrained('/m', gguf_file='out')"},
+        {"llama.cpp", "gguf", "llama-server -m /m/out -c 4096 -np 1"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct plan p = {.format = rows[i].format};
+        struct arena a = {0};
+        assert_ok(wishes_set(&p.wishes, WISH_RUNTIME, rows[i].runtime, &e), &e);
+        assert_ok(wishes_set(&p.wishes, WISH_CTX, "4096", &e), &e);
+        assert_ok(wishes_set(&p.wishes, WISH_TENSOR_PARALLEL, "2", &e), &e);
+        wishes_defaults(&p.wishes, NULL, NULL);
+        const char **lines = report_start_lines(&p, "/m/out", &a);
+        assert_non_null(lines[0]);
+        if (!strstr(lines[0], rows[i].line))
+            fail_msg("%s of %s: %s", rows[i].format, rows[i].runtime, lines[0]);
+        arena_done(&a);
+        wishes_done(&p.wishes);
+    }
+}
+
 
 static void placeholders_are_filled(void **state)
 {
@@ -273,6 +340,9 @@ int main(void)
         ROW(what_was_not_measured_is_not_told),
         ROW(same_events_same_document),
         ROW(placeholders_are_filled),
+        ROW(folders_are_described),
+        ROW(bitsandbytes_needs_no_file),
+        ROW(each_runtime_has_its_line),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
