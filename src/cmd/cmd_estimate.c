@@ -52,6 +52,7 @@ static json_t *row_json(const struct estimate *r)
     json_object_set_new(o, "prefill_tokens_per_s", json_value(r->prefill_tokens_per_s));
     json_object_set_new(o, "expected_loss", json_value(r->expected_loss));
     json_object_set_new(o, "loss_from", json_text(r->loss_from));
+    json_object_set_new(o, "kernel", json_text(r->kernel));
     json_object_set_new(o, "fallbacks", json_integer(r->fallbacks));
     json_object_set_new(o, "source", json_boolean(r->is_source));
     json_object_set_new(o, "verdict", json_text(verdict_name(r->verdict)));

@@ -38,10 +38,21 @@ static bool is_act_order(const char *text)
     return strcmp(text, "alone") == 0 || strcmp(text, "never") == 0;
 }
 
+static bool is_bits(const char *text)
+{
+    return strlen(text) == 1 && strchr("2348", *text);
+}
+
+static bool is_group(const char *text)
+{
+    int columns, n = 0;
+    return strcmp(text, "row") == 0 || (sscanf(text, "%6d%n", &columns, &n) == 1 && !text[n] && columns > 0);
+}
+
 static bool is_tile(const char *text)
 {
     int rows, columns, n = 0;
-    return sscanf(text, "%dx%d%n", &rows, &columns, &n) == 2 && !text[n] && rows > 0 && columns > 0;
+    return sscanf(text, "%6dx%6d%n", &rows, &columns, &n) == 2 && !text[n] && rows > 0 && columns > 0;
 }
 
 #define SCHEME .valid = is_scheme, .expected = "a format of checkpoint folders such as gptq-int4-g128"
@@ -221,8 +232,10 @@ static const struct schema_field kernel_fields[] = {
     {"formats", SCHEMA_TEXTS, true, .help = "formats that it multiplies"},
     {"experts", SCHEMA_TEXT, false, .valid = is_experts, .expected = "also or only",
      .help = "whether it takes the experts' weights, also or only; without: it does not"},
-    {"bits", SCHEMA_TEXTS, false, .help = "bits of a weight; without: any"},
-    {"groups", SCHEMA_TEXTS, false, .help = "columns of a group, or row for rows with one scale; without: any"},
+    {"bits", SCHEMA_TEXTS, false, .valid = is_bits, .expected = "2, 3, 4 or 8",
+     .help = "bits of a weight; without: any"},
+    {"groups", SCHEMA_TEXTS, false, .valid = is_group, .expected = "columns of a group, or row",
+     .help = "columns of a group, or row for rows with one scale; without: any"},
     {"symmetric", SCHEMA_BOOL, false, .help = "true: takes no zero points"},
     {"act_order", SCHEMA_TEXT, false, .valid = is_act_order, .expected = "alone or never",
      .help = "alone: act-order without tensor parallelism only; never; without: any"},

@@ -59,6 +59,9 @@ static void ours_load(void **state)
 
 #define ONE_LEVEL "levels:\n  - {name: A, format: gguf, type: Q4_K, file_type: 15, bits: 4.5, summary: x}\n"
 
+#define KERNEL \
+    "schema: 1\nkernels:\n  - {name: k, title: K, runtimes: vllm, formats: gptq, date: 2026-01-01, source: x, "
+
 static void errors_name_file_line_and_what_was_expected(void **state)
 {
     static const struct { const char *name, *text, *says; } rows[] = {
@@ -84,6 +87,20 @@ static void errors_name_file_line_and_what_was_expected(void **state)
          "[]\nrules:\n"
          "  - {roles: attn_q, type: Q6_K, why: y}\n",
          "recipes.yaml:10: expected a role from the list 'roles', found 'attn_q'"},
+        {"levels",
+         "schema: 1\nlarger_at_most: 1\npublished: []\nlevels:\n  - {name: A, format: awq, scheme: awq-int5, "
+         "bits: 4, summary: x}\n",
+         "levels.yaml:5: expected a format of checkpoint folders such as gptq-int4-g128 for 'scheme', found "
+         "'awq-int5'"},
+        {"levels",
+         "schema: 1\nlarger_at_most: 1\npublished: []\nlevels:\n  - {name: A, format: awq, scheme: nf4, type: Q4_0, "
+         "file_type: 2, bits: 4, summary: x}\n",
+         "levels.yaml:5: expected a type or a scheme, not both"},
+        {"kernels", KERNEL "tiles: 64by64}\n", "expected multiples of outputs and inputs such as 64x128 for 'tiles'"},
+        {"kernels", KERNEL "groups: [64, none]}\n", "expected columns of a group, or row for 'groups', found 'none'"},
+        {"kernels", KERNEL "bits: [4, 5]}\n", "expected 2, 3, 4 or 8 for 'bits', found '5'"},
+        {"kernels", KERNEL "rows: 0}\n", "expected multiples of at least 1 for 'rows' and 'columns'"},
+        {"kernels", KERNEL "act_order: maybe}\n", "expected alone or never for 'act_order', found 'maybe'"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
