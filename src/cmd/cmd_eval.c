@@ -15,7 +15,7 @@
 
 static const struct option_spec options[] = {
     {"base", 0, "MODEL", "the original: figures beside it, the divergence from it, and the verdict"},
-    {"file", 'f', "TEXT", "text to measure the perplexity on (default: the one that comes with the program)"},
+    {"file", 'f', "TEXT", "text, or folder of texts, to measure the perplexity on (default: the one that comes with the program)"},
     {"ctx", 'c', "N", "tokens in a chunk (default 512)"},
     {"chunks", 0, "N", "chunks at most (default: all of the text)"},
     {"tasks", 0, "FILE", "multiple choice: JSON lines of question, choices and answer (index from 0)"},

@@ -21,6 +21,13 @@ static const struct option_spec options[] = {
     {0},
 };
 
+static void print_chunks(const struct chunks *c)
+{
+    char *what = chunks_describe(c);
+    printf("from      %s\n", what);
+    free(what);
+}
+
 static int collect(struct imatrix *m, const struct args *a, const struct model *model, struct error *e)
 {
     const char *text = args_get(a, "file");
@@ -32,6 +39,8 @@ static int collect(struct imatrix *m, const struct args *a, const struct model *
     rc = rc ? rc : args_int(a, "chunks", 1, 1 << 24, &at_most, e);
     rc = rc ? rc : tokenizer_open(&t, model, NULL, e);
     rc = rc ? rc : chunks_read(&c, text, t, length, at_most, e);
+    if (!rc && !args_json(a))
+        print_chunks(&c);
     if (!rc) {
         interrupt_catch();
         progress_init(&p, args_json(a));

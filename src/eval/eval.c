@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "eval/eval_priv.h"
+#include "text/samples.h"
 
 int decoders_open(struct decoder *d[static 2], const struct session *s, int sequences, int length, struct error *e)
 {
@@ -32,9 +33,14 @@ void decoders_close(struct decoder *d[static 2])
 int eval_check(const struct eval_options *o, struct error *e)
 {
     const char *const others[] = {o->tasks, o->prompts};
+    struct samples read;
     char *path, *text = NULL;
     size_t length;
-    int rc = eval_text(o, &path, &text, &length, e);
+    int rc = eval_text(o, &path, e);
+    if (!rc) {
+        rc = samples_read(&read, path, NULL, e);
+        samples_done(&read);
+    }
     free(path);
     for (size_t i = 0; i < ARRAY_LENGTH(others) && !rc; i++) {
         free(text);

@@ -12,7 +12,7 @@
 #include "model/model.h"
 
 struct eval_options {
-    const char *text;        /* file; NULL: the text that comes with the program */
+    const char *text;        /* as calibration_path() takes it; NULL: the text that comes with the program */
     int context;             /* 512 */
     int chunks;              /* at most; 0: all of the text */
     const char *tasks;       /* JSON lines of question, choices, answer; NULL: none */

@@ -4,6 +4,7 @@
 
 #include "eval/eval.h"
 #include "infer/decoder.h"
+#include "text/chunks.h"
 #include "text/tokenizer.h"
 
 enum { EVAL_FILE_LIMIT = 1 << 30 }; /* bytes of a text, or of tasks or prompts */
@@ -25,8 +26,8 @@ struct session {
     bool as_gguf;                  /* one of them is a GGUF file: both are computed so, and only weights differ */
 };
 
-/* Reads the text on which perplexity is measured; free `path` and `text` whatever is returned. */
-int eval_text(const struct eval_options *o, char **path, char **text, size_t *length, struct error *e);
+/* Names the text on which perplexity is measured; free `path` whatever is returned. */
+int eval_text(const struct eval_options *o, char **path, struct error *e);
 
 /* Each fills its part of the result. */
 int perplexity_run(struct session *s, struct error *e);

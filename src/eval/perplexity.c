@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "eval/eval_priv.h"
 #include "eval/scores.h"
+#include "text/calibration.h"
 
 enum {
     LOGIT_BYTES = 32 << 20,      /* of logits held at a time, for each model */
@@ -34,11 +35,13 @@ struct run {
 
 /* ------------------------------------------------------------------- setup */
 
-int eval_text(const struct eval_options *o, char **path, char **text, size_t *length, struct error *e)
+int eval_text(const struct eval_options *o, char **path, struct error *e)
 {
-    *path = o->text ? xstrdup(o->text) : file_data("demo/eval.txt");
-    if (*path)
-        return file_read(*path, EVAL_FILE_LIMIT, text, length, e);
+    *path = NULL;
+    if (o->text)
+        return calibration_path(path, o->text, e);
+    if ((*path = file_data("demo/eval.txt")))
+        return 0;
     return error_set(e, ERROR_FAILED, "the text that comes with the program (demo/eval.txt) is not installed; "
                      "name a text with -f");
 }
@@ -46,12 +49,10 @@ int eval_text(const struct eval_options *o, char **path, char **text, size_t *le
 static int read_text(struct run *r, struct error *e)
 {
     const struct eval_options *o = r->s->o;
-    char *path, *text;
-    size_t length;
-    int rc = eval_text(o, &path, &text, &length, e);
+    char *path;
+    int rc = eval_text(o, &path, e);
+    rc = rc ? rc : chunks_encode(&r->text, path, r->s->subjects[0].tokenizer, e);
     if (!rc) {
-        tokenizer_encode(r->s->subjects[0].tokenizer, text, length, TOKENIZE_BOS, &r->text);
-        free(text);
         r->planned = (int)(r->text.count / r->context);
         if (r->planned == 0)
             rc = error_set(e, ERROR_USAGE, "%s has %zu tokens, and a chunk takes %d: use a longer text or a smaller "

@@ -33,7 +33,8 @@ enum comparison { AT_LEAST, BELOW, ONE_OF, IS, LOSS_OVER };
     X("runtime", TEXTS, ONE_OF, FACT_RUNTIME, "the wish runtime is one of these")                         \
     X("kv_type", TEXTS, ONE_OF, FACT_KV_TYPE, "the wish kv-type is one of these")                         \
     X("gpu", BOOL, IS, FACT_GPU, "whether there is a GPU")                                                \
-    X("calibration", BOOL, IS, FACT_CALIBRATION, "whether a domain text is given")                        \
+    X("calibration", BOOL, IS, FACT_CALIBRATION, "whether a text is given")                               \
+    X("domain_text", BOOL, IS, FACT_DOMAIN_TEXT, "whether that is a text of one's own, not the general one") \
     X("quantized_source", BOOL, IS, FACT_QUANTIZED_SOURCE, "whether the checkpoint is quantized already") \
     X("source_folder", BOOL, IS, FACT_SOURCE_FOLDER, "whether the checkpoint is a folder, not a GGUF file") \
     X("source_fits", BOOL, IS, FACT_SOURCE_FITS, "whether the checkpoint would fit as it is")             \
@@ -109,6 +110,7 @@ const struct schema_field usecase_fields[] = {
     {"name", SCHEMA_TEXT, true, .help = "the value of the wish use-case"},
     {"levels", SCHEMA_TEXTS, false, .help = "levels that suit it, the preferred one first"},
     {"prefer", SCHEMA_NUMBER, false, .help = "points for them; each later one gets one less"},
+    {"prompt_tokens", SCHEMA_INTEGER, true, .help = "a typical prompt with its answer: the length of calibration samples"},
     {"why", SCHEMA_TEXT, true, WHY, .help = "the reason"},
     {"source", SCHEMA_TEXT, true, .help = "where that comes from"},
     {0},

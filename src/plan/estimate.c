@@ -223,6 +223,7 @@ static void share_out(struct estimator *e)
     e->walk = recipe_walk_new(e->model, e->rules);
     s->context = (int)kv.context;
     s->kv_type = wishes_choice(e->wishes, WISH_KV_TYPE);
+    s->prompt_tokens = rules_prompt_tokens(e->rules, wishes_choice(e->wishes, WISH_USE_CASE));
     s->gpu_budget = e->budget.gpu_total;
     s->cpu_budget = e->budget.cpu;
     s->gpu_budget_known = e->budget.gpu_known;

@@ -45,6 +45,7 @@ struct estimates {
     int count;
     int recommended;                   /* index, -1: nothing fits */
     int context;
+    int prompt_tokens;                 /* of a typical prompt with its answer in this use case */
     const char *kv_type;
     uint64_t gpu_budget, cpu_budget;   /* what may be used */
     bool gpu_budget_known, cpu_budget_known;

@@ -155,7 +155,7 @@ static bool takes_text(const struct level *l)
 /* The person's own text, or the general one where the format is not made without; where the decoder can tell what comes
  * of it. The text is pinned: another one would make another file. */
 static int choose_calibration(struct plan *p, const struct model *model, const struct wishes *w,
-                              const struct level *level, struct error *e)
+                              const struct estimates *s, const struct level *level, struct error *e)
 {
     const char *own = w->value[WISH_CALIBRATION].text;
     char hash[HASH_TEXT], *path;
@@ -172,7 +172,8 @@ static int choose_calibration(struct plan *p, const struct model *model, const s
     p->calibration.text = arena_strdup(&p->arena, own);
     p->calibration.hash = arena_strdup(&p->arena, hash);
     p->method = "feedback";
-    calibration_suggest(&p->calibration, CALIBRATION_LENGTH, model->hp.context);
+    int context = model->hp.context > 0 && model->hp.context < s->context ? model->hp.context : s->context;
+    calibration_suggest(&p->calibration, s->prompt_tokens, context);
     return 0;
 }
 
@@ -209,7 +210,7 @@ int plan_make(struct plan **out, const struct machine *m, const struct model *mo
     struct plan *p = plan_new();
     int rc = model_fingerprint(model, hash, e);
     choose_whether(p, model);
-    rc = rc ? rc : choose_calibration(p, model, w, s->rows[row].level, e);
+    rc = rc ? rc : choose_calibration(p, model, w, s, level, e);
     if (rc) {
         plan_free(p);
         return rc;

@@ -10,6 +10,7 @@
 #include "plan/figures.h"
 #include "plan/kernel.h"
 #include "plan/runtime.h"
+#include "text/calibration.h"
 
 /* --------------------------------------------------------------------- facts */
 
@@ -59,6 +60,12 @@ static const struct estimate *source_row(const struct estimates *s)
     return NULL;
 }
 
+static bool has_domain_text(const struct wishes *w)
+{
+    const char *text = w->value[WISH_CALIBRATION].text;
+    return text && strcmp(text, CALIBRATION_GENERAL) != 0;
+}
+
 static struct facts gather(const struct estimates *s, const struct machine *m, const struct model *model,
                            const struct wishes *w, const struct rules *r)
 {
@@ -80,6 +87,7 @@ static struct facts gather(const struct estimates *s, const struct machine *m, c
             [FACT_SOURCE_FOLDER] = model->folder != NULL,
             [FACT_GPU] = truth(m != NULL, m && m->gpu_count > 0),
             [FACT_CALIBRATION] = wishes_given(w, WISH_CALIBRATION),
+            [FACT_DOMAIN_TEXT] = has_domain_text(w),
             [FACT_QUANTIZED_SOURCE] = model->quantized,
             [FACT_SOURCE_FITS] = truth(source && source->verdict != VERDICT_UNKNOWN,
                                        source && source->verdict == VERDICT_FITS),

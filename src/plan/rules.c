@@ -152,6 +152,15 @@ int rules_level_find(const struct rules *r, const char *name, const struct level
     return rc;
 }
 
+int rules_prompt_tokens(const struct rules *r, const char *use_case)
+{
+    const struct yaml *uses = yaml_get(r->usecases_tree, "usecases");
+    for (size_t i = 0; i < uses->count; i++)
+        if (strcmp(checked_text(uses->items[i], "name"), use_case) == 0)
+            return checked_integer(uses->items[i], "prompt_tokens", 0);
+    return 0;
+}
+
 /* --------------------------------------------------------------------- all */
 
 static int load_all(struct rules *r, struct error *e)

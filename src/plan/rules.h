@@ -57,6 +57,8 @@ const struct level *rules_level(const struct rules *r, const char *name); /* wit
  * made in the arena. */
 int rules_level_find(const struct rules *r, const char *name, const struct level **out, struct arena *a,
                      struct error *e);
+/* Tokens of a typical prompt with its answer, for a use case of rules/usecases.yaml; 0: not said. */
+int rules_prompt_tokens(const struct rules *r, const char *use_case);
 /* The types of these names, NULL-terminated; NULL for no list. The schema has checked the names. */
 const struct quant_type **rules_types(struct rules *r, const char *const *names);
 /* "levels.yaml:41": where a rule stands, for reasons. */

@@ -19,8 +19,15 @@ int calibrated_text(struct chunks *c, const struct model *m, const struct calibr
 
 int calibrated_read(struct calibrated *c, const struct quantize_job *j, struct error *e)
 {
+    const struct quantize_listener *l = j->listener;
     *c = (struct calibrated){0};
-    return j->calibration ? calibrated_text(&c->text, j->model, j->calibration, e) : 0;
+    int rc = j->calibration ? calibrated_text(&c->text, j->model, j->calibration, e) : 0;
+    if (!rc && c->text.count && l && l->note) {
+        char *what = chunks_describe(&c->text);
+        l->note(l->user, what);
+        free(what);
+    }
+    return rc;
 }
 
 void calibrated_mix(const struct calibrated *c, char fingerprint[static HASH_TEXT])

@@ -161,6 +161,24 @@ static struct eval_options eval_options(const struct plan *p)
     };
 }
 
+/* On a text that the weights were made by any of them looks good. */
+static int tell_overlap(struct worker *w, struct error *e)
+{
+    const struct plan *p = w->plan;
+    const double too_much = 0.05;
+    double share = NAN;
+    char *evaluated = p->eval_text ? xstrdup(p->eval_text) : file_data("demo/eval.txt");
+    int rc = p->calibration.text && p->evaluate && evaluated
+                 ? calibration_overlap(&share, &p->calibration, evaluated, e) : 0;
+    if (share > too_much)
+        event_say(&w->log, "warning", "%.0f %% of the text to evaluate on stands in the calibration text: the figures"
+                  " will look better than the result is", 100 * share);
+    else if (!isnan(share))
+        event_say(&w->log, "info", "%.2f %% of the text to evaluate on stands in the calibration text", 100 * share);
+    free(evaluated);
+    return rc;
+}
+
 static int check_evaluation(const struct worker *w, struct error *e)
 {
     const struct eval_options options = eval_options(w->plan);
@@ -196,6 +214,8 @@ int phase_check(struct worker *w, struct error *e)
         rc = apply_recipe(w, e);
     if (!rc)
         rc = check_evaluation(w, e);
+    if (!rc)
+        rc = tell_overlap(w, e);
     if (rc)
         return rc;
     const struct quantize_job job = {.model = w->source, .recipe = &w->recipe, .out = w->plan->out};

@@ -1,10 +1,12 @@
 #include "text/calibration.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "text/overlap.h"
 #include "text/samples.h"
 
 enum {
@@ -40,6 +42,23 @@ int calibration_check(const struct calibration *c, struct error *e)
                        " %.12s…, the plan says %.12s…): make a new plan, or take the sum out of this one", path, hash,
                        c->hash);
     free(path);
+    return rc;
+}
+
+int calibration_overlap(double *share, const struct calibration *c, const char *evaluated, struct error *e)
+{
+    const char *const names[] = {evaluated, c->text};
+    struct samples read[ARRAY_LENGTH(names)] = {0};
+    int rc = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(names) && !rc; i++) {
+        char *path;
+        rc = calibration_path(&path, names[i], e);
+        rc = rc ? rc : samples_read(&read[i], path, NULL, e);
+        free(path);
+    }
+    *share = rc ? NAN : samples_overlap(&read[0], &read[1]);
+    samples_done(&read[0]);
+    samples_done(&read[1]);
     return rc;
 }
 

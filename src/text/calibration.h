@@ -23,6 +23,8 @@ int calibration_path(char **path, const char *text, struct error *e);
 bool calibration_is_general(const struct calibration *c);
 /* That the text is still the one of c->hash. */
 int calibration_check(const struct calibration *c, struct error *e);
+/* The share of the text to evaluate on that stands in the one to calibrate by (overlap.h); NaN: it is too short. */
+int calibration_overlap(double *share, const struct calibration *c, const char *evaluated, struct error *e);
 /* Sample length and count for prompts of about so many tokens, in a model that takes `context` (0: unknown): samples
  * as long as the prompts, and so many that there is always about the same amount of text, but 128 to 512. */
 void calibration_suggest(struct calibration *c, int prompt_tokens, int context);

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "text/calibration.h"
+#include "text/chat_template.h"
 #include "text/samples.h"
 #include "text/text_model.h"
 
@@ -17,7 +19,7 @@ struct encoded {
     struct tokens running, records;
     size_t *begin, *end;      /* [samples] of a record's tokens, in `records` */
     int *drawable;            /* [drawable_count] samples that are records */
-    int drawable_count;
+    int drawable_count, chats;
 };
 
 static void encode_running(struct tokens *all, const struct sample_file *f, const struct tokenizer *t)
@@ -43,6 +45,7 @@ static void encode_record(struct encoded *x, int i, const struct tokenizer *t)
         tokenizer_encode(t, "\n\n", 2, 0, all);
     x->end[i] = all->count;
     x->drawable[x->drawable_count++] = i;
+    x->chats += record->chat;
 }
 
 static void encode_file(struct encoded *x, const struct sample_file *f, const struct tokenizer *t)
@@ -248,7 +251,9 @@ int chunks_read(struct chunks *c, const char *path, const struct tokenizer *t, i
     int rc = encode(&x, path, t, e);
     int64_t found = (int64_t)(x.running.count + x.records.count);
     struct shares n = divide(&x, length, at_most);
+    const struct chat_template *chat = tokenizer_chat(t);
     *c = (struct chunks){.length = length, .found = found, .files = x.samples.file_count, .records = x.drawable_count,
+                         .chats = x.chats, .form = chat ? chat_template_name(chat) : NULL,
                          .duplicates = x.samples.duplicates, .too_short = x.samples.too_short};
     if (!rc && n.running + n.records < 1)
         rc = error_set(e, ERROR_USAGE, "%s has %lld tokens, and a chunk takes %d: use a longer text, or shorter"
@@ -257,6 +262,27 @@ int chunks_read(struct chunks *c, const char *path, const struct tokenizer *t, i
         make(c, &x, n, t);
     encoded_done(&x);
     return rc;
+}
+
+static void add_count(struct str *s, int count, const char *one, const char *many)
+{
+    if (count)
+        str_addf(s, "; %d %s", count, count == 1 ? one : many);
+}
+
+char *chunks_describe(const struct chunks *c)
+{
+    struct str s = {0};
+    str_addf(&s, "%d samples of %d tokens, out of %lld", c->count, c->length, (long long)c->found);
+    if (c->files > 1)
+        str_addf(&s, " in %d files", c->files);
+    if (c->records)
+        str_addf(&s, "; %d of %d records", c->drawn, c->records);
+    if (c->chats)
+        str_addf(&s, ", as chats in the form of %s", c->form);
+    add_count(&s, c->duplicates, "duplicate left out", "duplicates left out");
+    add_count(&s, c->too_short, "record is too short and left out", "records are too short and left out");
+    return str_take(&s);
 }
 
 void chunks_done(struct chunks *c)
