@@ -169,8 +169,6 @@ static const char *against_scheme(const struct kernel *k, const struct kernel_qu
                          (k->act_order == ACT_ORDER_ALONE && q->tensor_parallel > 1)))
         return k->act_order == ACT_ORDER_NEVER ? "it does not take act-order"
                                                : "it does not take act-order with tensor parallelism";
-    if (k->half && strcmp(q->model->file_type, "BF16") == 0)
-        return "it computes in F16 alone, and the checkpoint is BF16";
     return NULL;
 }
 
@@ -330,8 +328,10 @@ struct kernel_answer kernel_ask(const struct rules *r, const struct kernel_quest
         bool unsure = isnan(q->capability) && !q->cpu, other = mixture && answer.experts != answer.kernel;
         answer.verdict = unsure ? KERNEL_UNSURE : KERNEL_SERVES;
         remark(&answer, false,
-               arena_printf(a, "%s%s%s multiplies it%s", answer.kernel->title, other ? ", with " : "",
+               arena_printf(a, "%s%s%s multiplies it%s%s", answer.kernel->title, other ? ", with " : "",
                             other ? answer.experts->title : "",
+                            answer.kernel->half && strcmp(q->model->file_type, "BF16") == 0
+                                ? ", in F16 alone: the checkpoint is BF16, so serve it with --dtype half" : "",
                             unsure ? ", if the GPU is new enough: its compute capability is unknown" : ""),
                answer.kernel->where);
     }

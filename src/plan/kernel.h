@@ -24,7 +24,7 @@ struct kernel {
     double capability, capability_min, capability_below; /* exactly; at least; less than. 0: no matter */
     enum act_order act_order;
     bool symmetric;                              /* takes no zero points */
-    bool half;                                   /* computes in F16 only, not in BF16 */
+    bool half;                                   /* computes in F16 alone, which BF16 checkpoints are cast to */
     bool linear, experts;                        /* for single weights, for those of experts */
     bool cpu;                                    /* needs no GPU */
 };

@@ -46,8 +46,7 @@ static void asked_gpu_budget(struct budget *b, uint64_t asked)
     b->gpu_known = b->gpu_bounded = true;
 }
 
-/* A runtime that cuts weights uses as many GPUs as it is told to, the first ones. */
-static int gpus_used(const struct machine *m, const struct wishes *w, const struct runtime *r)
+int gpus_used(const struct machine *m, const struct wishes *w, const struct runtime *r)
 {
     int all = m ? m->gpu_count : 0, asked = (int)w->value[WISH_TENSOR_PARALLEL].number;
     return r->tensor_parallel && asked < all ? asked : all;

@@ -17,6 +17,8 @@ struct budget {
     bool gpu_known, cpu_known;     /* what is free is known */
     bool gpu_bounded, cpu_bounded; /* that, or at least how much there is */
 };
+/* How many of the machine's GPUs the runtime uses, the first ones: one that cuts weights as many as it is told to. */
+int gpus_used(const struct machine *m, const struct wishes *w, const struct runtime *r);
 struct budget budget_of(const struct machine *m, const struct wishes *w, const struct runtime *r,
                         struct arena *a);
 

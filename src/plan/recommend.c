@@ -9,6 +9,7 @@
 #include "plan/decision.h"
 #include "plan/figures.h"
 #include "plan/kernel.h"
+#include "plan/placement.h"
 #include "plan/runtime.h"
 #include "text/calibration.h"
 
@@ -19,16 +20,16 @@ static double truth(bool known, bool value)
     return known ? value : NAN;
 }
 
-/* Memory of all GPUs; 0 without any. A budget that the person named stands in for GPUs that nobody found. */
-static double total_vram(const struct machine *m, const struct wishes *w)
+/* Memory of the GPUs that are used; 0 without any. A budget that the person named stands in for GPUs that nobody found. */
+static double total_vram(const struct machine *m, const struct wishes *w, int gpus)
 {
     double sum = 0;
     bool known = true;
-    for (int i = 0; m && i < m->gpu_count; i++) {
+    for (int i = 0; i < gpus; i++) {
         known = known && fact_known(m->gpus[i].vram_total_bytes);
         sum += fact_or(m->gpus[i].vram_total_bytes, 0);
     }
-    if (m && m->gpu_count)
+    if (gpus)
         return known ? sum : NAN;
     return strcmp(wishes_choice(w, WISH_FIT), "cpu") != 0 && w->value[WISH_BUDGET].set
                ? w->value[WISH_BUDGET].number
@@ -36,10 +37,10 @@ static double total_vram(const struct machine *m, const struct wishes *w)
 }
 
 /* Of NVIDIA's GPUs; NaN where one is not known, or none is there. */
-static double least_capability(const struct machine *m)
+static double least_capability(const struct machine *m, int gpus)
 {
     double least = NAN;
-    for (int i = 0; m && i < m->gpu_count; i++) {
+    for (int i = 0; i < gpus; i++) {
         if (!fact_known(m->gpus[i].compute_capability))
             return NAN;
         least = fmin(least, m->gpus[i].compute_capability.value);
@@ -71,18 +72,19 @@ static struct facts gather(const struct estimates *s, const struct machine *m, c
 {
     const struct runtime *runtime = runtime_named(r, wishes_choice(w, WISH_RUNTIME));
     const struct estimate *source = source_row(s);
+    int gpus = gpus_used(m, w, runtime);
     double ctx = w->value[WISH_CTX].number;
     return (struct facts){
         .number = {
             [FACT_PARAMETERS] = (double)model->parameters,
-            [FACT_VRAM] = total_vram(m, w),
+            [FACT_VRAM] = total_vram(m, w, gpus),
             [FACT_RAM] = m && fact_known(m->memory.total_bytes) ? m->memory.total_bytes.value : NAN,
             [FACT_CTX] = ctx,
             [FACT_BEYOND_TRAINING] = truth(model->hp.context > 0, ctx > model->hp.context),
             [FACT_PARALLEL] = w->value[WISH_PARALLEL].number,
             [FACT_EXPERTS] = model->hp.experts,
-            [FACT_CAPABILITY] = least_capability(m),
-            [FACT_CAPABILITY_KNOWN] = truth(!on_cpu(w), !isnan(least_capability(m))),
+            [FACT_CAPABILITY] = least_capability(m, gpus),
+            [FACT_CAPABILITY_KNOWN] = truth(!on_cpu(w), !isnan(least_capability(m, gpus))),
             [FACT_TENSOR_PARALLEL] = w->value[WISH_TENSOR_PARALLEL].number,
             [FACT_SOURCE_FOLDER] = model->folder != NULL,
             [FACT_GPU] = truth(m != NULL, m && m->gpu_count > 0),
@@ -238,13 +240,12 @@ static void ask_kernels(struct estimates *s, struct estimate *row, const struct 
 {
     struct kernel_answer answer = kernel_ask(r, q, &s->arena);
     bool refused = answer.verdict == KERNEL_REFUSED;
-    if (refused && q->cpu)
-        rule_out(row, print(s, "no kernel of %s for %s runs without a GPU", q->runtime->title, row->level->format),
-                 "kernels.yaml");
+    if (refused)
+        rule_out(row, print(s, "no kernel of %s for %s %s", q->runtime->title, row->level->format,
+                            q->cpu ? "runs without a GPU" : "takes it"), "kernels.yaml");
     for (int i = 0; i < answer.count && !(refused && q->cpu); i++)
         if (refused || !answer.remarks[i].gpu)
             add(row, refused ? 'x' : 'i', (char *)answer.remarks[i].text, answer.remarks[i].where);
-    row->forbidden |= refused;
     row->kernel = answer.kernel && !refused ? answer.kernel->title : NULL;
 }
 

@@ -239,7 +239,7 @@ static const struct schema_field kernel_fields[] = {
     {"symmetric", SCHEMA_BOOL, false, .help = "true: takes no zero points"},
     {"act_order", SCHEMA_TEXT, false, .valid = is_act_order, .expected = "alone or never",
      .help = "alone: act-order without tensor parallelism only; never; without: any"},
-    {"half", SCHEMA_BOOL, false, .help = "true: computes in F16 only, not in BF16"},
+    {"half", SCHEMA_BOOL, false, .help = "true: computes in F16 alone, which BF16 checkpoints have to be cast to"},
     {"capability", SCHEMA_NUMBER, false, .help = "exactly this compute capability"},
     {"capability_min", SCHEMA_NUMBER, false, .help = "at least this one"},
     {"capability_below", SCHEMA_NUMBER, false, .help = "less than this one"},

@@ -38,7 +38,10 @@ levels() { # all of them, in the order of the rows
 @test "the estimated size is that of the file which quantize makes, for every level" {
     run "$QUANTWIZ" estimate "$DEMO" --json
     for level in $(levels); do
-        "$QUANTWIZ" quantize "$DEMO" "$BATS_TEST_TMPDIR/$level.gguf" "$level" >/dev/null 2>&1
+        said=$("$QUANTWIZ" quantize "$DEMO" "$BATS_TEST_TMPDIR/$level.gguf" "$level" 2>&1 >/dev/null) || {
+            [[ $said == *"not made without an importance matrix"* ]] # whose name the file's metadata would have
+            continue
+        }
         [ "$(stat -c %s "$BATS_TEST_TMPDIR/$level.gguf")" -eq "$(value "$level" file_bytes)" ] ||
             { echo "$level is not of $(value "$level" file_bytes) bytes"; return 1; }
         rm "$BATS_TEST_TMPDIR/$level.gguf"

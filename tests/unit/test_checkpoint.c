@@ -325,6 +325,7 @@ static void what_a_gpu_cannot_do_is_refused(void **state)
 {
     static const struct { struct situation c; const char *level, *why; } rows[] = {
         {{LLAMA2_7B, 6.1, 1, 24, {"runtime", "vllm"}}, "awq-int4-g128", "wants compute capability 7.5 for awq"},
+        {{LLAMA2_7B, 5.2, 1, 24, {"runtime", "transformers"}}, "nf4", "no kernel of transformers for bitsandbytes"},
         {{LLAMA2_7B, 7.0, 1, 24, {"runtime", "vllm"}}, "w8a8", "wants compute capability 7.5 for int8"},
         {{LLAMA2_7B, 10.0, 1, 24, {"runtime", "vllm"}}, "w8a8", "no INT8 arithmetic for compute capability 10.0"},
         {{LLAMA2_7B, 12.0, 1, 24, {"runtime", "sglang"}}, "w8a8", "no INT8 arithmetic"},
@@ -424,7 +425,7 @@ static void kernels_are_found_and_refused(void **state)
                                                                              "take groups of 32"},
         {LLAMA2_7B, "vllm", "gptq-int4-g128", 8.0, 1, KERNEL_SERVES, "Marlin", NULL},
         {LLAMA2_7B, "vllm", "gptq-int4-g128", 10.0, 1, KERNEL_SERVES, "Marlin", "compute capability 9.0"},
-        {LLAMA2_7B, "vllm", "gptq-int4-g128", 7.0, 1, KERNEL_REFUSED, NULL, "ExLlama cannot take it: it computes in F16"},
+        {LLAMA2_7B, "vllm", "gptq-int4-g128", 7.0, 1, KERNEL_SERVES, "ExLlama", "serve it with --dtype half"},
         {LLAMA2_7B, "vllm", "gptq-int4-g128", 5.2, 1, KERNEL_REFUSED, NULL, "ExLlama cannot take it: it wants"},
         {LLAMA2_7B, "vllm", "gptq-int4-g128-asym", 8.0, 1, KERNEL_REFUSED, NULL, "zero points"},
         {LLAMA2_7B, "vllm", "gptq-int3-g128", 8.0, 1, KERNEL_REFUSED, NULL, "it does not take 3 bits"},
@@ -449,7 +450,8 @@ static void kernels_are_found_and_refused(void **state)
         /* 576 by 576 fills no tile: newer versions fill it up, GPTQModel asks for less, TGI for all. */
         {SMOLLM2, "vllm", "gptq-int4-g64", 8.0, 1, KERNEL_SERVES, "Marlin", "fill no tile of 64 by 128; since"},
         {SMOLLM2, "transformers", "gptq-int4-g64", 8.0, 1, KERNEL_SERVES, "Marlin in GPTQModel", NULL},
-        {SMOLLM2, "tgi", "gptq-int4-g64", 8.0, 1, KERNEL_REFUSED, NULL, "fill no tile"},
+        {SMOLLM2, "tgi", "gptq-int4-g64", 8.0, 1, KERNEL_SERVES, "ExLlama", "Marlin cannot take it: 120 weights"},
+        {SMOLLM2, "tgi", "gptq-int4-g64-asym", 8.0, 1, KERNEL_REFUSED, NULL, "fill no tile"},
         {MIXTRAL, "vllm", "awq-int4-g128", 8.9, 1, KERNEL_SERVES, "Marlin for AWQ", "with Marlin for experts"},
         {MIXTRAL, "vllm", "w8a8", 8.9, 1, KERNEL_UNSURE, NULL, "is unknown"},
     };
