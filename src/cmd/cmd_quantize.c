@@ -5,7 +5,9 @@
 #include "base/mem.h"
 #include "cmd/args.h"
 #include "cmd/making.h"
+#include "cmd/making_folder.h"
 #include "cmd/open.h"
+#include "pack/scheme.h"
 
 static const struct option_spec options[] = {
     {"tensor-type", 0, "REGEX=TYPE", "this type for the tensors whose names match; repeatable, the first match wins"},
@@ -15,6 +17,7 @@ static const struct option_spec options[] = {
     {"dry-run", 0, NULL, "print what would be made, with sizes, and write nothing"},
     {"strict", 0, NULL, "refuse a level where a row length forces other types on some tensors"},
     {"resume", 0, NULL, "go on with what an interrupted attempt left behind"},
+    {"skip", 0, "REGEX", "of checkpoint folders: keep the weights whose names match as they are; repeatable"},
     SPLIT_OPTIONS,
     PRE_OPTION,
     {"imatrix", 0, "FILE", "importance of each weight's columns, as `quantwiz imatrix` or llama.cpp makes it"},
@@ -81,6 +84,16 @@ static int read_method(const struct args *a, struct making *m, struct error *e)
     return 0;
 }
 
+static void read_skips(const struct args *a, struct making *m, struct arena *arena)
+{
+    while (args_nth(a, "skip", m->skip_count))
+        m->skip_count++;
+    const char **list = arena_alloc(arena, (m->skip_count + 1) * sizeof *list);
+    for (int i = 0; i < m->skip_count; i++)
+        list[i] = args_nth(a, "skip", i);
+    m->skip = list;
+}
+
 static int run(const struct args *a, struct error *e)
 {
     struct arena arena = {0};
@@ -107,8 +120,9 @@ static int run(const struct args *a, struct error *e)
         rc = read_type_option(a, "token-embedding-type", &m.options.embedding_type, e);
     if (!rc)
         rc = read_overrides(a, &m.options, &arena, e);
+    read_skips(a, &m, &arena);
     if (!rc)
-        rc = making_run(&m, e);
+        rc = scheme_is_name(m.level) ? making_folder_run(&m, e) : making_run(&m, e);
     arena_done(&arena);
     return rc;
 }
@@ -116,7 +130,7 @@ static int run(const struct args *a, struct error *e)
 const struct command cmd_quantize = {
     .name = "quantize",
     .usage = "IN OUT TYPE",
-    .summary = "make a quantized GGUF file of another",
+    .summary = "make a quantized GGUF file, or checkpoint folder, of a model",
     .options = options,
     .operands_min = 3,
     .operands_max = 3,

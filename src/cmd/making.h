@@ -16,6 +16,8 @@ struct making {
     bool nearest;                  /* the text says no more than what counts: importance */
     uint64_t memory_bytes;         /* see quantize_job */
     const char *imatrix;           /* file of importance; NULL: none */
+    const char *const *skip;       /* [skip_count]: of checkpoint folders, see checkpoint_layout.h */
+    int skip_count;
     bool dry_run, resume, json;
 };
 /* Rows for the options of a command that can write shards, and what was given for them. */

@@ -81,6 +81,13 @@ static void unpack(const struct packed *p, int64_t first, struct codes *c)
     }
 }
 
+static json_t *config(const struct scheme *s, const struct pack_kept *kept)
+{
+    return json_pack("{s:s, s:i, s:i, s:b, s:s, s:s, s:s, s:o}", "quant_method", "awq", "bits", s->bits, "group_size",
+                     s->group ? s->group : -1, "zero_point", 1, "version", "gemm", "format", "gemm", "checkpoint_format",
+                     "gemm", "modules_to_not_convert", pack_names(kept->names, kept->count));
+}
+
 const struct pack_format pack_awq = {
     .name = "awq",
     .method = "awq",
@@ -92,4 +99,5 @@ const struct pack_format pack_awq = {
     .pack = pack,
     .unpack = unpack,
     .decode = codes_decode,
+    .config = config,
 };

@@ -254,8 +254,23 @@ static int64_t scratch(const struct packed *p)
     return blocks_of(p);
 }
 
+json_t *bitsandbytes_config(const struct scheme *s, const struct pack_kept *kept)
+{
+    bool four = s->bits == 4;
+    json_t *c = json_pack("{s:s, s:b, s:b, s:b, s:b, s:f, s:o, s:b, s:b}", "quant_method", "bitsandbytes",
+                          "load_in_4bit", four, "load_in_8bit", !four, "_load_in_4bit", four, "_load_in_8bit", !four,
+                          "llm_int8_threshold", 6.0, "llm_int8_skip_modules", pack_names(kept->names, kept->count),
+                          "llm_int8_has_fp16_weight", 0, "llm_int8_enable_fp32_cpu_offload", 0);
+    json_object_set_new(c, "bnb_4bit_quant_type", json_string(four ? s->format->name : "fp4"));
+    json_object_set_new(c, "bnb_4bit_use_double_quant", json_boolean(s->double_quant));
+    json_object_set_new(c, "bnb_4bit_compute_dtype", json_string(s->bf16 ? "bfloat16" : "float16"));
+    json_object_set_new(c, "bnb_4bit_quant_storage", json_string("uint8"));
+    return c;
+}
+
 #define FORMAT(NAME, TITLE)                                                                                            \
     {.name = NAME, .method = "bitsandbytes", .title = TITLE, .parts = parts, .row_multiple = no_multiple,              \
-     .column_multiple = even, .encode = encode, .finish = finish, .decode = decode, .scratch = scratch}
+     .column_multiple = even, .encode = encode, .finish = finish, .decode = decode, .scratch = scratch,              \
+     .config = bitsandbytes_config}
 const struct pack_format pack_nf4 = FORMAT("nf4", "bitsandbytes NF4");
 const struct pack_format pack_fp4 = FORMAT("fp4", "bitsandbytes FP4");

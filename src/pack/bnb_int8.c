@@ -70,4 +70,5 @@ const struct pack_format pack_bnb_int8 = {
     .encode = encode,
     .finish = finish,
     .decode = decode,
+    .config = bitsandbytes_config,
 };

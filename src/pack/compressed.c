@@ -174,7 +174,37 @@ static void finish(struct packed *p)
     memcpy(p->data[SHAPE], shape, sizeof shape);
 }
 
-#define METHOD .method = "compressed-tensors", .row_multiple = no_multiple, .column_multiple = no_multiple
+/* --------------------------------------------------------------- quantization_config */
+
+/* Unset values stand there as null: readers check the form. */
+static json_t *arguments(const struct scheme *s, const char *strategy, bool dynamic)
+{
+    bool grouped = strcmp(strategy, "group") == 0;
+    json_t *a = json_pack("{s:i, s:s, s:b, s:s, s:b}", "num_bits", s->bits, "type",
+                          s->format == &pack_fp8 ? "float" : "int", "symmetric", s->symmetric || dynamic, "strategy",
+                          strategy, "dynamic", dynamic);
+    json_object_set_new(a, "group_size", grouped ? json_integer(s->group) : json_null());
+    json_object_set_new(a, "actorder", json_null());
+    json_object_set_new(a, "block_structure", json_null());
+    json_object_set_new(a, "observer", dynamic ? json_null() : json_string("minmax"));
+    json_object_set_new(a, "observer_kwargs", json_object());
+    return a;
+}
+
+static json_t *config(const struct scheme *s, const struct pack_kept *kept)
+{
+    bool packed = s->format == &pack_w4a16;
+    const char *layout = packed ? "pack-quantized" : s->format == &pack_fp8 ? "float-quantized" : "int-quantized";
+    json_t *weights = arguments(s, s->group ? "group" : "channel", false);
+    json_t *inputs = packed ? json_null() : arguments(s, "token", true);
+    json_t *group = json_pack("{s:[s], s:o, s:o, s:n}", "targets", "Linear", "weights", weights, "input_activations", inputs,
+                              "output_activations");
+    return json_pack("{s:s, s:s, s:s, s:{s:o}, s:o, s:n, s:n}", "quant_method", "compressed-tensors", "format", layout,
+                     "quantization_status", "compressed", "config_groups", "group_0", group, "ignore",
+                     pack_names(kept->names, kept->count), "kv_cache_scheme", "global_compression_ratio");
+}
+
+#define METHOD .config = config, .method = "compressed-tensors", .row_multiple = no_multiple, .column_multiple = no_multiple
 const struct pack_format pack_fp8 = {
     METHOD, .name = "fp8", .title = "FP8", .parts = parts_of_rows, .encode = encode_rows, .decode = decode_rows,
 };

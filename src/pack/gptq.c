@@ -7,10 +7,12 @@
  *
  * Version 2 ("gptq_v2") has the zero points as they are. Sources: GPTQModel, nn_modules/qlinear (pack); vLLM,
  * quantization/gptq.py. */
+#include <config.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "pack/bits.h"
 #include "pack/codes.h"
 
@@ -104,6 +106,33 @@ static void unpack(const struct packed *p, int64_t first, struct codes *c)
     c->group_of = p->group_of;
 }
 
+/* "-:PATTERN" leaves out what matches: GPTQModel's and vLLM's "dynamic". */
+static json_t *skipped_modules(const struct pack_kept *kept)
+{
+    json_t *dynamic = json_object();
+    for (int i = 0; i < kept->skipped_count; i++) {
+        struct str pattern = {0};
+        str_add(&pattern, "-:^");
+        for (const char *c = kept->skipped[i]; *c; c++)
+            str_addf(&pattern, *c == '.' ? "\\." : "%c", *c);
+        str_add_char(&pattern, '$');
+        json_object_set_new(dynamic, pattern.data, json_object());
+        str_done(&pattern);
+    }
+    return dynamic;
+}
+
+static json_t *config(const struct scheme *s, const struct pack_kept *kept)
+{
+    json_t *c = json_pack("{s:s, s:i, s:i, s:b, s:b, s:s, s:s, s:b, s:s, s:{s:[s]}}", "quant_method", "gptq", "bits", s->bits,
+                          "group_size", s->group ? s->group : -1, "sym", s->symmetric, "desc_act", s->act_order,
+                          "checkpoint_format", "gptq", "format", "gptq", "lm_head", 0, "pack_dtype", "int32", "meta",
+                          "quantizer", "quantwiz:" PACKAGE_VERSION);
+    if (kept->skipped_count)
+        json_object_set_new(c, "dynamic", skipped_modules(kept));
+    return c;
+}
+
 const struct pack_format pack_gptq = {
     .name = "gptq",
     .method = "gptq",
@@ -115,4 +144,5 @@ const struct pack_format pack_gptq = {
     .pack = pack,
     .unpack = unpack,
     .decode = codes_decode,
+    .config = config,
 };

@@ -30,3 +30,30 @@ void packed_add(struct packed *p, const char *suffix, const char *dtype, int ite
     p->parts[p->count++] = (struct pack_part){.suffix = suffix, .dtype = dtype, .item = item, .dims = dims,
                                               .shape = {dims > 0 ? first : 1, dims > 1 ? second : 1}};
 }
+
+json_t *pack_names(const char *const *names, int count)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++)
+        json_array_append_new(list, json_string(names[i]));
+    return list;
+}
+
+const char *pack_load_snippet(const struct scheme *s)
+{
+    static const struct { const struct pack_format *format; bool nested; const char *text; } snippets[] = {
+        {&pack_nf4, true, "BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type=\"nf4\", bnb_4bit_use_double_quant=True,"
+                          " bnb_4bit_compute_dtype=torch.bfloat16)"},
+        {&pack_nf4, false, "BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type=\"nf4\","
+                           " bnb_4bit_compute_dtype=torch.bfloat16)"},
+        {&pack_fp4, true, "BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type=\"fp4\", bnb_4bit_use_double_quant=True,"
+                          " bnb_4bit_compute_dtype=torch.bfloat16)"},
+        {&pack_fp4, false, "BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type=\"fp4\","
+                           " bnb_4bit_compute_dtype=torch.bfloat16)"},
+        {&pack_bnb_int8, false, "BitsAndBytesConfig(load_in_8bit=True)"},
+    };
+    for (size_t i = 0; i < sizeof snippets / sizeof *snippets; i++)
+        if (snippets[i].format == s->format && snippets[i].nested == s->double_quant)
+            return snippets[i].text;
+    return "";
+}

@@ -4,6 +4,8 @@
 #ifndef PACK_PACK_H
 #define PACK_PACK_H
 
+#include <jansson.h>
+
 #include "pack/scheme.h"
 
 enum { PACK_PARTS_MAX = 7, PACK_DIMS_MAX = 2 };
@@ -29,6 +31,14 @@ struct packed {
     float nested_offset;            /* of nf4 and fp4 when it is read: what was taken from the scales */
 };
 
+/* Modules with a matrix that are not quantized, by their names: the output, routers, what a person left out. */
+struct pack_kept {
+    const char *const *names;
+    int count;
+    const char *const *skipped;     /* [skipped_count]: of them, those that readers would take for quantized by their place */
+    int skipped_count;
+};
+
 struct pack_format {
     const char *name;               /* "gptq": of the scheme's, and of the messages */
     const char *method;             /* quant_method in config.json */
@@ -50,6 +60,8 @@ struct pack_format {
     int64_t (*scratch)(const struct packed *p);
     /* Any rows as floats, [n][columns]. */
     void (*decode)(const struct packed *p, int64_t first, int64_t n, float *w);
+    /* quantization_config of config.json. */
+    json_t *(*config)(const struct scheme *s, const struct pack_kept *kept);
 };
 
 /* Different threads may encode different stretches of so many rows: they touch different bytes. */
@@ -63,6 +75,11 @@ uint64_t pack_part_bytes(const struct pack_part *part);
 /* For the formats: one more part; `first` and `second` as many as it has dimensions. */
 void packed_add(struct packed *p, const char *suffix, const char *dtype, int item, int dims, int64_t first,
                 int64_t second);
+/* Python that loads the original model in bitsandbytes' format, quantized while it loads; "" for other formats. */
+const char *pack_load_snippet(const struct scheme *s);
+/* A list of texts. */
+json_t *pack_names(const char *const *names, int count);
+json_t *bitsandbytes_config(const struct scheme *s, const struct pack_kept *kept);
 /* Index of the part with this suffix, -1: none. */
 int packed_part(const struct packed *p, const char *suffix);
 

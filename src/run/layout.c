@@ -154,6 +154,12 @@ static void add_source(struct str *s, const struct model_file *f)
              (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 }
 
+void layout_add_source(struct str *s, const struct model *m)
+{
+    for (int i = 0; i < m->file_count; i++)
+        add_source(s, &m->files[i]);
+}
+
 static void take_fingerprint(struct layout *l)
 {
     struct str s = {0};
@@ -161,8 +167,7 @@ static void take_fingerprint(struct layout *l)
     str_addf(&s, "%s\n", PACKAGE_STRING);
     for (int i = 0; i < l->file_count; i++)
         str_addf(&s, "%s\n", hash_bytes(hash, l->files[i].header, l->files[i].header_bytes));
-    for (int i = 0; i < l->model->file_count; i++)
-        add_source(&s, &l->model->files[i]);
+    layout_add_source(&s, l->model);
     hash_bytes(l->fingerprint, s.data, s.length);
     str_done(&s);
 }

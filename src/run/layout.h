@@ -40,6 +40,9 @@ struct layout {
  * Borrows model and recipe; `split` NULL: one file. */
 void layout_make(struct layout *l, const struct model *m, const struct recipe *r, const struct split *split);
 void layout_done(struct layout *l);
+/* What tells the source's files from changed ones: for the fingerprint of what is made of them. */
+struct str;
+void layout_add_source(struct str *s, const struct model *m);
 /* The file that a tensor lies in, and its byte offset there. */
 int layout_file(const struct layout *l, int tensor);
 uint64_t layout_offset(const struct layout *l, int tensor);
