@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "infer/blas.h"
+#include "infer/columns.h"
 
 void hessian_init(struct hessian *h, int64_t columns)
 {
@@ -33,18 +34,6 @@ static int64_t tile_length(int64_t n, int64_t at)
     return n - at < TILE ? n - at : TILE;
 }
 
-/* sum += a[rows][n]ᵀ · x[rows][n]; the tiles on and above the diagonal alone, or all */
-static void add_products(int64_t n, const float *a, const float *x, int64_t rows, bool upper, float *sum)
-{
-    int64_t tiles = (n + TILE - 1) / TILE;
-#pragma omp parallel for schedule(dynamic)
-    for (int64_t t = 0; t < tiles * tiles; t++) {
-        int64_t i = t / tiles * TILE, j = t % tiles * TILE;
-        if (!upper || j >= i)
-            blas_add_columns(tile_length(n, i), tile_length(n, j), rows, a + i, n, x + j, n, sum + i * n + j, n);
-    }
-}
-
 /* Columns are shared out, so that a column's sum does not depend on the number of threads. */
 static void add_sizes(struct hessian *h, const float *x, int64_t rows)
 {
@@ -61,16 +50,23 @@ static void add_sizes(struct hessian *h, const float *x, int64_t rows)
 
 void hessian_add(struct hessian *h, const float *x, int64_t rows)
 {
-    add_products(h->columns, x, x, rows, true, h->sum);
-    add_sizes(h, x, rows);
-    h->rows += (double)rows;
+    hessian_add_drifted(h, x, NULL, rows);
 }
 
-void hessian_add_drift(struct hessian *h, const float *off, const float *x, int64_t rows)
+void hessian_add_drifted(struct hessian *h, const float *x, const float *off, int64_t rows)
 {
-    if (!h->drift)
-        h->drift = xcalloc(h->columns * h->columns, sizeof *h->drift);
-    add_products(h->columns, off, x, rows, false, h->drift);
+    struct columns inputs, differences;
+    columns_init(&inputs, x, rows, h->columns);
+    columns_add(&inputs, &inputs, true, h->sum);
+    if (off) {
+        h->drift = h->drift ? h->drift : xcalloc(h->columns * h->columns, sizeof *h->drift);
+        columns_init(&differences, off, rows, h->columns);
+        columns_add(&differences, &inputs, false, h->drift);
+        columns_done(&differences);
+    }
+    columns_done(&inputs);
+    add_sizes(h, x, rows);
+    h->rows += (double)rows;
 }
 
 struct ranked {

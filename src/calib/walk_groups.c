@@ -52,18 +52,19 @@ void walk_forget_seen(struct walk *w)
     w->seen_count = 0;
 }
 
-static void add_drift(struct walk *w, struct walk_group *g, const float *x, int64_t rows)
+/* How far the inputs of a group are from what the original met in its place; NULL where that is not known. */
+static const float *differences(struct walk *w, const struct walk_group *g, const float *x, int64_t rows)
 {
     int64_t floats = rows * g->hessian.columns;
-    for (int i = 0; i < w->seen_count; i++) {
-        const float *o = w->seen[i].x;
-        if (w->seen[i].first != g->group.weights[0].tensor)
-            continue;
+    const float *o = NULL;
+    for (int i = 0; i < w->seen_count; i++)
+        o = w->seen[i].first == g->group.weights[0].tensor ? w->seen[i].x : o;
+    if (!o)
+        return NULL;
 #pragma omp parallel for
-        for (int64_t k = 0; k < floats; k++)
-            w->off[k] = o[k] - x[k];
-        hessian_add_drift(&g->hessian, w->off, x, rows);
-    }
+    for (int64_t k = 0; k < floats; k++)
+        w->off[k] = o[k] - x[k];
+    return w->off;
 }
 
 void walk_meet(void *user, const struct tensor *met, int expert, const float *x, int64_t rows, int64_t columns)
@@ -77,10 +78,8 @@ void walk_meet(void *user, const struct tensor *met, int expert, const float *x,
     struct walk_group *g = group_with(w, t, expert);
     if (!g)
         g = join_or_make(w, t, expert, x);
-    if (g->group.weights[0].tensor == t) {
-        hessian_add(&g->hessian, x, rows);
-        add_drift(w, g, x, rows);
-    }
+    if (g->group.weights[0].tensor == t)
+        hessian_add_drifted(&g->hessian, x, differences(w, g, x, rows), rows);
     w->last = x;
 }
 

@@ -162,8 +162,7 @@ static void drifted_inputs_are_made_good(void **state)
     for (int i = 0; i < INPUTS * COLUMNS; i++)
         off[i] = -0.5f * x[i];
     hessian_init(&h, COLUMNS);
-    hessian_add(&h, x, INPUTS);
-    hessian_add_drift(&h, off, x, INPUTS);
+    hessian_add_drifted(&h, x, off, INPUTS);
     feedback_init(&f, &h, 1e-4);
     memcpy(y, w, N * sizeof *w);
     encode(&f, quant_type(QUANT_Q8_0), y, ROWS, blocks, &r);
