@@ -223,6 +223,8 @@ static void draw_tasks(struct wizard *w, struct rect in)
         if (!isnan(k->base))
             str_addf(&line, "  base %.1f", k->base * 100);
         str_addf(&line, "  ± %.1f  of %d", (k->high - k->low) * 50, k->items);
+        if (!isnan(k->delta_low))
+            str_addf(&line, "  %+.1f to %+.1f", k->delta_low * 100, k->delta_high * 100);
         text_add(t, in.w, STYLE_NORMAL, line.data, NULL);
         str_done(&line);
     }

@@ -18,7 +18,9 @@ static const struct option_spec options[] = {
     {"file", 'f', "TEXT", "text, or folder of texts, to measure the perplexity on (default: the one that comes with the program)"},
     {"ctx", 'c', "N", "tokens in a chunk (default 512)"},
     {"chunks", 0, "N", "chunks at most (default: all of the text)"},
-    {"tasks", 0, "FILE", "multiple choice: JSON lines of question, choices and answer (index from 0)"},
+    {"tasks", 0, "FILE", "questions, JSON lines in the layout of MMLU, ARC, HellaSwag, WinoGrande, or of question, choices"
+                         " and answer; or a folder of such files"},
+    {"log-items", 0, "FILE", "write what became of each question, with its log-likelihoods, as JSON lines"},
     {"prompts", 0, "FILE", "a prompt a line (\\n for a line break), answered by both models"},
     {"activations", 0, "KIND", "f32 (default), or q8: round them to 8 bits, as llama.cpp does on a CPU"},
     {"max-loss", 0, "PERCENT", "the gate: perplexity may rise by so much (default 2%)"},
@@ -113,10 +115,11 @@ static void print_figures(const struct eval_result *r, const struct eval_options
 
 static void print_task(const struct eval_task *t)
 {
-    printf("task %-10s %.1f %% of %d right (95 %%: %.1f to %.1f)", t->name, 100 * t->accuracy, t->items, 100 * t->low,
-           100 * t->high);
+    printf("task %-10s %.1f %% of %d right (%s, 95 %%: %.1f to %.1f)", t->name, 100 * t->accuracy, t->items, t->metric,
+           100 * t->low, 100 * t->high);
     if (!isnan(t->base))
-        printf(", base %.1f %%", 100 * t->base);
+        printf(", base %.1f %%, difference %+.1f (95 %%: %+.1f to %+.1f)", 100 * t->base, 100 * t->delta,
+               100 * t->delta_low, 100 * t->delta_high);
     putchar('\n');
 }
 
@@ -166,6 +169,36 @@ static void print_result(const struct eval_result *r, const struct eval_options 
     print_verdict(&r->figures, o->max_loss);
 }
 
+/* ------------------------------------------------------------- what became of each question */
+
+struct item_log {
+    struct file_out file;
+    struct error error;          /* the first that writing met */
+};
+
+static void on_item(void *user, const struct eval_item *i)
+{
+    struct item_log *log = user;
+    json_t *j = item_json(i);
+    char *line = json_dumps(j, JSON_COMPACT);
+    if (!log->error.code && !file_out_write(&log->file, line, strlen(line), &log->error))
+        file_out_write(&log->file, "\n", 1, &log->error);
+    free(line);
+    json_decref(j);
+}
+
+static int log_end(struct item_log *log, int rc, struct error *e)
+{
+    if (!rc && log->error.code) {
+        *e = log->error;
+        rc = e->code;
+    }
+    if (!rc)
+        return file_out_commit(&log->file, e);
+    file_out_abandon(&log->file, false);
+    return rc;
+}
+
 /* ----------------------------------------------------------------- running */
 
 static int gate(const struct eval_figures *f, double max_loss, struct error *e)
@@ -179,16 +212,24 @@ static int gate(const struct eval_figures *f, double max_loss, struct error *e)
 static int evaluate(const struct args *a, const struct model *m, const struct model *base, struct eval_options *o,
                     struct error *e)
 {
-    struct eval_result r;
+    struct eval_result r = {0};
     struct progress p;
+    struct item_log log = {0};
+    const struct eval_listener listener = {.item = on_item, .user = &log};
+    const char *log_path = args_get(a, "log-items");
+    int rc = log_path ? file_out_open(&log.file, log_path, false, e) : 0;
+    if (rc)
+        return rc;
     char *built_in = o->text ? NULL : file_data("demo/eval.txt");
     if (built_in && !args_json(a))
         printf("text            %s (name another with -f)\n", built_in);
     o->text = built_in ? built_in : o->text;
     interrupt_catch();
     progress_init(&p, args_json(a));
-    int rc = eval_run(&r, m, base, o, NULL, &p.watch, e);
+    rc = eval_check(o, e);
+    rc = rc ? rc : eval_run(&r, m, base, o, log_path ? &listener : NULL, &p.watch, e);
     progress_done(&p);
+    rc = log_path ? log_end(&log, rc, e) : rc;
     if (!rc && args_json(a))
         print_json(&r, o);
     else if (!rc)

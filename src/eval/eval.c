@@ -30,24 +30,35 @@ void decoders_close(struct decoder *d[static 2])
     }
 }
 
-int eval_check(const struct eval_options *o, struct error *e)
+static int check_text(const struct eval_options *o, struct error *e)
 {
-    const char *const others[] = {o->tasks, o->prompts};
     struct samples read;
-    char *path, *text = NULL;
-    size_t length;
+    char *path;
     int rc = eval_text(o, &path, e);
     if (!rc) {
         rc = samples_read(&read, path, NULL, e);
         samples_done(&read);
     }
     free(path);
-    for (size_t i = 0; i < ARRAY_LENGTH(others) && !rc; i++) {
+    return rc;
+}
+
+static int check_prompts(const char *path, struct error *e)
+{
+    char *text;
+    int rc = file_read(path, EVAL_FILE_LIMIT, &text, NULL, e);
+    if (!rc)
         free(text);
-        text = NULL;
-        rc = others[i] ? file_read(others[i], EVAL_FILE_LIMIT, &text, &length, e) : 0;
-    }
-    free(text);
+    return rc;
+}
+
+int eval_check(const struct eval_options *o, struct error *e)
+{
+    int rc = check_text(o, e);
+    if (!rc && o->tasks)
+        rc = tasks_check(o->tasks, e);
+    if (!rc && o->prompts)
+        rc = check_prompts(o->prompts, e);
     return rc;
 }
 

@@ -15,7 +15,7 @@ struct eval_options {
     const char *text;        /* as calibration_path() takes it; NULL: the text that comes with the program */
     int context;             /* 512 */
     int chunks;              /* at most; 0: all of the text */
-    const char *tasks;       /* JSON lines of question, choices, answer; NULL: none */
+    const char *tasks;       /* questions (items.h): a file of JSON lines, or a folder of such files; NULL: none */
     const char *prompts;     /* a prompt a line; NULL: none */
     int prompt_tokens;       /* 32 */
     bool activations_q8;
@@ -39,7 +39,28 @@ struct eval_figures {
     const char *verdict;                  /* "accept", "reject", "undecided", or NULL without a base */
 };
 
-struct eval_task { char *name; int items; double accuracy, low, high, base; /* base NaN: none */ };
+/* One file of questions. Figures are shares of the items so far; NaN where not measured. */
+struct eval_task {
+    char *name;
+    const char *layout, *metric;        /* "hellaswag"; "acc", "acc_norm" or "exact_match": what `accuracy` is */
+    int items;
+    double accuracy, low, high, base;   /* base: the base's accuracy */
+    double delta, delta_low, delta_high;/* accuracy less the base's, on the same items */
+    double acc, acc_norm, base_acc, base_acc_norm; /* of choices by ln p, and by ln p per character */
+};
+/* What a model made of one question. */
+struct eval_outcome {
+    const double *ln_p;                 /* [choices] of the tokens of each, summed */
+    int chosen;                         /* by the task's metric */
+    const char *written;
+    bool right;
+};
+struct eval_item {
+    const char *task, *expected;
+    int index, answer, choices;         /* answer: the right choice; choices 0: the answer was to be written */
+    bool has_base;
+    struct eval_outcome model, base;
+};
 struct eval_sample { char *prompt, *base, *answer; int differs_at; /* characters, -1: equal */ };
 
 struct eval_result {
@@ -57,6 +78,7 @@ struct eval_result {
 struct eval_listener {
     void (*chunk)(void *user, const struct eval_figures *f);
     void (*task)(void *user, const struct eval_task *t, int done, int total);
+    void (*item)(void *user, const struct eval_item *i);
     void (*sample)(void *user, const struct eval_sample *s, int done, int total);
     void *user;
 };

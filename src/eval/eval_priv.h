@@ -32,6 +32,8 @@ int eval_text(const struct eval_options *o, char **path, struct error *e);
 /* Each fills its part of the result. */
 int perplexity_run(struct session *s, struct error *e);
 int tasks_run(struct session *s, struct error *e);
+/* That they can be read. */
+int tasks_check(const char *path, struct error *e);
 int prompts_run(struct session *s, struct error *e);
 int speed_run(struct session *s, struct error *e);
 

@@ -69,6 +69,17 @@ struct generator {
     struct str text;
 };
 
+/* Cuts the text where it is to stop. */
+static bool is_stopped(struct generator *s)
+{
+    char *stop = s->o->stop ? strstr(s->text.data, s->o->stop) : NULL;
+    if (!stop)
+        return false;
+    *stop = 0;
+    s->text.length = stop - s->text.data;
+    return true;
+}
+
 /* Chooses the token that follows what the decoder has seen; false where the text ends. */
 static bool choose(struct generator *s, int last_row)
 {
@@ -85,7 +96,7 @@ static bool choose(struct generator *s, int last_row)
     size_t length;
     const char *piece = tokenizer_piece(s->t, id, true, &length);
     str_add_bytes(&s->text, piece, length);
-    return true;
+    return !is_stopped(s);
 }
 
 static int continue_prompt(struct generator *s, struct watch *w, struct error *e)

@@ -15,6 +15,7 @@ struct generate_options {
     double temperature;  /* 0: always the likeliest token (of equal ones the first) */
     uint64_t seed;       /* of the random numbers, where the temperature is not 0 */
     bool past_end;       /* go on where the model would stop */
+    const char *stop;    /* the text ends before this one; NULL: nowhere */
     bool as_gguf;        /* as in decoder_options */
     bool activations_q8;
 };

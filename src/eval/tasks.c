@@ -1,10 +1,11 @@
-/* Multiple choice: JSON lines {"question": text, "choices": [text, ...], "answer": index from 0}.
+/* Questions (items.h): multiple choice by the likelihood of each choice's tokens behind its context, and answers that
+ * are written and compared.
  *
- * Each choice is put behind the question, with a blank between unless one of them brings white space. The answer of a
- * model is the choice whose tokens have the highest mean of ln p (the mean, so that long choices are not at a
- * disadvantage; "acc_norm" elsewhere). Scored are the tokens behind those that the question alone gives. */
+ * ln p of a choice is the sum over its tokens. A model chooses the likeliest ("acc"), or the likeliest per character,
+ * so that long choices are not at a disadvantage ("acc_norm"). Tokens are divided as the evaluation harness does: blanks
+ * at the end of a context belong to what follows, both are encoded together, and scored is what stands behind as many
+ * tokens as the context alone has. */
 #include <ctype.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,117 +15,23 @@
 #include "base/str.h"
 #include "eval/divergence.h"
 #include "eval/eval_priv.h"
+#include "eval/generate.h"
+#include "eval/items.h"
 #include "eval/statistics.h"
 
 enum {
-    CHOICES = 26,
     BATCH_ROWS = 1024, /* tokens that go through a model together, about */
+    WRITTEN_TOKENS = 256,
 };
 
-struct item {
-    json_t *json; /* holds the texts */
-    const char *question;
-    const char *choices[CHOICES];
-    int count, answer;
-};
-
-struct items {
-    struct item *items;
-    size_t count, capacity;
-};
-
-/* ---------------------------------------------------------------- the file */
-
-static int bad_item(struct error *e, const char *path, int line, const char *what)
-{
-    return error_set(e, ERROR_USAGE, "%s:%d: expected %s in {\"question\": text, \"choices\": [texts], "
-                     "\"answer\": index}", path, line, what);
-}
-
-static int read_choices(struct item *item, const json_t *choices, const char *path, int line, struct error *e)
-{
-    item->count = (int)json_array_size(choices);
-    if (item->count < 2 || item->count > CHOICES)
-        return bad_item(e, path, line, "2 to 26 choices");
-    for (int i = 0; i < item->count; i++)
-        if (!(item->choices[i] = json_string_value(json_array_get(choices, i))) || !*item->choices[i])
-            return bad_item(e, path, line, "only texts as choices, and none empty,");
-    return 0;
-}
-
-static int read_item(struct item *item, const char *text, const char *path, int line, struct error *e)
-{
-    json_error_t why;
-    int rc;
-    item->json = json_loads(text, 0, &why);
-    if (!item->json)
-        return error_set(e, ERROR_USAGE, "%s:%d: not JSON at character %d: %s", path, line, why.column, why.text);
-    item->question = json_string_value(json_object_get(item->json, "question"));
-    if (!item->question || !*item->question)
-        return bad_item(e, path, line, "a text as question");
-    if ((rc = read_choices(item, json_object_get(item->json, "choices"), path, line, e)))
-        return rc;
-    const json_t *answer = json_object_get(item->json, "answer");
-    item->answer = json_is_integer(answer) ? (int)json_integer_value(answer) : -1;
-    if (item->answer < 0 || item->answer >= item->count)
-        return bad_item(e, path, line, "the index of a choice, from 0, as answer");
-    return 0;
-}
-
-static bool is_empty(const char *line)
-{
-    return line[strspn(line, " \t\r")] == 0;
-}
-
-static int read_items(struct items *list, const char *path, struct error *e)
-{
-    char *text, *rest, *line;
-    int rc = file_read(path, EVAL_FILE_LIMIT, &text, NULL, e), number = 0;
-    if (rc)
-        return error_context(e, "tasks");
-    for (rest = text; !rc && (line = strsep(&rest, "\n"));) {
-        number++;
-        if (is_empty(line))
-            continue;
-        struct item *item = &array_push(list->items, list->count, list->capacity);
-        *item = (struct item){0};
-        rc = read_item(item, line, path, number, e);
-    }
-    free(text);
-    if (!rc && list->count == 0)
-        rc = error_set(e, ERROR_USAGE, "%s: no tasks in it: expected JSON lines with question, choices and answer",
-                       path);
-    return rc;
-}
-
-static void items_done(struct items *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        json_decref(list->items[i].json);
-    free(list->items);
-}
-
-/* ----------------------------------------------------------------- scoring */
+/* ---------------------------------------------------------------- encoding */
 
 /* The choices of one item as tokens. */
 struct options {
-    struct tokens tokens[CHOICES];
-    int first[CHOICES]; /* the first scored token */
-    int count, length;  /* length: of the longest */
+    struct tokens tokens[ITEM_CHOICES];
+    int first[ITEM_CHOICES]; /* the first scored token */
+    int count, length;       /* length: of the longest */
 };
-
-static bool wants_blank(const char *question, const char *choice)
-{
-    return !isspace((unsigned char)question[strlen(question) - 1]) && !isspace((unsigned char)choice[0]);
-}
-
-static int common(const struct tokens *a, const struct tokens *b)
-{
-    size_t n = 0;
-    while (n < a->count && n < b->count && a->ids[n] == b->ids[n])
-        n++;
-    return (int)n;
-}
 
 /* Forgets the oldest tokens where there are more than the model was made for. */
 static void fit(struct tokens *t, int *first, int most)
@@ -137,27 +44,32 @@ static void fit(struct tokens *t, int *first, int most)
     *first = *first > over ? *first - over : 1;
 }
 
-static void encode_choice(struct options *o, int i, const struct tokenizer *t, const struct tokens *question,
-                          const struct item *item, int most)
+static size_t length_without_blanks(const char *text)
 {
-    char *text = xasprintf("%s%s%s", item->question, wants_blank(item->question, item->choices[i]) ? " " : "",
-                           item->choices[i]);
+    size_t n = strlen(text);
+    while (n > 0 && isspace((unsigned char)text[n - 1]))
+        n--;
+    return n;
+}
+
+static void encode_choice(struct options *o, int i, const struct tokenizer *t, const struct item *item, int most)
+{
+    struct tokens context = {0};
+    char *text = xasprintf("%s%s", item->contexts[i], item->continuations[i]);
+    tokenizer_encode(t, item->contexts[i], length_without_blanks(item->contexts[i]), TOKENIZE_BOS, &context);
     tokenizer_encode(t, text, strlen(text), TOKENIZE_BOS, &o->tokens[i]);
-    o->first[i] = common(question, &o->tokens[i]);
-    o->first[i] = o->first[i] < 1 ? 1 : o->first[i]; /* nothing predicts the very first token */
+    o->first[i] = context.count ? (int)context.count : 1; /* nothing predicts the very first token */
     fit(&o->tokens[i], &o->first[i], most);
     o->length = (int)o->tokens[i].count > o->length ? (int)o->tokens[i].count : o->length;
+    tokens_done(&context);
     free(text);
 }
 
 static void encode_item(struct options *o, const struct tokenizer *t, const struct item *item, int most)
 {
-    struct tokens question = {0};
-    tokenizer_encode(t, item->question, strlen(item->question), TOKENIZE_BOS, &question);
     *o = (struct options){.count = item->count};
     for (int i = 0; i < item->count; i++)
-        encode_choice(o, i, t, &question, item, most);
-    tokens_done(&question);
+        encode_choice(o, i, t, item, most);
 }
 
 static void options_done(struct options *o)
@@ -165,6 +77,8 @@ static void options_done(struct options *o)
     for (int i = 0; i < o->count; i++)
         tokens_done(&o->tokens[i]);
 }
+
+/* ----------------------------------------------------------------- scoring */
 
 /* Items that go through a model together: all their choices side by side, as sequences of one length. Shorter ones
  * are filled up behind their end, which nothing before it sees. */
@@ -193,7 +107,7 @@ static void batch_done(struct batch *b)
     free(b->tokens);
 }
 
-/* Mean ln p of a choice's scored tokens; its sequence begins at `row` of the decoder's last pass. */
+/* ln p of a choice's scored tokens; its sequence begins at `row` of the decoder's last pass. */
 static double score(struct decoder *d, int row, const struct tokens *tokens, int first, int vocab)
 {
     int count = (int)tokens->count - first;
@@ -205,37 +119,51 @@ static double score(struct decoder *d, int row, const struct tokens *tokens, int
     for (int k = 0; k < count; k++)
         sum -= divergence_at(logits + (size_t)k * vocab, NULL, vocab, tokens->ids[first + k]).nll;
     free(logits);
-    return sum / count;
+    return sum;
 }
 
-static int best_choice(struct decoder *d, int row, const struct options *o, int length, int vocab)
+/* What one model makes of one item. */
+struct outcome {
+    double ln_p[ITEM_CHOICES];
+    int likeliest, likeliest_per_character;
+    char *written;
+    bool right_acc, right_norm, right; /* right: by the layout's metric */
+};
+
+static int largest(const double *ln_p, const int *per, int count)
 {
-    double best = -INFINITY;
-    int choice = 0;
-    for (int i = 0; i < o->count; i++) {
-        double s = score(d, row + i * length, &o->tokens[i], o->first[i], vocab);
-        if (s > best) {
-            best = s;
-            choice = i;
-        }
-    }
-    return choice;
+    int best = 0;
+    for (int i = 1; i < count; i++)
+        if (ln_p[i] / (per ? per[i] : 1) > ln_p[best] / (per ? per[best] : 1))
+            best = i;
+    return best;
 }
 
-/* choices[count]: what the model chooses in each item of the batch. */
-static int choose(struct decoder *d, const struct batch *b, int vocab, int *choices, struct watch *w, struct error *e)
+static void judge(struct outcome *o, const struct item *item, const char *metric)
+{
+    o->likeliest = largest(o->ln_p, NULL, item->count);
+    o->likeliest_per_character = largest(o->ln_p, item->characters, item->count);
+    o->right_acc = o->likeliest == item->answer;
+    o->right_norm = o->likeliest_per_character == item->answer;
+    o->right = strcmp(metric, "acc") == 0 ? o->right_acc : o->right_norm;
+}
+
+/* outcomes[count]: of the items of the batch. */
+static int score_batch(struct decoder *d, const struct batch *b, int vocab, struct outcome *outcomes, struct watch *w,
+                       struct error *e)
 {
     int row = 0, rc = decoder_chunks(d, b->tokens, b->sequences, b->length, w, e);
     for (int i = 0; i < b->count && !rc; i++) {
+        const struct options *o = &b->options[i];
         if (interrupt_pending())
             return interrupt_error(e);
-        choices[i] = best_choice(d, row, &b->options[i], b->length, vocab);
-        row += b->options[i].count * b->length;
+        for (int k = 0; k < o->count; k++, row += b->length)
+            outcomes[i].ln_p[k] = score(d, row, &o->tokens[k], o->first[k], vocab);
     }
     return rc;
 }
 
-/* ------------------------------------------------------------------ the run */
+/* ----------------------------------------------------------------- batches */
 
 /* How many sequences of which length the decoders must hold. */
 struct room {
@@ -248,7 +176,7 @@ static struct room room_for(const struct items *list, const struct session *s)
     struct room r = {.most = s->subjects[0].model->hp.context, .length = 1};
     int choices = 1;
     r.most = r.most > 1 ? r.most : s->o->context;
-    for (size_t i = 0; i < list->count; i++) {
+    for (int i = 0; i < list->count; i++) {
         struct options o;
         encode_item(&o, s->subjects[0].tokenizer, &list->items[i], r.most);
         r.length = o.length > r.length ? o.length : r.length;
@@ -260,7 +188,7 @@ static struct room room_for(const struct items *list, const struct session *s)
 }
 
 /* As many items from `from` on as there is room for, at least one. */
-static void batch_make(struct batch *b, const struct items *list, size_t from, const struct tokenizer *t,
+static void batch_make(struct batch *b, const struct items *list, int from, const struct tokenizer *t,
                        const struct room *r)
 {
     *b = (struct batch){.options = xcalloc(r->sequences, sizeof *b->options)};
@@ -273,74 +201,192 @@ static void batch_make(struct batch *b, const struct items *list, size_t from, c
     batch_lay_out(b);
 }
 
-static void publish(struct session *s, struct eval_task *t, const double *right, int done, int total)
+/* One file of questions, being asked. */
+struct asking {
+    struct session *s;
+    const struct items *list;
+    struct eval_task *task;
+    int done;
+    double right[2], right_acc[2], right_norm[2]; /* counts, of the model and of its base */
+    struct moments delta;
+};
+
+static void count_outcome(struct asking *a, int subject, const struct outcome *o)
 {
-    t->items = done;
-    t->accuracy = right[0] / done;
-    interval_wilson(right[0], done, &t->low, &t->high);
-    t->base = s->count > 1 ? right[1] / done : NAN;
-    if (s->l->task)
-        s->l->task(s->l->user, t, done, total);
+    a->right[subject] += o->right;
+    a->right_acc[subject] += o->right_acc;
+    a->right_norm[subject] += o->right_norm;
 }
 
-static int run_batch(struct session *s, struct decoder **d, const struct batch *b, const struct item *items,
-                     double *right, struct eval_task *task, size_t before, size_t total, struct error *e)
+static void update(const struct asking *a)
 {
-    int *choices[2] = {xcalloc(b->count, sizeof(int)), xcalloc(b->count, sizeof(int))}, rc = 0;
+    struct eval_task *t = a->task;
+    double n = a->done, half = moments_half_width(&a->delta);
+    bool choices = a->list->items[0].count > 0, base = a->s->count > 1;
+    t->items = a->done;
+    t->accuracy = a->right[0] / n;
+    interval_wilson(a->right[0], n, &t->low, &t->high);
+    t->acc = choices ? a->right_acc[0] / n : NAN;
+    t->acc_norm = choices ? a->right_norm[0] / n : NAN;
+    t->base = base ? a->right[1] / n : NAN;
+    t->base_acc = base && choices ? a->right_acc[1] / n : NAN;
+    t->base_acc_norm = base && choices ? a->right_norm[1] / n : NAN;
+    t->delta = base ? a->delta.mean : NAN;
+    t->delta_low = base ? a->delta.mean - half : NAN;
+    t->delta_high = base ? a->delta.mean + half : NAN;
+}
+
+static struct eval_outcome told(const struct asking *a, const struct outcome *o)
+{
+    bool by_acc = strcmp(a->list->layout->metric, "acc") == 0;
+    return (struct eval_outcome){.ln_p = o->ln_p, .chosen = by_acc ? o->likeliest : o->likeliest_per_character,
+                                 .written = o->written, .right = o->right};
+}
+
+static void tell_item(const struct asking *a, const struct item *item, const struct outcome *model,
+                      const struct outcome *base)
+{
+    struct eval_item i = {.task = a->task->name, .expected = item->expected, .index = a->done, .answer = item->answer,
+                          .choices = item->count, .has_base = base, .model = told(a, model)};
+    if (base)
+        i.base = told(a, base);
+    if (a->s->l->item)
+        a->s->l->item(a->s->l->user, &i);
+}
+
+/* `base` NULL: there is none. */
+static void take(struct asking *a, const struct item *item, const struct outcome *model, const struct outcome *base)
+{
+    tell_item(a, item, model, base);
+    a->done++;
+    count_outcome(a, 0, model);
+    if (base) {
+        count_outcome(a, 1, base);
+        moments_add(&a->delta, model->right - base->right);
+    }
+    update(a);
+    if (a->s->l->task)
+        a->s->l->task(a->s->l->user, a->task, a->done, a->list->count);
+}
+
+/* ---------------------------------------------------------- multiple choice */
+
+static int ask_batch(struct asking *a, struct decoder **d, const struct batch *b, struct error *e)
+{
+    struct session *s = a->s;
+    struct outcome *outcomes[2] = {xcalloc(b->count, sizeof *outcomes[0]), xcalloc(b->count, sizeof *outcomes[1])};
+    const struct item *items = a->list->items + a->done;
+    int rc = 0;
     for (int k = 0; k < s->count && !rc; k++) {
         struct watch_part part;
         double share = (double)b->count / s->count;
-        struct watch *w = watch_part(&part, s->w, before + k * share, before + (k + 1) * share, total, "tasks");
-        rc = choose(d[k], b, s->subjects[k].model->hp.vocab, choices[k], w, e);
+        struct watch *w = watch_part(&part, s->w, a->done + k * share, a->done + (k + 1) * share, a->list->count, "tasks");
+        rc = score_batch(d[k], b, s->subjects[k].model->hp.vocab, outcomes[k], w, e);
+        for (int i = 0; i < b->count && !rc; i++)
+            judge(&outcomes[k][i], &items[i], a->list->layout->metric);
     }
-    for (int i = 0; i < b->count && !rc; i++) {
-        for (int k = 0; k < s->count; k++)
-            right[k] += choices[k][i] == items[i].answer;
-        publish(s, task, right, (int)before + i + 1, (int)total);
-    }
-    free(choices[0]);
-    free(choices[1]);
+    for (int i = 0; i < b->count && !rc; i++)
+        take(a, &items[i], &outcomes[0][i], s->count > 1 ? &outcomes[1][i] : NULL);
+    free(outcomes[0]);
+    free(outcomes[1]);
     return rc;
 }
 
-static int run_items(struct session *s, struct decoder **d, const struct items *list, const struct room *room,
-                     struct eval_task *task, struct error *e)
+static int ask_choices(struct asking *a, struct error *e)
 {
-    double right[2] = {0};
-    int rc = 0;
-    for (size_t i = 0; i < list->count && !rc;) {
+    struct decoder *d[2] = {0};
+    struct room room = room_for(a->list, a->s);
+    int rc = decoders_open(d, a->s, room.sequences, room.length, e);
+    while (!rc && a->done < a->list->count) {
         struct batch b;
-        batch_make(&b, list, i, s->subjects[0].tokenizer, room);
-        rc = run_batch(s, d, &b, &list->items[i], right, task, i, list->count, e);
-        i += b.count;
+        batch_make(&b, a->list, a->done, a->s->subjects[0].tokenizer, &room);
+        rc = ask_batch(a, d, &b, e);
         batch_done(&b);
     }
+    decoders_close(d);
     return rc;
 }
 
-static struct eval_task *add_task(struct eval_result *r, const char *path)
+/* -------------------------------------------------------------- written ones */
+
+static int write_answer(const struct session *s, int subject, const struct item *item, struct outcome *o, struct watch *w,
+                        struct error *e)
 {
-    const char *name = path_name(path), *dot = strrchr(name, '.');
-    r->tasks = xcalloc(1, sizeof *r->tasks);
-    r->task_count = 1;
-    r->tasks[0] = (struct eval_task){.name = dot && dot > name ? xstrndup(name, dot - name) : xstrdup(name),
-                                     .accuracy = NAN, .low = NAN, .high = NAN, .base = NAN};
-    return &r->tasks[0];
+    struct generation g;
+    const struct generate_options options = {.tokens = WRITTEN_TOKENS, .as_gguf = s->as_gguf, .stop = item->stop,
+                                             .activations_q8 = s->o->activations_q8};
+    int rc = generate(&g, s->subjects[subject].model, s->subjects[subject].tokenizer, item->prompt, &options, w, e);
+    o->written = xstrdup(rc ? "" : g.text);
+    o->right = !rc && item_matches(item, o->written);
+    generation_done(&g);
+    return rc;
+}
+
+static int ask_one(struct asking *a, const struct item *item, struct error *e)
+{
+    const struct session *s = a->s;
+    struct outcome outcomes[2] = {0};
+    int rc = 0;
+    for (int k = 0; k < s->count && !rc; k++) {
+        struct watch_part part;
+        double share = 1.0 / s->count, at = a->done + k * share;
+        rc = write_answer(s, k, item, &outcomes[k], watch_part(&part, s->w, at, at + share, a->list->count, "tasks"), e);
+    }
+    if (!rc)
+        take(a, item, &outcomes[0], s->count > 1 ? &outcomes[1] : NULL);
+    free(outcomes[0].written);
+    free(outcomes[1].written);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ the run */
+
+static int run_file(struct session *s, const char *path, struct eval_task *task, struct error *e)
+{
+    struct items list;
+    int rc = items_read(&list, path, e);
+    struct asking a = {.s = s, .list = &list, .task = task};
+    if (!rc) {
+        *task = (struct eval_task){.name = xstrdup(list.name), .layout = list.layout->name,
+                                   .metric = list.layout->metric};
+        s->r->task_count++;
+        if (list.items[0].count)
+            rc = ask_choices(&a, e);
+        else
+            for (int i = 0; i < list.count && !rc; i++)
+                rc = ask_one(&a, &list.items[i], e);
+    }
+    items_done(&list);
+    return rc;
+}
+
+static void free_paths(char **paths, int count)
+{
+    for (int i = 0; i < count; i++)
+        free(paths[i]);
+    free(paths);
 }
 
 int tasks_run(struct session *s, struct error *e)
 {
-    struct items list = {0};
-    struct decoder *d[2] = {0};
-    struct room room;
-    int rc = read_items(&list, s->o->tasks, e);
-    if (!rc) {
-        room = room_for(&list, s);
-        rc = decoders_open(d, s, room.sequences, room.length, e);
+    char **paths;
+    int count, rc = items_files(s->o->tasks, &paths, &count, e);
+    s->r->tasks = xcalloc(count + 1, sizeof *s->r->tasks);
+    for (int i = 0; i < count && !rc; i++)
+        rc = run_file(s, paths[i], &s->r->tasks[i], e);
+    free_paths(paths, count);
+    return rc;
+}
+
+int tasks_check(const char *path, struct error *e)
+{
+    char **paths;
+    int count, rc = items_files(path, &paths, &count, e);
+    for (int i = 0; i < count && !rc; i++) {
+        struct items list;
+        rc = items_read(&list, paths[i], e);
+        items_done(&list);
     }
-    if (!rc)
-        rc = run_items(s, d, &list, &room, add_task(s->r, s->o->tasks), e);
-    decoders_close(d);
-    items_done(&list);
+    free_paths(paths, count);
     return rc;
 }

@@ -245,15 +245,20 @@ static void add_speed(struct document *d, const struct eval_result *r)
 static struct document_cell task_cell(void *user, int row, int column)
 {
     const struct eval_task *t = &((const struct run_state *)user)->eval.tasks[row];
-    const double numbers[] = {NAN, t->items, 100 * t->accuracy, 100 * t->low, 100 * t->high, 100 * t->base};
-    return (struct document_cell){.text = t->name, .number = numbers[column]};
+    const char *texts[] = {t->name, t->layout, t->metric};
+    const double numbers[] = {NAN, NAN, NAN, t->items, 100 * t->accuracy, 100 * t->low, 100 * t->high, 100 * t->base,
+                              100 * t->delta, 100 * t->delta_low, 100 * t->delta_high};
+    return (struct document_cell){.text = column < (int)ARRAY_LENGTH(texts) ? texts[column] : NULL,
+                                  .number = numbers[column]};
 }
 
 static void add_tasks(struct document *d, const struct run_state *s)
 {
     static const struct document_column columns[] = {
-        {"name", "Task"}, {"items", "Questions", "%.0f"}, {"accuracy_percent", "Right, %", "%.1f"},
-        {"low_percent", "from", "%.1f"}, {"high_percent", "to", "%.1f"}, {"base_percent", "Original, %", "%.1f"},
+        {"name", "Task"}, {"layout", "Layout"}, {"metric", "Measure"}, {"items", "Questions", "%.0f"},
+        {"accuracy_percent", "Right, %", "%.1f"}, {"low_percent", "from", "%.1f"}, {"high_percent", "to", "%.1f"},
+        {"base_percent", "Original, %", "%.1f"}, {"delta_percent", "Difference", "%+.1f"},
+        {"delta_low_percent", "from", "%+.1f"}, {"delta_high_percent", "to", "%+.1f"},
     };
     document_table(d, "tasks", "Tasks (95 % intervals)", columns, ARRAY_LENGTH(columns), s->eval.task_count, task_cell,
                    (void *)s);

@@ -6,6 +6,7 @@
 #include "base/json.h"
 
 #define FIGURE(name) {#name, offsetof(struct eval_figures, name)}
+#define TASK_FIGURE(name) {#name, offsetof(struct eval_task, name)}
 
 static const struct figure { const char *key; size_t at; } reals[] = {
     FIGURE(seconds), FIGURE(ppl), FIGURE(ppl_low), FIGURE(ppl_high), FIGURE(prefill_tokens_per_s),
@@ -19,15 +20,22 @@ static const struct figure differences[] = {
     FIGURE(rms_dp),
 };
 
+static const struct figure task_figures[] = {
+    TASK_FIGURE(accuracy), TASK_FIGURE(low), TASK_FIGURE(high), TASK_FIGURE(base), TASK_FIGURE(delta),
+    TASK_FIGURE(delta_low), TASK_FIGURE(delta_high), TASK_FIGURE(acc), TASK_FIGURE(acc_norm), TASK_FIGURE(base_acc),
+    TASK_FIGURE(base_acc_norm),
+};
+
 double figure_number(const json_t *j, const char *key)
 {
     const json_t *v = json_object_get(j, key);
     return json_is_number(v) ? json_number_value(v) : NAN;
 }
 
-static double *real_at(const struct eval_figures *f, const struct figure *field)
+/* `figures` is a struct eval_figures or eval_task, whichever the field is one of. */
+static double *real_at(const void *figures, const struct figure *field)
 {
-    return (double *)((char *)f + field->at);
+    return (double *)((char *)figures + field->at);
 }
 
 static int *count_at(const struct eval_figures *f, const struct figure *field)
@@ -35,7 +43,7 @@ static int *count_at(const struct eval_figures *f, const struct figure *field)
     return (int *)((char *)f + field->at);
 }
 
-static void put_reals(json_t *j, const struct eval_figures *f, const struct figure *fields, size_t n)
+static void put_reals(json_t *j, const void *f, const struct figure *fields, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         json_object_set_new(j, fields[i].key, json_value(*real_at(f, &fields[i])));
@@ -63,10 +71,17 @@ json_t *figures_json(const struct eval_figures *f)
     return j;
 }
 
-static void take_reals(struct eval_figures *f, const json_t *j, const struct figure *fields, size_t n)
+static void take_reals(void *f, const json_t *j, const struct figure *fields, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         *real_at(f, &fields[i]) = figure_number(j, fields[i].key);
+}
+
+/* NULL where there is none. */
+static char *text_in(const json_t *j, const char *key, struct arena *a)
+{
+    const char *text = json_string_value(json_object_get(j, key));
+    return text ? arena_strdup(a, text) : NULL;
 }
 
 void figures_read(struct eval_figures *f, const json_t *j, struct arena *a)
@@ -79,20 +94,52 @@ void figures_read(struct eval_figures *f, const json_t *j, struct arena *a)
     const json_t *bins = json_object_get(j, "histogram");
     for (size_t i = 0; i < EVAL_HISTOGRAM && i < json_array_size(bins); i++)
         f->kld_histogram[i] = json_number_value(json_array_get(bins, i));
-    const char *verdict = json_string_value(json_object_get(j, "verdict"));
-    f->verdict = verdict ? arena_strdup(a, verdict) : NULL;
+    f->verdict = text_in(j, "verdict", a);
 }
 
 json_t *task_json(const struct eval_task *t, int done)
 {
     json_t *j = json_object();
     json_object_set_new(j, "name", json_text(t->name));
+    json_object_set_new(j, "layout", json_text(t->layout));
+    json_object_set_new(j, "metric", json_text(t->metric));
     json_object_set_new(j, "items", json_integer(t->items));
     json_object_set_new(j, "done", json_integer(done));
-    json_object_set_new(j, "accuracy", json_value(t->accuracy));
-    json_object_set_new(j, "low", json_value(t->low));
-    json_object_set_new(j, "high", json_value(t->high));
-    json_object_set_new(j, "base", json_value(t->base));
+    put_reals(j, t, task_figures, ARRAY_LENGTH(task_figures));
+    return j;
+}
+
+void task_read(struct eval_task *t, const json_t *j, struct arena *a)
+{
+    char *name = text_in(j, "name", a);
+    *t = (struct eval_task){.name = name ? name : arena_strdup(a, ""), .layout = text_in(j, "layout", a),
+                            .metric = text_in(j, "metric", a),
+                            .items = (int)json_integer_value(json_object_get(j, "items"))};
+    take_reals(t, j, task_figures, ARRAY_LENGTH(task_figures));
+}
+
+static json_t *outcome_json(const struct eval_item *i, const struct eval_outcome *o)
+{
+    json_t *j = json_object(), *list = json_array();
+    for (int k = 0; k < i->choices; k++)
+        json_array_append_new(list, json_value(o->ln_p[k]));
+    if (i->choices)
+        json_object_set_new(j, "chosen", json_integer(o->chosen));
+    else
+        json_object_set_new(j, "written", json_text(o->written));
+    json_object_set_new(j, "ln_p", list);
+    json_object_set_new(j, "right", json_boolean(o->right));
+    return j;
+}
+
+json_t *item_json(const struct eval_item *i)
+{
+    json_t *j = json_object();
+    json_object_set_new(j, "task", json_text(i->task));
+    json_object_set_new(j, "index", json_integer(i->index));
+    json_object_set_new(j, "answer", i->choices ? json_integer(i->answer) : json_text(i->expected));
+    json_object_set_new(j, "model", outcome_json(i, &i->model));
+    json_object_set_new(j, "base", i->has_base ? outcome_json(i, &i->base) : json_null());
     return j;
 }
 

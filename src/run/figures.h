@@ -12,6 +12,10 @@ json_t *figures_json(const struct eval_figures *f);
 void figures_read(struct eval_figures *f, const json_t *j, struct arena *a);
 
 json_t *task_json(const struct eval_task *t, int done);
+/* As figures_read. */
+void task_read(struct eval_task *t, const json_t *j, struct arena *a);
+/* With the log-likelihood of each choice, for programs. */
+json_t *item_json(const struct eval_item *i);
 json_t *sample_json(const struct eval_sample *s);
 
 /* A number, or NaN where it is missing or null. */

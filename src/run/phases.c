@@ -392,7 +392,7 @@ static int judge(struct worker *w, const struct eval_figures *f, struct error *e
 
 static int evaluate(struct worker *w, const struct model *artefact, struct error *e)
 {
-    const struct eval_listener listener = {on_chunk, on_task, on_sample, w};
+    const struct eval_listener listener = {.chunk = on_chunk, .task = on_task, .sample = on_sample, .user = w};
     const struct eval_options options = eval_options(w->plan);
     struct eval_result r;
     int rc = eval_run(&r, artefact, w->source, &options, &listener, &w->watch, e);

@@ -212,21 +212,14 @@ static void on_chunk(struct run_state *s, const json_t *j)
 
 static void on_task(struct run_state *s, const json_t *j)
 {
-    char *name = text(s, j, "name");
-    struct eval_task *t = NULL;
-    for (int i = 0; name && i < s->eval.task_count; i++)
-        if (strcmp(s->eval.tasks[i].name, name) == 0)
+    struct eval_task read, *t = NULL;
+    task_read(&read, j, &s->arena);
+    for (int i = 0; i < s->eval.task_count; i++)
+        if (strcmp(s->eval.tasks[i].name, read.name) == 0)
             t = &s->eval.tasks[i];
     if (!t)
         t = &array_push(s->eval.tasks, s->eval.task_count, s->task_capacity);
-    *t = (struct eval_task){
-        .name = name ? name : arena_strdup(&s->arena, ""),
-        .items = integer(j, "items"),
-        .accuracy = figure_number(j, "accuracy"),
-        .low = figure_number(j, "low"),
-        .high = figure_number(j, "high"),
-        .base = figure_number(j, "base"),
-    };
+    *t = read;
 }
 
 static void on_sample(struct run_state *s, const json_t *j)

@@ -692,6 +692,66 @@ def check_greedy_answers_equal_llama():
     return "10 prompts" + ("; ties: " + ", ".join(ties) if ties else "")
 
 
+def write_questions(folder):
+    """Fifty of each published layout: how a passage of the evaluation text goes on, or which of two words was left out."""
+    words = TEXT.split()
+    passages = [words[i:i + 40] for i in range(0, 40 * 400, 80)]
+
+    def choices(i, n=4):
+        """The right ending of passage i is choice i % n; the others end other passages."""
+        return [" ".join(passages[(i + 37 * (k - i % n)) % len(passages)][30:36 + k]) for k in range(n)]
+
+    def head(i):
+        return " ".join(passages[i][:30])
+
+    def gap(i):
+        other = passages[(i + 11) % len(passages)][20]
+        options = [passages[i][20], other][::1 if i % 2 == 0 else -1]
+        return dict(sentence=" ".join(passages[i][:20] + ["_"] + passages[i][21:]), option1=options[0], option2=options[1],
+                    answer="12"[i % 2])
+
+    layouts = {
+        "mmlu": lambda i: dict(question=head(i) + " ", subject="plays", choices=choices(i), answer=i % 4),
+        "arc": lambda i: dict(id=str(i), question=head(i), choices=dict(text=choices(i), label=list("ABCD")),
+                              answerKey="ABCD"[i % 4]),
+        "hellaswag": lambda i: dict(ind=i, activity_label="Reading  aloud", ctx_a=head(i) + ". [header] Then [title] so",
+                                    ctx_b="THE " + passages[i][30], ctx="", endings=[c + " [step]" for c in choices(i)],
+                                    label=str(i % 4)),
+        "winogrande": gap,
+    }
+    for name, item in layouts.items():
+        # Each layout has passages of its own.
+        first = 50 * sorted(layouts).index(name)
+        (folder / (name + ".jsonl")).write_text("".join(json.dumps(item(first + i)) + "\n" for i in range(50)))
+
+
+def check_task_scores_equal_the_harness():
+    try:
+        import lm_eval  # noqa: F401
+    except ImportError:
+        raise Skip("lm-eval could not be had")
+    model, folder = smollm2_folder(smollm2()), WORK / "questions"
+    folder.mkdir(exist_ok=True)
+    write_questions(folder)
+    run = subprocess.run([sys.executable, TOP / "tests/clients/harness.py", folder, model], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-2000:]
+    theirs = json.loads(run.stdout.splitlines()[-1])
+    result = quantwiz("eval", model, "-f", EVAL, "--chunks", 1, "--tasks", folder, "--log-items", folder / "items.log")
+    items = [json.loads(line) for line in (folder / "items.log").read_text().splitlines()]
+    worst = 0
+    for task in result["tasks"]:
+        wanted = theirs[task["name"]]
+        ours = [i["model"]["ln_p"] for i in items if i["task"] == task["name"]]
+        assert len(ours) == len(wanted["ln_p"]) == 50
+        worst = max([worst] + [abs(a - b) for x, y in zip(ours, wanted["ln_p"]) for a, b in zip(x, y)])
+        assert task["acc"] == wanted["acc"], "%s: acc %s, the harness %s" % (task["name"], task["acc"], wanted["acc"])
+        assert wanted["acc_norm"] in (None, task["acc_norm"]), "%s: acc_norm %s, the harness %s" % (
+            task["name"], task["acc_norm"], wanted["acc_norm"])
+    assert worst < 0.01, "log-likelihoods differ by up to %.4f" % worst
+    return "%d questions, %s; log-likelihoods within %.5f" % (
+        len(items), ", ".join("%s %.2f" % (t["name"], t["accuracy"]) for t in result["tasks"]), worst)
+
+
 def main():
     checks = {n[6:]: f for n, f in globals().items() if n.startswith("check_")}
     WORK.mkdir(exist_ok=True)

@@ -9,7 +9,7 @@
 #include "eval/eval.h"
 
 struct heard {
-    int chunks, tasks, samples, ticks, stop_after;
+    int chunks, tasks, items, samples, ticks, stop_after;
 };
 
 static void hear_chunk(void *user, const struct eval_figures *f)
@@ -26,6 +26,16 @@ static void hear_task(void *user, const struct eval_task *t, int done, int total
     assert_int_equal(done, ++h->tasks);
     assert_int_equal(total, 2);
     assert_string_equal(t->name, "test_eval.tasks");
+}
+
+static void hear_item(void *user, const struct eval_item *i)
+{
+    struct heard *h = user;
+    assert_int_equal(i->index, h->items++);
+    assert_int_equal(i->answer, 0);
+    assert_true(i->has_base && i->model.right && i->base.right && i->model.chosen == 0);
+    for (int k = 0; k < i->choices; k++)
+        assert_true(i->model.ln_p[k] < 0 && i->model.ln_p[k] == i->base.ln_p[k]);
 }
 
 static void hear_sample(void *user, const struct eval_sample *s, int done, int total)
@@ -64,7 +74,7 @@ static int evaluate(struct heard *h, struct eval_options *o, struct eval_result 
 {
     char *text = unit_source("demo/eval.txt");
     struct model *m = demo();
-    struct eval_listener l = {hear_chunk, hear_task, hear_sample, h};
+    struct eval_listener l = {.chunk = hear_chunk, .task = hear_task, .item = hear_item, .sample = hear_sample, .user = h};
     struct watch w = {.tick = tick, .user = h};
     o->text = o->text ? o->text : text;
     int rc = eval_run(r, m, m, o, &l, &w, e);
@@ -87,6 +97,7 @@ static void tells_of_every_step(void **state)
     assert_ok(evaluate(&h, &o, &r, &e), &e);
     assert_int_equal(h.chunks, 2);
     assert_int_equal(h.tasks, 2);
+    assert_int_equal(h.items, 2);
     assert_int_equal(h.samples, 2);
     assert_true(r.tasks[0].accuracy == 1 && r.tasks[0].base == 1);
     assert_string_equal(r.samples[1].prompt, "ROMEO:\nO, she");
