@@ -48,9 +48,9 @@ static char *without_brackets(struct arena *a, const char *text)
 {
     char *result = arena_strdup(a, text), *to = result;
     while (*text) {
-        const char *end = *text == '[' ? text + strcspn(text, "]\n") : text;
-        if (*end == ']')
-            text = end + 1;
+        size_t inside = *text == '[' ? strcspn(text, "]\n") : 0;
+        if (inside && text[inside] == ']')
+            text += inside + 1;
         else
             *to++ = *text++;
     }

@@ -32,9 +32,9 @@ static void puts_together_what_the_harness_does(void **state)
         {"{\"id\": \"x\", \"question\": \"Why?\", \"choices\": {\"text\": [\"so\", \"Ümlaut\"], \"label\": [\"1\", \"2\"]},"
          " \"answerKey\": \"2\"}",
          "arc", "Question: Why?\nAnswer:", NULL, " Ümlaut", 2, 1, 6},
-        {"{\"activity_label\": \"Baking\", \"ctx_a\": \"[header] A man  stands. [title] He\", \"ctx_b\": \"THEN he\","
+        {"{\"activity_label\": \"Baking\", \"ctx_a\": \"[header] A] man  stands. [title] He\", \"ctx_b\": \"THEN he\","
          " \"ctx\": \"unused\", \"endings\": [\"sits. \", \" [step] bakes  it.\"], \"label\": \"0\"}",
-         "hellaswag", "Baking: A man stands.. He Then he", NULL, "  bakes it.", 2, 0, 10},
+         "hellaswag", "Baking: A] man stands.. He Then he", NULL, "  bakes it.", 2, 0, 10},
         {"{\"sentence\": \"The cup hit the table, so the _ broke . \", \"option1\": \"cup\", \"option2\": \"table\","
          " \"answer\": \"1\"}",
          "winogrande", "The cup hit the table, so the cup", "The cup hit the table, so the table", " broke .", 2, 0, 7},
