@@ -134,7 +134,7 @@ void layout_estimates(struct rect page, struct rect pane[static PANES_MAX])
 void layout_calibrate(struct rect page, struct rect pane[static PANES_MAX])
 {
     struct rect rest = rect_inside(page);
-    pane[CALIBRATE_NEED] = rect_cut_top(&rest, clamp(rest.h / 3, 5, 12), 1);
+    pane[CALIBRATE_NEED] = rect_cut_top(&rest, clamp(rest.h * 2 / 5, 5, 12), 1);
     pane[CALIBRATE_SAMPLES] = rect_cut_bottom(&rest, clamp(rest.h / 3, 4, 16), 1);
     pane[CALIBRATE_LENGTHS] = rest;
 }

@@ -1,4 +1,4 @@
-/* What the chosen format wants to know about the text it will work on, and whether the given text will do. */
+/* The text that the chosen level is made by: which one, how it suits the prompts to come, and what it is used for. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "text/calibration.h"
 #include "text/samples.h"
 #include "ui/chart.h"
 #include "ui/frame.h"
@@ -16,9 +17,10 @@
 enum { LENGTH_BINS = 16 };    /* by powers of two: 1, 2 to 3, 4 to 7, ... */
 
 struct calibrate_page {
-    char *path;               /* whose samples these are; NULL: none */
+    char *text, *evaluated;   /* whose samples these are, and what they were compared with; NULL: none */
     const struct model *model;
     struct samples samples;
+    double overlap;           /* share of the text to evaluate on that stands in this one; NaN: unknown */
     double bins[LENGTH_BINS];
     bool reading;
     struct error error;
@@ -35,21 +37,28 @@ static struct calibrate_page *state(const struct wizard *w)
 
 struct samples_job {
     struct job job;
-    char *path;
+    char *text, *evaluated;
     const struct model *model;
     struct samples samples;
+    double overlap;
     struct error error;
 };
 
 static void samples_work(struct job *j)
 {
     struct samples_job *s = (struct samples_job *)j;
-    struct tokenizer *t;
-    if (tokenizer_open(&t, s->model, NULL, &s->error))
-        return;
-    if (!samples_read(&s->samples, s->path, t, &s->error))
+    const struct calibration c = {.text = s->text};
+    struct tokenizer *t = NULL;
+    char *path = NULL;
+    int rc = tokenizer_open(&t, s->model, NULL, &s->error);
+    rc = rc ? rc : calibration_path(&path, s->text, &s->error);
+    rc = rc ? rc : samples_read(&s->samples, path, t, &s->error);
+    if (!rc)
         samples_count_tokens(&s->samples, t);
+    if (!rc && s->evaluated)
+        calibration_overlap(&s->overlap, &c, s->evaluated, &s->error);
     tokenizer_free(t);
+    free(path);
 }
 
 static void count_bins(struct calibrate_page *p)
@@ -61,20 +70,33 @@ static void count_bins(struct calibrate_page *p)
     }
 }
 
+static void forget(struct calibrate_page *p)
+{
+    samples_done(&p->samples);
+    free(p->text);
+    free(p->evaluated);
+    p->text = p->evaluated = NULL;
+    p->error = (struct error){0};
+    p->at = 0;
+}
+
+static void read_samples(struct wizard *w);
+
 static void samples_ready(struct job *j, void *owner)
 {
     struct samples_job *s = (struct samples_job *)j;
     struct calibrate_page *p = state(owner);
-    samples_done(&p->samples);
-    free(p->path);
-    p->path = s->path;
+    forget(p);
+    p->text = s->text;
+    p->evaluated = s->evaluated;
     p->model = s->model;
     p->samples = s->samples;
+    p->overlap = s->overlap;
     p->error = s->error;
     p->reading = false;
-    p->at = 0;
     count_bins(p);
     free(s);
+    read_samples(owner); /* another text may have been chosen meanwhile */
 }
 
 static const char *own_text(const struct wizard *w)
@@ -82,29 +104,51 @@ static const char *own_text(const struct wizard *w)
     return w->wishes.value[WISH_CALIBRATION].text;
 }
 
-/* The person's own text, else the one that the evaluation will read. free() it; NULL: there is none. */
-static char *text_to_show(struct wizard *w)
+/* The text that the plan takes, else the one that was given; NULL: none. */
+static const char *chosen_text(struct wizard *w)
 {
     const struct plan *plan = wizard_plan(w);
-    const char *path = own_text(w) ? own_text(w) : plan ? plan->eval_text : NULL;
-    return path ? xstrdup(path) : file_data("demo/eval.txt");
+    return plan && plan->calibration.text ? plan->calibration.text : own_text(w);
+}
+
+/* What the evaluation reads; NULL: nothing. free() it. */
+static char *evaluated_text(struct wizard *w)
+{
+    const struct plan *plan = wizard_plan(w);
+    if (!plan || !plan->evaluate || !plan->calibration.text)
+        return NULL;
+    return plan->eval_text ? xstrdup(plan->eval_text) : file_data("demo/eval.txt");
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static void push_samples(struct wizard *w, const char *text, char *evaluated)
+{
+    struct samples_job *s = xcalloc(1, sizeof *s);
+    s->job = (struct job){.what = "reading the text", .work = samples_work, .done = samples_ready};
+    s->text = xstrdup(text);
+    s->evaluated = evaluated;
+    s->overlap = NAN;
+    s->model = w->model;
+    state(w)->reading = true;
+    jobs_push(w->jobs, &s->job);
 }
 
 static void read_samples(struct wizard *w)
 {
     struct calibrate_page *p = state(w);
-    char *path = text_to_show(w);
-    bool known = path && p->path && strcmp(p->path, path) == 0 && p->model == w->model;
-    if (!path || p->reading || !w->model || known) {
-        free(path);
-        return;
-    }
-    struct samples_job *s = xcalloc(1, sizeof *s);
-    s->job = (struct job){.what = "reading the text", .work = samples_work, .done = samples_ready};
-    s->path = path;
-    s->model = w->model;
-    p->reading = true;
-    jobs_push(w->jobs, &s->job);
+    const char *text = chosen_text(w);
+    char *evaluated = evaluated_text(w);
+    bool known = same_text(text, p->text) && same_text(evaluated, p->evaluated) && p->model == w->model;
+    if (!text)
+        forget(p);
+    if (text && w->model && !p->reading && !known)
+        push_samples(w, text, evaluated);
+    else
+        free(evaluated);
 }
 
 static bool has_samples(const struct wizard *w)
@@ -112,61 +156,142 @@ static bool has_samples(const struct wizard *w)
     return state(w)->samples.count > 0;
 }
 
+static bool takes_text(const struct wizard *w)
+{
+    return w->plan && w->plan->calibration.text;
+}
+
 /* ------------------------------------------------------------------ drawing */
 
 /* Below this share of brackets and the like a text reads as prose. */
 #define PROSE_CODE_SHARE 0.015
+/* From this share on the evaluation is no longer one. */
+#define OVERLAP_TOO_MUCH 0.05
 
 static bool is_domain(const char *use_case)
 {
-    return strcmp(use_case, "code") == 0 || strcmp(use_case, "technical") == 0;
+    return strcmp(use_case, "general") != 0 && strcmp(use_case, "edge") != 0;
 }
 
-static void add_advice(struct text *t, int width, const struct wizard *w)
+static bool is_general(const char *text)
+{
+    return text && strcmp(text, CALIBRATION_GENERAL) == 0;
+}
+
+static void add_left_out(struct text *t, int width, const struct samples *s)
+{
+    if (s->duplicates || s->too_short)
+        text_addf(t, width, STYLE_NORMAL, "left out\t%d duplicates, %d too short", s->duplicates, s->too_short);
+}
+
+static void add_text(struct text *t, int width, struct wizard *w)
+{
+    const struct calibrate_page *p = state(w);
+    const char *text = chosen_text(w);
+    if (is_general(text))
+        text_addf(t, width, STYLE_STRONG, "text\tthe general mix: prose, code, dialogue");
+    else
+        text_addf(t, width, STYLE_STRONG, "text\t%s", text);
+    add_left_out(t, width, &p->samples);
+}
+
+/* How many samples the text gives, of those that are wanted. */
+static void add_samples(struct text *t, int width, const struct wizard *w)
+{
+    const struct calibration *c = &w->plan->calibration;
+    int64_t there = samples_tokens(&state(w)->samples) / c->sample_length;
+    if (!has_samples(w))
+        return;
+    if (there < c->samples)
+        text_addf(t, width, STYLE_WARN, "samples\t! only %lld of %d tokens, of %d wanted", (long long)there,
+                  c->sample_length, c->samples);
+    else
+        text_addf(t, width, STYLE_NORMAL, "samples\t%d of %d tokens, of %lld in the text", c->samples,
+                  c->sample_length, (long long)there);
+}
+
+static void add_method(struct text *t, int width, const struct wizard *w)
+{
+    if (plan_rounds_to_nearest(w->plan))
+        text_addf(t, width, STYLE_NORMAL, "method\tnearest: each weight by itself, by what counts");
+    else
+        text_addf(t, width, STYLE_NORMAL, "method\tfeedback: what rounding spoils is made good");
+}
+
+static void add_evaluation(struct text *t, int width, const struct wizard *w)
+{
+    const struct calibrate_page *p = state(w);
+    const char *read = w->plan->eval_text ? w->plan->eval_text : "the text that comes with quantwiz";
+    if (w->plan->no_evaluation)
+        text_addf(t, width, STYLE_NORMAL, "evaluation\tnone: %s", w->plan->no_evaluation);
+    else if (isnan(p->overlap))
+        text_addf(t, width, STYLE_NORMAL, "evaluation\treads %s", read);
+    else
+        text_addf(t, width, p->overlap > OVERLAP_TOO_MUCH ? STYLE_WARN : STYLE_NORMAL,
+                  "evaluation\t%sreads %s, of which %.1f %% stand in this text",
+                  p->overlap > OVERLAP_TOO_MUCH ? "! " : "", read, 100 * p->overlap);
+}
+
+static void add_advice(struct text *t, int width, struct wizard *w)
 {
     const struct calibrate_page *p = state(w);
     const char *use_case = wishes_choice(&w->wishes, WISH_USE_CASE);
-    if (!own_text(w) && is_domain(use_case))
+    bool general = is_general(chosen_text(w)) && takes_text(w);
+    if (general && is_domain(use_case))
         text_addf(t, width, STYLE_WARN,
-                  "! Your use case is \"%s\", but the evaluation will read general text: give a text of that "
-                  "kind (t), or a loss that matters to you may stay unseen.",
-                  use_case);
+                  "! This text is generic, and your use case is \"%s\": a text of that kind makes a better "
+                  "result.", use_case);
+    else if (general)
+        text_add(t, width, STYLE_WARN,
+                 "! This text is generic: one like those that the model will see makes a better result.", NULL);
     else if (strcmp(use_case, "code") == 0 && has_samples(w) && p->samples.code_share < PROSE_CODE_SHARE)
         text_addf(t, width, STYLE_WARN,
                   "! Your use case is code, but this text reads like prose (%.1f %% brackets and the like).",
                   p->samples.code_share * 100);
 }
 
-/* Samples in JSON lines calibrate; the evaluation reads running text. */
-static void add_evaluation_text(struct text *t, int width, struct wizard *w)
+/* Why no text is used, or what one would be good for. */
+static void add_without(struct text *t, int width, struct wizard *w)
 {
-    const struct plan *plan = wizard_plan(w);
-    const char *read =
-        plan && plan->eval_text ? plan->eval_text : "the general text that comes with quantwiz";
-    if (plan && plan->no_evaluation)
-        text_addf(t, width, STYLE_NORMAL, "No evaluation afterwards: %s.", plan->no_evaluation);
-    else
-        text_addf(t, width, STYLE_NORMAL, "The evaluation reads %s.", read);
-    if (own_text(w) && (!plan || !plan->eval_text || strcmp(plan->eval_text, own_text(w)) != 0))
-        text_addf(t, width, STYLE_NORMAL, "%s holds samples, which only formats that calibrate use.",
-                  own_text(w));
+    const struct estimate *row = wizard_row(w);
+    if (row && !plan_takes_text(row->level))
+        text_addf(t, width, STYLE_NORMAL,
+                  "%s needs no calibration: it rounds nothing that a text could guide. Nothing has to be done "
+                  "here.", row->level->name);
+    else if (row && w->plan && w->plan->no_evaluation)
+        text_addf(t, width, STYLE_WARN, "! No text can help with %s here: %s.", row->level->name,
+                  w->plan->no_evaluation);
+    else if (row && row->level->imatrix)
+        text_addf(t, width, STYLE_WARN,
+                  "! %s has to know which weights matter: give a text (t, or g for a general one), else it is not made.",
+                  row->level->name);
+    else if (row)
+        text_addf(t, width, STYLE_NORMAL,
+                  "%s can be made without a text: then each block is rounded by its own numbers. With one (t, or g "
+                  "for a general one) the same file loses about half as much, and making it takes longer.",
+                  row->level->name);
+    if (w->plan && own_text(w) && w->plan->eval_text)
+        text_addf(t, width, STYLE_NORMAL, "evaluation\treads %s", w->plan->eval_text);
 }
 
 static void draw_need(struct wizard *w, struct rect in)
 {
     struct calibrate_page *p = state(w);
-    const struct estimate *row = wizard_row(w);
-    text_clear(&p->need);
-    if (row)
-        text_addf(&p->need, in.w, STYLE_NORMAL,
-                  "%s needs no calibration: plain GGUF levels round each block by its own numbers. Nothing "
-                  "has to be done here.",
-                  row->level->name);
-    add_evaluation_text(&p->need, in.w, w);
-    if (p->error.code)
-        text_add(&p->need, in.w, STYLE_BAD, p->error.text, NULL);
-    add_advice(&p->need, in.w, w);
-    text_paint(&p->need, in);
+    struct text *t = &p->need;
+    text_clear(t);
+    if (wizard_plan(w) && takes_text(w)) {
+        add_text(t, in.w, w);
+        add_advice(t, in.w, w);
+        add_samples(t, in.w, w);
+        add_method(t, in.w, w);
+        add_evaluation(t, in.w, w);
+    } else {
+        add_without(t, in.w, w);
+        add_advice(t, in.w, w);
+    }
+    if (w->plan_error.code || p->error.code)
+        text_add(t, in.w, STYLE_BAD, w->plan_error.code ? w->plan_error.text : p->error.text, NULL);
+    text_paint(t, in);
 }
 
 static void bin_label(int bin, char out[static 16])
@@ -178,39 +303,56 @@ static void bin_label(int bin, char out[static 16])
         snprintf(out, 16, "%d", low);
 }
 
-static int cut_share(const struct wizard *w)
+/* Prompts are expected from a quarter of the typical length to four times of it, and no longer than the context. */
+struct range { int low, high; };
+
+static struct range expected(const struct wizard *w)
+{
+    int typical = w->estimates ? w->estimates->prompt_tokens : 0, context = (int)w->wishes.value[WISH_CTX].number;
+    struct range r = {typical / 4, typical * 4 < context ? typical * 4 : context};
+    return r;
+}
+
+static void draw_bins(struct wizard *w, struct rect in)
+{
+    struct range prompts = expected(w);
+    chart_bars((struct rect){in.y + 2, in.x, in.h - 3, LENGTH_BINS * 4}, STYLE_WEIGHTS, state(w)->bins, LENGTH_BINS);
+    for (int i = 0; i < LENGTH_BINS; i++) {
+        char label[16];
+        bool inside = 1 << i >= prompts.low && 1 << i <= prompts.high;
+        bin_label(i, label);
+        paint_field(in, in.h - 1, i * 4, 3, ALIGN_MIDDLE, inside ? STYLE_STRONG : STYLE_DIM, label);
+        if (inside && 1 << i < 2 * prompts.low && i)
+            paint_text(in, in.h - 1, i * 4 - 1, STYLE_STRONG, "[");
+        if (inside && 2 << i > prompts.high)
+            paint_text(in, in.h - 1, i * 4 + 3, STYLE_STRONG, "]");
+    }
+}
+
+static int count_beyond(const struct wizard *w)
 {
     const struct calibrate_page *p = state(w);
-    int over = 0;
+    struct range prompts = expected(w);
+    int beyond = 0;
     for (int i = 0; i < p->samples.count; i++)
-        over += p->samples.items[i].tokens > w->wishes.value[WISH_CTX].number;
-    return over;
+        beyond += p->samples.items[i].tokens < prompts.low || p->samples.items[i].tokens > prompts.high;
+    return beyond;
 }
 
 static void draw_lengths(struct wizard *w, struct rect in)
 {
     struct calibrate_page *p = state(w);
+    struct range prompts = expected(w);
     if (!has_samples(w)) {
-        paint_text(in, 0, 0, STYLE_DIM, p->reading ? "reading the text" : "no text of your own: t gives one");
+        paint_text(in, 0, 0, STYLE_DIM, p->reading ? "reading the text" : "no text: t gives one of your own");
         return;
     }
-    int over = cut_share(w);
     paintf(in, 0, 0, STYLE_NORMAL, "%d %s, %d to %d tokens, median %d", p->samples.count,
-           p->samples.files[0].records ? "JSON lines" : "paragraphs", samples_quantile(&p->samples, 0),
+           p->samples.files[0].records ? "records" : "paragraphs", samples_quantile(&p->samples, 0),
            samples_quantile(&p->samples, 1), samples_quantile(&p->samples, 0.5));
-    if (over)
-        paintf(in, 1, 0, STYLE_WARN, "! %d of them are longer than the context of %.0f tokens", over,
-               w->wishes.value[WISH_CTX].number);
-    else
-        paintf(in, 1, 0, STYLE_DIM, "all of them fit the context of %.0f tokens",
-               w->wishes.value[WISH_CTX].number);
-    struct rect bars = {in.y + 2, in.x, in.h - 3, LENGTH_BINS * 4};
-    chart_bars(bars, STYLE_WEIGHTS, p->bins, LENGTH_BINS);
-    for (int i = 0; i < LENGTH_BINS; i++) {
-        char label[16];
-        bin_label(i, label);
-        paint_field(in, in.h - 1, i * 4, 3, ALIGN_MIDDLE, STYLE_DIM, label);
-    }
+    paintf(in, 1, 0, STYLE_DIM, "[ ] prompts expected: %d to %d tokens; %d outside of that", prompts.low,
+           prompts.high, count_beyond(w));
+    draw_bins(w, in);
 }
 
 static void draw_sample(struct wizard *w, struct rect in)
@@ -244,16 +386,23 @@ static void draw(struct wizard *w, struct rect page)
 
 /* --------------------------------------------------------------------- keys */
 
-static int answer_text(struct wizard *w, int choice, const char *typed, struct error *e)
+static int choose_text(struct wizard *w, const char *text, struct error *e)
 {
-    char *path = path_expand(typed);
-    (void)choice;
-    int rc = *path && !file_exists(path) ? error_set(e, ERROR_USAGE, "there is no file %s", path)
-                                         : wishes_set(&w->wishes, WISH_CALIBRATION, path, e);
+    int rc = wishes_set(&w->wishes, WISH_CALIBRATION, text, e);
     if (!rc) {
         wizard_changed(w);
         read_samples(w);
     }
+    return rc;
+}
+
+static int answer_text(struct wizard *w, int choice, const char *typed, struct error *e)
+{
+    char *path = path_expand(typed);
+    (void)choice;
+    int rc = *path && !is_general(path) && !file_exists(path)
+                 ? error_set(e, ERROR_USAGE, "there is no file or folder %s", path)
+                 : choose_text(w, path, e);
     free(path);
     return rc;
 }
@@ -264,6 +413,33 @@ static int key_text(struct wizard *w)
     struct dialog *d = dialog_input(w, wish_specs[WISH_CALIBRATION].prompt, wish_specs[WISH_CALIBRATION].help,
                                     now ? now : "", answer_text);
     d->field.complete = field_complete_path;
+    return PAGE_HANDLED;
+}
+
+static int key_general(struct wizard *w)
+{
+    struct error e = {0};
+    choose_text(w, CALIBRATION_GENERAL, &e);
+    return PAGE_HANDLED;
+}
+
+static int key_none(struct wizard *w)
+{
+    struct error e = {0};
+    choose_text(w, "", &e);
+    return PAGE_HANDLED;
+}
+
+static int key_method(struct wizard *w)
+{
+    w->nearest = !w->nearest;
+    return PAGE_HANDLED;
+}
+
+static int key_samples(struct wizard *w)
+{
+    int now = w->plan->calibration.samples;
+    w->samples = now < 512 ? now * 2 : CALIBRATION_SAMPLES;
     return PAGE_HANDLED;
 }
 
@@ -284,6 +460,11 @@ static int key(struct wizard *w, int k)
     return text_key(&p->sample, k) ? PAGE_HANDLED : PAGE_IGNORED;
 }
 
+static bool can_have_none(const struct wizard *w)
+{
+    return own_text(w) != NULL;
+}
+
 static const char *locked(const struct wizard *w)
 {
     return wizard_row(w) ? NULL : "choose a level on Estimates first";
@@ -297,15 +478,18 @@ static bool complete(const struct wizard *w)
 static void close_page(struct wizard *w)
 {
     struct calibrate_page *p = state(w);
-    samples_done(&p->samples);
+    forget(p);
     text_done(&p->need);
     text_done(&p->sample);
-    free(p->path);
 }
 
 static const struct page_key keys[] = {
     {K_ENTER, 0, "Next", "goes on to the plan", key_next},
-    {'t', 'o', "Text", "gives a text of your own; Tab completes its name", key_text},
+    {'t', 'o', "Text", "gives a text of your own, a file or a folder; Tab completes its name", key_text},
+    {'g', 0, "General", "takes the general mix that comes with quantwiz", key_general},
+    {'n', 0, "None", "gives the text up again", key_none, can_have_none},
+    {'m', 0, "Method", "error feedback, or each weight rounded by itself", key_method, takes_text},
+    {'s', 0, "Samples", "twice as many samples, and after 512 the fewest again", key_samples, takes_text},
     {K_LEFT, K_RIGHT, "Sample", "the sample before, or the next one", NULL, has_samples},
     {K_DOWN, K_UP, NULL, "scrolls the sample", NULL},
     {0},
@@ -315,9 +499,9 @@ static const char *const terms[] = {"calibration", "imatrix", "tokens", "context
 
 const struct page page_calibrate = {
     .name = "Calibrate",
-    .about = "Some formats learn from sample text which weights to spare. Plain GGUF levels do not, and then "
-             "nothing has to be done here. A text like those that the model will see is worth giving all the "
-             "same: the result is then evaluated on it.",
+    .about = "A text shows which weights matter and what goes wrong when they are rounded, so that it can be made "
+             "good. Best is a text like those that the model will see; some formats are not made without one, and "
+             "take a general one where you give none. The result is evaluated on another text.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct calibrate_page),

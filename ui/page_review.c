@@ -124,6 +124,16 @@ static void add_time(struct text *t, int width, const struct review_page *p, con
                   and_then);
 }
 
+/* The text that it is made by. */
+static void add_calibration(struct text *t, int width, const struct plan *plan)
+{
+    const struct calibration *c = &plan->calibration;
+    bool general = calibration_is_general(c);
+    if (c->text)
+        text_addf(t, width, general ? STYLE_WARN : STYLE_NORMAL, "calibrated by\t%s%s, at most %d samples of %d tokens; %s",
+                  general ? "! a generic text, " : "", c->text, c->samples, c->sample_length, plan->method);
+}
+
 static void draw_summary(struct wizard *w, struct rect in, const struct plan *plan)
 {
     struct review_page *p = state(w);
@@ -135,6 +145,7 @@ static void draw_summary(struct wizard *w, struct rect in, const struct plan *pl
         text_add(t, in.w, STYLE_WARN, "\t! exists already and will be replaced when the new one is checked",
                  NULL);
     text_addf(t, in.w, STYLE_NORMAL, "from\t%s", plan->source);
+    add_calibration(t, in.w, plan);
     if (row)
         add_disk(t, in.w, w, row->file_bytes);
     add_time(t, in.w, p, plan);

@@ -203,12 +203,24 @@ void wizard_choose_level(struct wizard *w, const char *level)
         wizard_changed(w); /* a level that is no candidate gets a row of its own */
 }
 
+/* What the person chose on the page Calibrate. */
+static void apply_choices(const struct wizard *w, struct plan *p)
+{
+    if (!p->calibration.text)
+        return;
+    p->method = w->nearest ? "nearest" : "feedback";
+    if (w->samples)
+        p->calibration.samples = w->samples;
+}
+
 const struct plan *wizard_plan(struct wizard *w)
 {
     int row = wizard_row_index(w);
     if (!w->plan && row >= 0 && !w->plan_error.code)
         plan_make(&w->plan, w->machine, w->model, &w->wishes, w->estimates, row, wizard_out_folder(w),
                   &w->plan_error);
+    if (w->plan)
+        apply_choices(w, w->plan);
     return w->plan;
 }
 

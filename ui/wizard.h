@@ -56,6 +56,8 @@ struct wizard {
     struct error estimates_error;
     unsigned estimates_made;    /* counts how often */
     char level[24];             /* the chosen row; "": the recommended one */
+    bool nearest;               /* weights are rounded one by one, whatever a text could make good */
+    int samples;                /* of the calibration text, at most; 0: as the plan suggests */
 
     struct plan *plan;          /* of the chosen row; NULL: to be made */
     struct error plan_error;

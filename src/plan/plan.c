@@ -145,9 +145,7 @@ static void choose_evaluation(struct plan *p, const struct model *model, const s
         p->eval_context = model->hp.context;
 }
 
-/* Whether a text can help: weights are rounded to whole numbers, so that later ones can make good what earlier ones
- * lost. */
-static bool takes_text(const struct level *l)
+bool plan_takes_text(const struct level *l)
 {
     return l->type ? l->type->quantized : l->calibrated || strcmp(l->format, "int8") == 0;
 }
@@ -160,7 +158,7 @@ static int choose_calibration(struct plan *p, const struct model *model, const s
     const char *own = w->value[WISH_CALIBRATION].text;
     char hash[HASH_TEXT], *path;
     own = own || !level->calibrated ? own : CALIBRATION_GENERAL;
-    if (!own || !p->evaluate || !takes_text(level))
+    if (!own || !p->evaluate || !plan_takes_text(level))
         return 0;
     int rc = calibration_path(&path, own, e);
     if (rc && !w->value[WISH_CALIBRATION].text)
@@ -252,11 +250,17 @@ static void add_number(struct str *s, const char *option, int value, int preset)
     add_option(s, option, value != preset ? text : NULL);
 }
 
+bool plan_rounds_to_nearest(const struct plan *p)
+{
+    return p->method && strcmp(p->method, "nearest") == 0;
+}
+
 static void add_calibration(struct str *s, const struct plan *p)
 {
     if (!p->calibration.text)
         return;
     add_option(s, "--calibration", p->calibration.text);
+    add_option(s, "--method", plan_rounds_to_nearest(p) ? p->method : NULL);
     add_number(s, "--samples", p->calibration.samples, CALIBRATION_SAMPLES);
     add_number(s, "--sample-length", p->calibration.sample_length, CALIBRATION_LENGTH);
 }

@@ -49,6 +49,10 @@ int plan_make(struct plan **out, const struct machine *m, const struct model *mo
               const struct estimates *s, int row, const char *out_folder, struct error *e);
 /* Whether the level is a format of checkpoint folders. */
 bool plan_makes_folder(const struct plan *p);
+/* Whether a text can help to make this level: weights are rounded to whole numbers, so that later ones can make good
+ * what earlier ones lost. */
+bool plan_takes_text(const struct level *l);
+bool plan_rounds_to_nearest(const struct plan *p);
 int plan_load(struct plan **out, const char *path, struct error *e);
 /* The YAML that plan_save writes; free() it. */
 char *plan_text(const struct plan *p);

@@ -27,8 +27,7 @@ static const double calibration_operations = 12;
 /* The text that the weights are made by; NULL: each is rounded to nearest. */
 static const struct calibration *calibration_of(const struct plan *p)
 {
-    bool nearest = p->method && strcmp(p->method, "nearest") == 0;
-    return p->calibration.text && !nearest ? &p->calibration : NULL;
+    return p->calibration.text && !plan_rounds_to_nearest(p) ? &p->calibration : NULL;
 }
 
 static int guess_costs(struct worker *w, struct error *e)

@@ -345,6 +345,14 @@ void samples_count_tokens(struct samples *s, const struct tokenizer *t)
     drop_short(s);
 }
 
+int64_t samples_tokens(const struct samples *s)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < s->count; i++)
+        sum += s->items[i].tokens;
+    return sum;
+}
+
 static int by_value(const void *a, const void *b)
 {
     return *(const int *)a - *(const int *)b;

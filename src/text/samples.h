@@ -57,6 +57,7 @@ int samples_hash(char hash[static HASH_TEXT], const char *path, struct error *e)
 void sample_encode(const struct sample *x, const struct tokenizer *t, int flags, struct tokens *out);
 /* Fills in `tokens`, and drops the records that have too few to learn anything from. */
 void samples_count_tokens(struct samples *s, const struct tokenizer *t);
+int64_t samples_tokens(const struct samples *s); /* of all together */
 /* The length of the sample at this share (0.5: the median) of the samples ordered by tokens. 0 without samples. */
 int samples_quantile(const struct samples *s, double share);
 
