@@ -13,6 +13,9 @@ enum { SPANS = 16, ROUNDS = 2, ZEROS = 1 };
 #define WIDEST 0.93f
 #define NARROWEST 1.6f
 
+/* What a column that inputs hardly reach counts, of the mean: the next text may reach it. */
+#define RARE 0.01
+
 /* Scales tried in full, over the best so far. */
 static const float trials[] = {1, 0.94f, 1.06f, 0.97f, 1.03f, 0.9f, 1.1f};
 
@@ -226,7 +229,7 @@ static void find_row_scales(struct grid *grid, const struct feedback *f, const f
             for (int64_t j = 0; j < n; j++)
                 for (int l = 0; l < LANES; l++)
                     x[j][l] = l < count ? w[(row + l) * n + j] : 0;
-            struct code_scales s = search(g->scheme, (const float(*)[LANES])x, f->u ? f->weight : NULL, n);
+            struct code_scales s = search(g->scheme, (const float(*)[LANES])x, f->weight, n);
             keep_scales(g, row, count, 0, &s);
         }
         free(x);
@@ -246,7 +249,7 @@ static void find_group_scales(struct grid *grid, const struct feedback *f, const
                               struct grid_scales *out)
 {
     struct code_grid *g = (struct code_grid *)grid;
-    const float *weight = f->u ? f->weight + b->column : NULL;
+    const float *weight = f->weight ? f->weight + b->column : NULL;
     struct code_scales s = search(g->scheme, (const float(*)[LANES])b->x, weight, b->columns);
     if (f->u)
         try_in_full(g->scheme, f, b, &s);
@@ -305,9 +308,18 @@ void code_feedback_init(struct code_feedback *f, const struct scheme *s, struct 
     feedback_init(&f->feedback, s->act_order ? &f->sorted : h, damp);
 }
 
-void code_feedback_nearest(struct code_feedback *f, const struct scheme *s, const struct hessian *nothing)
+void code_feedback_nearest(struct code_feedback *f, const struct scheme *s, const struct hessian *h)
 {
-    *f = (struct code_feedback){.scheme = s, .feedback.hessian = nothing};
+    int64_t n = h->columns;
+    double sum = 0;
+    *f = (struct code_feedback){.scheme = s, .feedback.hessian = h};
+    for (int64_t j = 0; j < n && h->rows > 0; j++)
+        sum += h->sum[j * n + j];
+    if (!(sum > 0) || !isfinite(sum))
+        return;
+    f->feedback.weight = xmalloc(n * sizeof *f->feedback.weight);
+    for (int64_t j = 0; j < n; j++)
+        f->feedback.weight[j] = h->sum[j * n + j] + (float)(RARE * sum / (double)n);
 }
 
 void code_feedback_done(struct code_feedback *f)

@@ -19,8 +19,8 @@ struct code_feedback {
     int32_t *order, *group_of;      /* [columns]: the column at a place, the group of a column; else NULL */
 };
 void code_feedback_init(struct code_feedback *f, const struct scheme *s, struct hessian *h, double damp);
-/* Without inputs to go by: every weight to the nearest code. */
-void code_feedback_nearest(struct code_feedback *f, const struct scheme *s, const struct hessian *nothing);
+/* Every weight to the nearest code; scales searched by what inputs there are. */
+void code_feedback_nearest(struct code_feedback *f, const struct scheme *s, const struct hessian *h);
 void code_feedback_done(struct code_feedback *f);
 
 /* Rows w[rows][columns], overwritten with what the codes decode to. The caller has made c->codes, scales and zeros for so

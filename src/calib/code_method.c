@@ -101,7 +101,7 @@ static void encode(void *user, struct layerwise_group *g)
 {
     const struct code_method *c = user;
     struct code_feedback f;
-    if (g->h->rows > 0)
+    if (g->h->rows > 0 && !c->nearest)
         code_feedback_init(&f, c->scheme, g->h, damp);
     else
         code_feedback_nearest(&f, c->scheme, g->h);
@@ -316,7 +316,8 @@ static int prepare(void *user, struct layerwise_layer *l, struct error *e)
     return 0;
 }
 
-void code_method_init(struct code_method *c, const struct model *model, const struct scheme *s, const bool *wanted)
+void code_method_init(struct code_method *c, const struct model *model, const struct scheme *s, const bool *wanted,
+                      bool nearest)
 {
     *c = (struct code_method){
         .method = {.name = s->format->name, .inputs = LAYERWISE_BOTH, .bytes = bytes, .decode = decode,
@@ -324,6 +325,7 @@ void code_method_init(struct code_method *c, const struct model *model, const st
         .model = model,
         .scheme = s,
         .wanted = wanted,
+        .nearest = nearest,
     };
     c->method.user = c;
 }

@@ -18,9 +18,12 @@ struct code_method {
     const struct model *model;
     const struct scheme *scheme;
     const bool *wanted;
+    bool nearest;
 };
-/* `wanted`[model->tensor_count]: the weights that are to become codes. Borrows all. */
-void code_method_init(struct code_method *c, const struct model *model, const struct scheme *s, const bool *wanted);
+/* `wanted`[model->tensor_count]: the weights that are to become codes. `nearest`: without error feedback, the text
+ * decides on scales alone. Borrows all. */
+void code_method_init(struct code_method *c, const struct model *model, const struct scheme *s, const bool *wanted,
+                      bool nearest);
 
 /* What the walk's store holds of the model's tensor t, for which layerwise_tensor.to is not NULL: of a wanted weight its
  * codes, rows in the tensor's order, of one expert where it has several; the arrays are the store's. */

@@ -246,6 +246,9 @@ int making_folder_run(const struct making *m, struct error *e)
         .skip = m->skip,
         .skip_count = m->skip_count,
         .file_bytes = m->split.max_bytes,
+        .calibration = m->calibration.text ? &m->calibration : NULL,
+        .nearest = m->nearest,
+        .memory_bytes = (double)m->memory_bytes,
         .resume = m->resume,
         .watch = &a.watch,
     };

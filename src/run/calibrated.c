@@ -30,16 +30,20 @@ int calibrated_read(struct calibrated *c, const struct quantize_job *j, struct e
     return rc;
 }
 
-void calibrated_mix(const struct calibrated *c, char fingerprint[static HASH_TEXT])
+void calibrated_mix_text(const struct chunks *text, const char *method, char fingerprint[static HASH_TEXT])
 {
     struct str s = {0};
     char hash[HASH_TEXT];
-    if (!c->text.count)
-        return;
-    hash_bytes(hash, c->text.tokens, (size_t)c->text.count * c->text.length * sizeof *c->text.tokens);
-    str_addf(&s, "%s feedback %d x %d %s", fingerprint, c->text.count, c->text.length, hash);
+    hash_bytes(hash, text->tokens, (size_t)text->count * text->length * sizeof *text->tokens);
+    str_addf(&s, "%s %s %d x %d %s", fingerprint, method, text->count, text->length, hash);
     hash_bytes(fingerprint, s.data, s.length);
     str_done(&s);
+}
+
+void calibrated_mix(const struct calibrated *c, char fingerprint[static HASH_TEXT])
+{
+    if (c->text.count)
+        calibrated_mix_text(&c->text, "feedback", fingerprint);
 }
 
 char *calibrated_store(const char *out)

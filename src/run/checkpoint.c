@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "run/checkpoint_calibrated.h"
 #include "run/checkpoint_weight.h"
 #include "run/finite.h"
 #include "run/journal.h"
@@ -19,6 +20,8 @@
 
 /* Reading back costs far less than encoding. */
 static const double verify_share = 0.1;
+/* Going through the layers with a text takes most of the time. */
+static const double calibrate_share = 0.9;
 /* Left free beyond the planned bytes: for texts, the journal and the file system's own tables. */
 static const uint64_t disk_margin = 32 << 20;
 /* Weights go to disk, and then into the journal, when so much was written or so long passed. */
@@ -28,6 +31,8 @@ static const double batch_seconds = 2;
 struct maker {
     const struct checkpoint_job *job;
     struct checkpoint_layout layout;
+    struct checkpoint_calibrated calibrated;
+    double written_from;             /* the share of the work that comes before writing */
     char *folder;                    /* OUT.part */
     struct file_out *files;          /* [layout.file_count] */
     int open_files;
@@ -358,7 +363,7 @@ static int make_item(struct maker *m, int i, struct error *e)
     struct weight_made w;
     double started = clock_monotonic();
     tell_begin(m, i);
-    int rc = weight_make(&w, &m->layout, &m->layout.items[i], m->job->made, e);
+    int rc = weight_make(&w, &m->layout, &m->layout.items[i], &m->calibrated.made, e);
     m->hopeless = rc != 0;
     rc = rc ? rc : write_item(m, i, &w, e);
     weight_done(&w);
@@ -378,6 +383,8 @@ static int for_each(struct maker *m, double from, double share, int (*each)(stru
 {
     double done = 0, total = 0;
     int rc = 0;
+    from = m->written_from + (1 - m->written_from) * from;
+    share *= 1 - m->written_from;
     for (int i = 0; i < m->layout.count; i++)
         total += work_of(m, i);
     for (int i = 0; !rc && i < m->layout.count; i++) {
@@ -392,6 +399,18 @@ static int for_each(struct maker *m, double from, double share, int (*each)(stru
 static int make_if_needed(struct maker *m, int i, struct error *e)
 {
     return m->claims[i].index < 0 ? make_item(m, i, e) : 0;
+}
+
+/* What is on disk already saves nothing here: every weight depends on what those before it became. */
+static int calibrate(struct maker *m, struct error *e)
+{
+    struct watch_part part;
+    if (!m->calibrated.text.count)
+        return 0;
+    tell_stage(m, "calibrate");
+    m->written_from = calibrate_share;
+    return checkpoint_calibrated_make(&m->calibrated, m->job, &m->layout,
+                                      watch_part(&part, m->job->watch, 0, calibrate_share, 1, "layers"), e);
 }
 
 static int write_all(struct maker *m, struct error *e)
@@ -540,6 +559,7 @@ static int make_checkpoint(struct maker *m, struct error *e)
     int rc = open_files(m, e);
     rc = rc ? rc : open_journal(m, e);
     rc = rc ? rc : take_up(m, e);
+    rc = rc ? rc : calibrate(m, e);
     rc = rc ? rc : write_all(m, e);
     rc = rc ? rc : verify_all(m, e);
     rc = rc ? rc : finish(m, e);
@@ -551,7 +571,9 @@ int checkpoint_run(const struct checkpoint_job *j, struct error *e)
 {
     struct maker m = {.job = j};
     int rc = checkpoint_check(j, &m.layout, e);
+    rc = rc ? rc : checkpoint_calibrated_read(&m.calibrated, j, &m.layout, e);
     rc = rc ? rc : make_checkpoint(&m, e);
+    checkpoint_calibrated_done(&m.calibrated, rc && !m.hopeless);
     free(m.folder);
     free(m.files);
     free(m.claims);

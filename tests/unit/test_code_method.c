@@ -164,7 +164,7 @@ static void folding_changes_no_logits(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(folding); i++) {
         struct scheme s = scheme(folding[i].name);
         struct code_method c;
-        code_method_init(&c, model, &s, wanted);
+        code_method_init(&c, model, &s, wanted, false);
         struct layerwise_method m = c.method;
         m.bytes = floats_bytes;
         m.encode = keep_floats;
@@ -205,7 +205,7 @@ static double logits_moved(const char *name)
     float *a = xmalloc(n * sizeof *a), *b = xmalloc(n * sizeof *b);
     struct scheme s = scheme(name);
     struct code_method c;
-    code_method_init(&c, model, &s, wanted);
+    code_method_init(&c, model, &s, wanted, false);
     struct layerwise l = walk(&c.method);
     struct model *fork = with_store(&c, &l, read_codes);
     for (int i = 0; i < model->tensor_count; i++)
