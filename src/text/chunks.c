@@ -235,7 +235,7 @@ static void cut(struct chunks *c, const struct tokens *stream, int count, const 
 static void make(struct chunks *c, struct encoded *x, struct shares n, const struct tokenizer *t)
 {
     bool *drawn = xcalloc(x->samples.count + 1, sizeof *drawn);
-    bool all = n.records == (int64_t)x->records.count / c->length;
+    bool all = n.records && n.records == (int64_t)x->records.count / c->length;
     draw(drawn, x, c->length, all ? INT64_MAX : (int64_t)n.records * c->length);
     keep_drawn(x, c, drawn);
     c->tokens = xmalloc((size_t)(n.running + n.records) * c->length * sizeof *c->tokens);
