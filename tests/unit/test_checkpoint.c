@@ -4,6 +4,7 @@
 #include "machines.h"
 
 #include <math.h>
+#include <time.h>
 
 #include "plan/checkpoint.h"
 #include "plan/estimate.h"
@@ -32,6 +33,7 @@ static int unload(void **state)
 #define LLAMA2_7B {"llama", 4096, 11008, 32, 32, 32, 32000, 4096, FOLDER}
 #define LLAMA31_8B {"llama", 4096, 14336, 32, 32, 8, 128256, 131072, FOLDER}
 #define LLAMA2_13B {"llama", 5120, 13824, 40, 40, 40, 32000, 4096, FOLDER}
+#define LLAMA2_70B {"llama", 8192, 28672, 80, 64, 8, 32000, 4096, FOLDER}
 #define LLAMA32_1B {"llama", 2048, 8192, 16, 32, 8, 128256, 131072, .tied = true, FOLDER}
 #define SMOLLM2 {"llama", 576, 1536, 30, 9, 3, 49152, 8192, .tied = true, FOLDER}
 #define MIXTRAL {"llama", 4096, 14336, 32, 32, 8, 32000, 32768, .experts = 8, .experts_used = 2, FOLDER}
@@ -472,6 +474,34 @@ static void kernels_are_found_and_refused(void **state)
     }
 }
 
+/* -------------------------------------------------------------- on a key press */
+
+static double milliseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static void a_70b_folder_takes_less_than_20_ms(void **state)
+{
+    static const struct situation c = {LLAMA2_70B, 8.9, 4, 24, {"runtime", "vllm", "tensor-parallel", "4"}};
+    double best = 1e9;
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        struct outcome o;
+        double start = milliseconds();
+        decide(&o, &c);
+        best = fmin(best, milliseconds() - start);
+        done(&o);
+    }
+#ifdef __SANITIZE_ADDRESS__
+    skip();
+#endif
+    if (best >= 20)
+        fail_msg("%.2f ms", best);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -487,6 +517,7 @@ int main(void)
         cmocka_unit_test(habits_are_warned_of),
         cmocka_unit_test(nothing_to_choose_from_is_said),
         cmocka_unit_test(kernels_are_found_and_refused),
+        cmocka_unit_test(a_70b_folder_takes_less_than_20_ms),
     };
     return cmocka_run_group_tests(tests, load, unload);
 }
