@@ -284,6 +284,8 @@ char *plan_command(const struct plan *p)
         add_option(&s, "--tensor-type", value);
         free(value);
     }
+    for (int i = 0; i < p->skip_count; i++)
+        add_option(&s, "--skip", p->skip[i]);
     add_calibration(&s, p);
     return str_take(&s);
 }

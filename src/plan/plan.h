@@ -25,6 +25,8 @@ struct plan {
     const struct quant_type *output_type, *embedding_type;
     struct recipe_override *overrides;
     int override_count;
+    const char *const *skip;       /* of a checkpoint folder: regular expressions; modules that stay as they are */
+    int skip_count;
     const char *imatrix;           /* NULL: none */
     struct calibration calibration;/* its text; NULL there: none */
     const char *method;            /* "feedback", or "nearest"; NULL: feedback where there is a text */

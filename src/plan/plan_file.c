@@ -57,6 +57,8 @@ static const struct schema_field quantization_fields[] = {
     {"output_type", SCHEMA_TEXT, false, TYPE, .help = "of the output matrix"},
     {"embedding_type", SCHEMA_TEXT, false, TYPE, .help = "of the token embeddings"},
     {"overrides", SCHEMA_MAPS, false, override_fields, .help = "types of single tensors; the first match wins"},
+    {"skip", SCHEMA_TEXTS, false,
+     .help = "of a checkpoint folder: regular expressions over modules' names; those stay as they are"},
     {"imatrix", SCHEMA_TEXT, false, .help = "an importance matrix"},
     {"threads", SCHEMA_INTEGER, false, .help = "0, or nothing: all"},
     {0},
@@ -178,6 +180,9 @@ static int read_quantization(struct plan *p, const struct yaml *q, struct error 
     p->strict = flag_of(q, "strict", false);
     p->output_type = type_of(q, "output_type");
     p->embedding_type = type_of(q, "embedding_type");
+    p->skip = checked_texts(q, "skip", &p->arena);
+    while (p->skip && p->skip[p->skip_count])
+        p->skip_count++;
     p->imatrix = path_of(p, q, "imatrix");
     read_overrides(p, yaml_get(q, "overrides"));
     return number_of(q, "threads", 0, 4096, &p->threads, e);
@@ -314,6 +319,12 @@ static void put_quantization(struct writer *w, const struct plan *p)
         yaml_put_bool(&w->y, "strict", true);
     put_type(w, "output_type", p->output_type);
     put_type(w, "embedding_type", p->embedding_type);
+    if (p->skip_count)
+        yaml_begin(&w->y, "skip");
+    for (int i = 0; i < p->skip_count; i++)
+        yaml_item_text(&w->y, p->skip[i]);
+    if (p->skip_count)
+        yaml_end(&w->y);
     put_path(w, "imatrix", p->imatrix);
     if (p->threads)
         yaml_put_integer(&w->y, "threads", p->threads);

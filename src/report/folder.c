@@ -29,20 +29,13 @@ void folder_settings_add(struct document *d, const struct plan *p)
 }
 
 /* What bitsandbytes does with the original when it is loaded: no file is needed for that. */
-static char *loading_line(const struct scheme *s, const char *source, struct arena *a)
+static char *loading_line(const char *config, const char *source, struct arena *a)
 {
-    bool four = s->bits == 4;
-    const char *config =
-        !four ? "load_in_8bit=True"
-              : arena_printf(a, "load_in_4bit=True, bnb_4bit_quant_type=\"%s\", bnb_4bit_use_double_quant=%s,"
-                             " bnb_4bit_compute_dtype=torch.bfloat16", s->format->name,
-                             s->double_quant ? "True" : "False");
     struct str line = {0};
-    char *code = arena_printf(a, "import torch; from transformers import AutoModelForCausalLM as M, BitsAndBytesConfig"
-                              " as B; M.from_pretrained(\"%s\", quantization_config=B(%s), device_map=\"auto\")", source,
-                              config);
     str_add(&line, "python3 -c");
-    str_add_word(&line, code);
+    str_add_word(&line, arena_printf(a, "import torch; from transformers import AutoModelForCausalLM, BitsAndBytesConfig;"
+                                     " AutoModelForCausalLM.from_pretrained(\"%s\", quantization_config=%s,"
+                                     " device_map=\"auto\")", source, config));
     char *text = arena_strdup(a, line.data);
     str_done(&line);
     return text;
@@ -52,10 +45,11 @@ void folder_loading_add(struct document *d, const struct plan *p)
 {
     struct arena a = {0};
     struct scheme s;
-    if (!scheme_of(p, &s) || (s.format != &pack_nf4 && s.format != &pack_fp4 && s.format != &pack_bnb_int8))
+    const char *config = scheme_of(p, &s) ? pack_load_snippet(&s) : "";
+    if (!*config)
         return;
     char *source = path_absolute(p->source);
-    const char *lines[] = {loading_line(&s, source, &a)};
+    const char *lines[] = {loading_line(config, source, &a)};
     document_code(d, "load_at_run_time", "The same without a file: the original, quantized while it is loaded (for"
                   " development; servers want another format)", lines, 1);
     free(source);

@@ -11,6 +11,7 @@
 #include "hub/source.h"
 #include "infer/decoder.h"
 #include "run/figures.h"
+#include "run/folder.h"
 #include "run/forecast.h"
 #include "run/worker.h"
 
@@ -18,6 +19,7 @@
 
 /* A rough speed of one core, to divide the progress bar between the phases and for nothing else. */
 static const double forward_flop_per_s = 30e9;
+static const double pack_per_s = 20e6; /* weights that a core rounds, packs and checks */
 /* Tokens of an evaluation whose length nobody said. */
 static const double unknown_tokens = 32 * 512;
 
@@ -37,7 +39,11 @@ static int guess_costs(struct worker *w, struct error *e)
     /* Two models, two operations a parameter. */
     double operations = p->evaluate ? 4 * (double)w->source->parameters * tokens : 0;
     w->evaluate_cost = operations / (forward_flop_per_s * threads_count());
-    int rc = forecast_quantize(w->source, p->level, &w->quantize_cost, e);
+    int rc = 0;
+    if (plan_makes_folder(p))
+        w->quantize_cost = (double)w->source->parameters / (pack_per_s * threads_count());
+    else
+        rc = forecast_quantize(w->source, p->level, &w->quantize_cost, e);
     if (calibration_of(p))
         w->quantize_cost += calibration_operations * (double)w->source->parameters * p->calibration.samples *
                             p->calibration.sample_length / (forward_flop_per_s * threads_count());
@@ -61,14 +67,6 @@ static int check_unchanged(struct worker *w, struct error *e)
     return error_set(e, ERROR_FAILED, "%s is not the checkpoint that %s was made for (its fingerprint is %.12s…,"
                      " the plan says %.12s…): make a new plan, or take the fingerprint out of this one",
                      w->plan->source, w->plan->file ? w->plan->file : "the plan", hash, w->plan->source_hash);
-}
-
-static int check_supported(const struct plan *p, struct error *e)
-{
-    if (!plan_makes_folder(p))
-        return 0;
-    return error_set(e, ERROR_USAGE, "%s asks for %s, a format of checkpoint folders, which this version plans but"
-                     " does not make yet: choose a level of GGUF", p->file ? p->file : "the plan", p->level);
 }
 
 static void tell_fallbacks(struct worker *w)
@@ -199,22 +197,10 @@ static int open_source(struct worker *w, struct error *e)
     return rc;
 }
 
-int phase_check(struct worker *w, struct error *e)
+/* What becomes of a GGUF file's tensors, and whether it can be written. */
+static int check_file(struct worker *w, struct error *e)
 {
-    worker_phase(w, "check", 0);
-    int rc = check_supported(w->plan, e);
-    if (!rc)
-        rc = open_source(w, e);
-    if (!rc)
-        rc = check_unchanged(w, e);
-    if (!rc)
-        rc = calibration_check(&w->plan->calibration, e);
-    if (!rc)
-        rc = apply_recipe(w, e);
-    if (!rc)
-        rc = check_evaluation(w, e);
-    if (!rc)
-        rc = tell_overlap(w, e);
+    int rc = apply_recipe(w, e);
     if (rc)
         return rc;
     const struct quantize_job job = {.model = w->source, .recipe = &w->recipe, .out = w->plan->out};
@@ -223,7 +209,23 @@ int phase_check(struct worker *w, struct error *e)
     monitor_plan_bytes(w->monitor, planned);
     event_say(&w->log, "info", "%s of %s: %d tensors, %s", w->recipe.level, w->source->name, w->recipe.count,
               format_bytes(text, (double)planned));
-    rc = quantize_check(&job, e);
+    return quantize_check(&job, e);
+}
+
+int phase_check(struct worker *w, struct error *e)
+{
+    worker_phase(w, "check", 0);
+    int rc = open_source(w, e);
+    if (!rc)
+        rc = check_unchanged(w, e);
+    if (!rc)
+        rc = calibration_check(&w->plan->calibration, e);
+    if (!rc)
+        rc = check_evaluation(w, e);
+    if (!rc)
+        rc = tell_overlap(w, e);
+    if (!rc)
+        rc = plan_makes_folder(w->plan) ? folder_check(w, e) : check_file(w, e);
     return rc ? rc : guess_costs(w, e);
 }
 
@@ -328,13 +330,14 @@ int phase_quantize(struct worker *w, struct error *e)
         .listener = &listener,
         .watch = &w->watch,
     };
+    bool folder = plan_makes_folder(w->plan);
     worker_phase(w, job.calibration ? "calibrate" : "quantize", 0.98 * quantize_part(w));
-    int rc = quantize_run(&job, e);
+    int rc = folder ? folder_make(w, &listener, e) : quantize_run(&job, e);
     free(journal);
     if (rc)
         return rc;
     w->made = true;
-    return tell_artefact(w, e);
+    return folder ? folder_tell(w, e) : tell_artefact(w, e);
 }
 
 /* ------------------------------------------------------------------- evaluate */
@@ -416,7 +419,7 @@ int phase_evaluate(struct worker *w, struct error *e)
         return 0;
     }
     worker_phase(w, "evaluate", 0.99);
-    int rc = model_open(&artefact, w->plan->out, 0, e);
+    int rc = model_open_as(&artefact, w->plan->out, w->plan->source_pre, 0, e);
     if (rc)
         return rc;
     rc = evaluate(w, artefact, e);

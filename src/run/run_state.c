@@ -192,6 +192,17 @@ static void on_resources(struct run_state *s, const json_t *j)
     s->peak_private_bytes = fmax(s->peak_private_bytes, figure_number(j, "private_bytes"));
 }
 
+static void read_files(struct run_state *s, const json_t *files)
+{
+    struct run_artefact *a = &s->artefact;
+    size_t i;
+    const json_t *j;
+    a->files = json_array_size(files) ? arena_alloc(&s->arena, json_array_size(files) * sizeof *a->files) : NULL;
+    json_array_foreach(files, i, j)
+        a->files[a->file_count++] =
+            (struct run_file){text(s, j, "name"), text(s, j, "sha256"), figure_number(j, "bytes")};
+}
+
 static void on_artefact(struct run_state *s, const json_t *j)
 {
     s->artefact = (struct run_artefact){
@@ -202,6 +213,7 @@ static void on_artefact(struct run_state *s, const json_t *j)
         .source_bytes = figure_number(j, "source_bytes"),
         .bits_per_weight = figure_number(j, "bits_per_weight"),
     };
+    read_files(s, json_object_get(j, "files"));
 }
 
 static void on_chunk(struct run_state *s, const json_t *j)

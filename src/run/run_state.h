@@ -25,9 +25,12 @@ struct run_phase {
     double started, ended;        /* ended NaN while it goes on */
 };
 struct run_fallback { const char *tensor, *wanted, *type, *why; };
+struct run_file { const char *name, *sha256; double bytes; };
 struct run_artefact {
     const char *path, *sha256;
     double bytes, planned_bytes, source_bytes, bits_per_weight;
+    struct run_file *files;       /* of a folder; NULL: it is a file */
+    int file_count;
 };
 
 struct run_state {

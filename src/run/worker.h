@@ -20,6 +20,11 @@ struct worker {
     struct model *source;
     struct recipe recipe;
     struct importance importance;     /* path NULL: none */
+    struct {                          /* where the plan makes a checkpoint folder, instead of a recipe */
+        struct scheme scheme;
+        uint64_t planned_bytes;       /* of the weights' files */
+        double bits_per_weight;
+    } folder;
     struct watch watch;               /* scales a phase's progress to the whole run's, and waits while paused */
     const char *phase;
     int phase_index;

@@ -1,0 +1,137 @@
+#include "run/folder.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "pack/pack.h"
+#include "run/checkpoint.h"
+
+static struct checkpoint_job job_of(struct worker *w, const struct quantize_listener *l)
+{
+    const struct plan *p = w->plan;
+    return (struct checkpoint_job){
+        .model = w->source,
+        .scheme = &w->folder.scheme,
+        .out = p->out,
+        .skip = p->skip,
+        .skip_count = p->skip_count,
+        .resume = w->options->resume,
+        .listener = l,
+        .watch = &w->watch,
+    };
+}
+
+/* GPTQ and AWQ to nearest lose more than GGUF levels of their size: a plan has to ask for that. */
+static int check_method(const struct worker *w, struct error *e)
+{
+    const struct plan *p = w->plan;
+    const struct scheme *s = &w->folder.scheme;
+    bool nearest = p->method && strcmp(p->method, "nearest") == 0;
+    bool needs = s->format == &pack_gptq || s->format == &pack_awq || s->smooth;
+    if (!nearest && p->calibration.text)
+        return error_set(e, ERROR_USAGE, "%s: %s by a calibration text is not made in this version; method: nearest under"
+                         " 'calibration' rounds every weight by itself", p->file ? p->file : "the plan", p->level);
+    if (nearest || !needs)
+        return 0;
+    return error_set(e, ERROR_USAGE, "%s: %s is made by a calibration text: name one under 'calibration', or say method:"
+                     " nearest there to round every weight by itself, which loses more", p->file ? p->file : "the plan",
+                     p->level);
+}
+
+int folder_check(struct worker *w, struct error *e)
+{
+    struct checkpoint_layout layout = {0};
+    char text[FORMAT_SIZE];
+    int rc = scheme_parse(&w->folder.scheme, w->plan->level, e);
+    rc = rc ? rc : check_method(w, e);
+    if (rc)
+        return rc;
+    const struct checkpoint_job job = job_of(w, NULL);
+    rc = checkpoint_check(&job, &layout, e);
+    if (!rc) {
+        w->folder.planned_bytes = layout.bytes;
+        w->folder.bits_per_weight = layout.bits_per_weight;
+        monitor_plan_bytes(w->monitor, layout.bytes);
+        event_say(&w->log, "info", "%s of %s: %d of %d tensors quantized, %s in %d files of weights", w->plan->level,
+                  w->source->name, layout.quantized, layout.count, format_bytes(text, (double)layout.bytes),
+                  layout.file_count);
+    }
+    checkpoint_layout_done(&layout);
+    return rc;
+}
+
+int folder_make(struct worker *w, const struct quantize_listener *l, struct error *e)
+{
+    const struct checkpoint_job job = job_of(w, l);
+    return checkpoint_run(&job, e);
+}
+
+/* ------------------------------------------------------------------------ files */
+
+static int is_file(const struct dirent *d)
+{
+    return d->d_name[0] != '.';
+}
+
+/* Adds a file's line, as sha256sum prints it, to `sums`, and its figures to `files`. */
+static int add_file(const char *folder, const char *name, json_t *files, struct str *sums, uint64_t *total,
+                    struct error *e)
+{
+    char *path = path_join(folder, name), hash[HASH_TEXT];
+    uint64_t bytes = 0;
+    int rc = file_is_folder(path) ? 0 : hash_file(hash, path, &bytes, e);
+    if (!rc && !file_is_folder(path)) {
+        str_addf(sums, "%s  %s\n", hash, name);
+        json_t *j = json_object();
+        json_object_set_new(j, "name", json_text(name));
+        json_object_set_new(j, "bytes", json_value((double)bytes));
+        json_object_set_new(j, "sha256", json_text(hash));
+        json_array_append_new(files, j);
+        *total += bytes;
+    }
+    free(path);
+    return rc;
+}
+
+static int add_files(const char *folder, json_t *files, struct str *sums, uint64_t *total, struct error *e)
+{
+    struct dirent **names;
+    int count = scandir(folder, &names, is_file, alphasort), rc = 0;
+    if (count < 0)
+        return error_errno(e, "cannot read the folder %s", folder);
+    for (int i = 0; i < count; i++) {
+        rc = rc ? rc : add_file(folder, names[i]->d_name, files, sums, total, e);
+        free(names[i]);
+    }
+    free(names);
+    return rc;
+}
+
+/* The folder's own SHA-256 is that of its files' lines: `sha256sum * | sha256sum` in it. */
+int folder_tell(struct worker *w, struct error *e)
+{
+    json_t *j = json_object(), *files = json_array();
+    struct str sums = {0};
+    uint64_t total = 0;
+    char hash[HASH_TEXT];
+    int rc = add_files(w->plan->out, files, &sums, &total, e);
+    json_object_set_new(j, "path", json_text(w->plan->out));
+    json_object_set_new(j, "bytes", json_value((double)total));
+    json_object_set_new(j, "planned_bytes", json_value((double)w->folder.planned_bytes));
+    json_object_set_new(j, "source_bytes", json_value((double)w->source->file_bytes));
+    json_object_set_new(j, "bits_per_weight", json_value(w->folder.bits_per_weight));
+    json_object_set_new(j, "sha256", json_text(hash_bytes(hash, sums.data, sums.length)));
+    json_object_set_new(j, "files", files);
+    str_done(&sums);
+    if (rc)
+        json_decref(j);
+    else
+        event_send(&w->log, EVENT_ARTEFACT, j);
+    return rc;
+}
