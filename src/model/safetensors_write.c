@@ -63,6 +63,7 @@ static int by_place(const void *a, const void *b)
 static struct written **place(struct safetensors_writer *w)
 {
     struct written **order = xcalloc(w->count + 1, sizeof *order);
+    w->data_bytes = 0;
     for (int i = 0; i < w->count; i++)
         order[i] = &w->tensors[i];
     qsort(order, w->count, sizeof *order, by_place);
@@ -80,6 +81,43 @@ static json_t *entry_of(const struct written *t)
         json_array_append_new(shape, json_integer(t->shape[i]));
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", t->dtype->name, "shape", shape, "data_offsets",
                      (json_int_t)t->offset, (json_int_t)(t->offset + t->bytes));
+}
+
+static int digits(uint64_t n)
+{
+    int count = 1;
+    while (n /= 10)
+        count++;
+    return count;
+}
+
+/* As json_dumps writes it; 0 where the name has characters that it would escape. */
+static uint64_t entry_length(const struct written *t)
+{
+    uint64_t length = strlen(",\"\":{\"dtype\":\"\",\"shape\":[],\"data_offsets\":[,]}") + strlen(t->name) +
+                      strlen(t->dtype->name) + digits(t->offset) + digits(t->offset + t->bytes);
+    for (int i = 0; i < t->dims; i++)
+        length += digits((uint64_t)t->shape[i]) + (i > 0);
+    for (const char *c = t->name; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == '"' || *c == '\\')
+            return 0;
+    return length;
+}
+
+static const char metadata[] = "{\"__metadata__\":{\"format\":\"pt\"}}";
+
+/* How long the header's text will be, without writing it; 0: unknown. */
+static uint64_t text_length(struct safetensors_writer *w)
+{
+    uint64_t length = strlen(metadata);
+    free(place(w));
+    for (int i = 0; i < w->count; i++) {
+        uint64_t more = entry_length(&w->tensors[i]);
+        if (!more)
+            return 0;
+        length += more;
+    }
+    return length;
 }
 
 /* transformers asks for the metadata "format". */
@@ -124,7 +162,10 @@ uint64_t safetensors_writer_bytes(const struct safetensors_writer *w, int index)
 
 uint64_t safetensors_writer_size(struct safetensors_writer *w)
 {
-    uint64_t header;
-    safetensors_writer_header(w, &header);
+    uint64_t header = w->header.length, text = header ? 0 : text_length(w);
+    if (text)
+        header = sizeof(uint64_t) + (text + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    else
+        safetensors_writer_header(w, &header);
     return header + w->data_bytes;
 }

@@ -104,6 +104,17 @@ static void keep_needed(struct stored_weights *s)
         qsort(s->items, kept, sizeof *s->items, by_file);
 }
 
+void stored_weights_list(const struct model *m, struct stored_weights *s)
+{
+    const struct hf *h = m->folder;
+    *s = (struct stored_weights){xcalloc(h->stored_count + 1, sizeof *s->items), 0};
+    for (int i = 0; i < h->stored_count; i++)
+        s->items[s->count++].stored = h->stored[i];
+    for (int i = 0; i < m->tensor_count; i++)
+        add_pieces(s, &m->tensors[i]);
+    keep_needed(s);
+}
+
 int stored_weights_of(const struct model *m, struct stored_weights *s, struct error *e)
 {
     struct hf *h = m->folder;
@@ -112,12 +123,7 @@ int stored_weights_of(const struct model *m, struct stored_weights *s, struct er
     if (!h)
         return error_set(e, ERROR_USAGE, "%s is a GGUF file; this format is made of a checkpoint folder: config.json and"
                          " *.safetensors of the original model", m->path);
-    s->items = xcalloc(h->stored_count + 1, sizeof *s->items);
-    for (int i = 0; i < h->stored_count; i++)
-        s->items[s->count++].stored = h->stored[i];
-    for (int i = 0; i < m->tensor_count; i++)
-        add_pieces(s, &m->tensors[i]);
-    keep_needed(s);
+    stored_weights_list(m, s);
     for (int i = 0; !rc && i < s->count; i++)
         if (s->items[i].count)
             rc = describe(h, &s->items[i], e);

@@ -29,6 +29,8 @@ struct stored_weights {
 /* Fails for GGUF files, which are not stored so. What is only part of others (scales) is left out. Everything lives as
  * long as the model, but for the list itself. */
 int stored_weights_of(const struct model *m, struct stored_weights *s, struct error *e);
+/* The list alone, without sources: for who only counts. */
+void stored_weights_list(const struct model *m, struct stored_weights *s);
 void stored_weights_done(struct stored_weights *s);
 
 /* The row of the GGUF tensor's part that stands in row `first` + `row` of the stored one. */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
+#include "model/safetensors_write.h"
 #include "pack/pack.h"
 
 bool checkpoint_takes(const struct tensor *t)
@@ -47,14 +49,18 @@ bool checkpoint_offers(const struct rules *r, const struct level *level, const s
     return true;
 }
 
-static uint64_t stored_bytes(const struct tensor *t)
+/* 16 bits, or what is stored where that is less; of norms kept in 32 bits beside embeddings of 16 these. */
+static uint64_t stored_bytes(const struct tensor *t, bool narrow)
 {
-    uint64_t item = t->source && t->source->dtype ? (uint64_t)t->source->dtype->bytes : 2;
-    return item * (uint64_t)tensor_elements(t);
+    int item = t->source && t->source->dtype ? t->source->dtype->bytes : 2;
+    return (uint64_t)(item == 1 || (narrow && item > 2) ? 2 : item) * (uint64_t)tensor_elements(t);
 }
 
 void checkpoint_sketch(struct recipe *r, const struct model *m, const struct level *level)
 {
+    const struct tensor *embeddings = model_role(m, ROLE_TOKEN_EMBD, -1);
+    bool narrow = level->scheme && embeddings && embeddings->source && embeddings->source->dtype &&
+                  embeddings->source->dtype->bytes > 2;
     uint64_t elements = 0;
     *r = (struct recipe){.file_type = -1, .count = m->tensor_count};
     r->tensors = xcalloc(r->count, sizeof *r->tensors);
@@ -62,7 +68,7 @@ void checkpoint_sketch(struct recipe *r, const struct model *m, const struct lev
         const struct tensor *t = &m->tensors[i];
         bool quantized = level->scheme && checkpoint_takes(t);
         struct tensor_plan *p = &r->tensors[i];
-        *p = (struct tensor_plan){.tensor = t, .wanted = quantized ? NULL : t->type, .bytes = stored_bytes(t)};
+        *p = (struct tensor_plan){.tensor = t, .wanted = quantized ? NULL : t->type, .bytes = stored_bytes(t, narrow)};
         p->type = p->wanted;
         if (quantized)
             p->bytes = (uint64_t)t->shape[2] * scheme_bytes(level->scheme, t->shape[1], t->shape[0]);
@@ -75,10 +81,90 @@ void checkpoint_sketch(struct recipe *r, const struct model *m, const struct lev
 
 /* ---------------------------------------------------------------------- files */
 
-uint64_t checkpoint_file_bytes(const struct recipe *r, const struct model *m, const struct scheme *s)
+struct checkpoint_walk {
+    const struct model *model;
+    struct stored_weights stored;
+    bool wide, bf16;
+};
+
+const struct dtype *checkpoint_kept(const struct stored_weight *w, bool wide, bool bf16)
 {
+    const struct stored_tensor *t = w->stored;
+    bool number = w->count && !t->dtype->integer;
+    bool odd = t->packed || (number && t->dtype->bytes == 1);
+    if (odd || (wide && number && t->dtype->bytes > 2))
+        return dtype_named(bf16 ? "BF16" : "F16");
+    return t->dtype;
+}
+
+struct checkpoint_walk *checkpoint_walk_new(const struct model *m)
+{
+    struct checkpoint_walk *w = xcalloc(1, sizeof *w);
+    const struct tensor *embeddings = model_role(m, ROLE_TOKEN_EMBD, -1);
+    const struct dtype *d = embeddings && embeddings->source ? embeddings->source->dtype : NULL;
+    *w = (struct checkpoint_walk){.model = m, .wide = d && d->bytes > 2, .bf16 = d && strcmp(d->name, "BF16") == 0};
+    if (m->file_count)
+        stored_weights_list(m, &w->stored);
+    return w;
+}
+
+void checkpoint_walk_free(struct checkpoint_walk *w)
+{
+    if (!w)
+        return;
+    stored_weights_done(&w->stored);
+    free(w);
+}
+
+static void add_packed(struct safetensors_writer *f, const struct stored_tensor *t, const struct scheme *s)
+{
+    struct packed p;
+    size_t module = strlen(t->name) - (str_ends(t->name, ".weight") ? strlen(".weight") : 0);
+    packed_init(&p, s, t->shape[0], t->shape[1]);
+    for (int i = 0; i < p.count; i++) {
+        char *name = xasprintf("%.*s%s", (int)module, t->name, p.parts[i].suffix);
+        safetensors_writer_add(f, name, dtype_named(p.parts[i].dtype), p.parts[i].dims, p.parts[i].shape);
+        free(name);
+    }
+}
+
+/* Weights go into files in the order in which they are stored, until the next would not fit. */
+static uint64_t quantized_bytes(const struct checkpoint_walk *w, struct scheme s)
+{
+    struct safetensors_writer *f = safetensors_writer_new();
+    s.bf16 = w->bf16;
+    uint64_t total = 0, filled = 0;
+    for (int i = 0; i < w->stored.count; i++) {
+        const struct stored_weight *sw = &w->stored.items[i];
+        const struct stored_tensor *t = sw->stored;
+        bool quantized = sw->count && checkpoint_takes(sw->pieces[0].tensor);
+        const struct dtype *d = checkpoint_kept(sw, w->wide, w->bf16);
+        uint64_t bytes = quantized ? scheme_bytes(&s, t->shape[0], t->shape[1])
+                                   : (uint64_t)t->elements * (uint64_t)d->bytes;
+        if (filled && filled + bytes > CHECKPOINT_FILE_BYTES) {
+            total += safetensors_writer_size(f);
+            safetensors_writer_free(f);
+            f = safetensors_writer_new();
+            filled = 0;
+        }
+        filled += bytes;
+        if (quantized)
+            add_packed(f, t, &s);
+        else
+            safetensors_writer_add(f, t->name, d, t->dims, t->shape);
+    }
+    total += safetensors_writer_size(f);
+    safetensors_writer_free(f);
+    return total;
+}
+
+uint64_t checkpoint_file_bytes(const struct checkpoint_walk *w, const struct scheme *s)
+{
+    const struct model *m = w->model;
     uint64_t bytes = 0;
-    for (int i = m->file_count - m->weight_files; !s && i < m->file_count; i++) /* weights come last */
+    if (s)
+        return quantized_bytes(w, *s);
+    for (int i = m->file_count - m->weight_files; i < m->file_count; i++) /* weights come last */
         bytes += m->files[i].bytes;
-    return bytes ? bytes : r->bytes;
+    return bytes;
 }

@@ -5,6 +5,7 @@
 #define PLAN_CHECKPOINT_H
 
 #include "model/model.h"
+#include "model/stored.h"
 #include "plan/recipe.h"
 
 bool checkpoint_takes(const struct tensor *t);
@@ -15,7 +16,19 @@ const struct tensor *checkpoint_misfit(const struct model *m, const struct schem
 bool checkpoint_offers(const struct rules *r, const struct level *level, const struct model *m);
 /* The tensors with their bytes: quantized ones have no type (NULL). `level` without a scheme: all as they are. */
 void checkpoint_sketch(struct recipe *r, const struct model *m, const struct level *level);
-/* Bytes of the tensors' files, headers included. */
-uint64_t checkpoint_file_bytes(const struct recipe *r, const struct model *m, const struct scheme *s);
+
+/* The largest file of weights, as transformers writes them; a weight that is larger gets one of its own. */
+#define CHECKPOINT_FILE_BYTES 5000000000u
+
+/* What is kept of a folder's stored tensors is written in its own format; where that is none of 16 bits or fewer (`wide`:
+ * the embeddings have more), in 16 bits. */
+const struct dtype *checkpoint_kept(const struct stored_weight *w, bool wide, bool bf16);
+
+/* What the sizes of files need and no level changes. Borrows the model. */
+struct checkpoint_walk;
+struct checkpoint_walk *checkpoint_walk_new(const struct model *m);
+void checkpoint_walk_free(struct checkpoint_walk *w);
+/* Bytes of the files of weights, headers included; without a scheme those of the folder as it is. */
+uint64_t checkpoint_file_bytes(const struct checkpoint_walk *w, const struct scheme *s);
 
 #endif

@@ -36,6 +36,7 @@ struct estimator {
     const struct rules *rules;
     const struct runtime *runtime;
     struct recipe_walk *walk;
+    struct checkpoint_walk *folder_walk;  /* NULL: the checkpoint is a file */
     struct costs shared;
     struct budget budget;
     struct arena scratch;
@@ -109,7 +110,7 @@ static int fill_recipe(struct estimate *row, struct recipe *r, struct estimator 
     row->bits_per_weight = r->bits_per_weight;
     row->fallbacks = r->fallbacks;
     row->file_bytes = row->level->type ? recipe_file_bytes(e->walk, r)
-                                       : checkpoint_file_bytes(r, e->model, row->level->scheme);
+                                       : checkpoint_file_bytes(e->folder_walk, row->level->scheme);
     return rc;
 }
 
@@ -221,6 +222,7 @@ static void share_out(struct estimator *e)
     costs_shared(&e->shared, e->model, &kv, e->runtime, &e->scratch);
     e->budget = budget_of(e->machine, e->wishes, e->runtime, &e->scratch);
     e->walk = recipe_walk_new(e->model, e->rules);
+    e->folder_walk = e->model->folder ? checkpoint_walk_new(e->model) : NULL;
     s->context = (int)kv.context;
     s->kv_type = wishes_choice(e->wishes, WISH_KV_TYPE);
     s->prompt_tokens = rules_prompt_tokens(e->rules, wishes_choice(e->wishes, WISH_USE_CASE));
@@ -257,6 +259,7 @@ int estimates_make_with(struct estimates **out, const struct machine *m, const s
     if (!rc)
         recommend(all.s, m, model, w, r);
     recipe_walk_free(all.walk);
+    checkpoint_walk_free(all.folder_walk);
     arena_done(&all.scratch);
     if (rc)
         estimates_free(all.s);

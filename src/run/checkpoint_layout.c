@@ -51,16 +51,6 @@ static bool is_linear(const struct stored_weight *w)
     return w->count && checkpoint_takes(w->pieces[0].tensor);
 }
 
-/* The format that what is kept is written in: 16 bits, where the checkpoint's own are none. */
-static const struct dtype *kept_dtype(const struct checkpoint_layout *l, const struct stored_weight *w, bool narrow)
-{
-    const struct stored_tensor *t = w->stored;
-    bool odd = t->packed || (w->source && (!t->dtype->integer) && t->dtype->bytes == 1);
-    if (odd || (narrow && w->source && !t->dtype->integer && t->dtype->bytes > 2))
-        return dtype_named(l->scheme.bf16 ? "BF16" : "F16");
-    return t->dtype;
-}
-
 /* ---------------------------------------------------------------------- refusing */
 
 static int refuse_joined(const struct checkpoint_layout *l, const struct stored_tensor *t, struct error *e)
@@ -135,7 +125,7 @@ static int make_item(struct checkpoint_layout *l, const struct stored_weight *w,
     const struct stored_tensor *t = w->stored;
     *item = (struct checkpoint_item){.weight = w, .module = module_of(l, t->name), .parts = 1};
     item->quantized = is_linear(w) && !is_skipped(skips, item->module);
-    item->dtype = kept_dtype(l, w, narrow);
+    item->dtype = checkpoint_kept(w, narrow, l->scheme.bf16);
     item->bytes = (uint64_t)t->elements * item->dtype->bytes;
     if (!item->quantized)
         return 0;

@@ -12,6 +12,7 @@
 #include "model/safetensors_write.h"
 #include "model/stored.h"
 #include "pack/pack.h"
+#include "plan/checkpoint.h"
 
 /* A stored tensor and what becomes of it: one tensor, or the parts of a packed weight. */
 struct checkpoint_item {
@@ -44,9 +45,6 @@ struct checkpoint_layout {
     char fingerprint[HASH_TEXT];
     struct arena arena;
 };
-
-/* The largest file of weights, as transformers writes them; a weight that is larger gets one of its own. */
-#define CHECKPOINT_FILE_BYTES 5000000000u
 
 /* `skip`: regular expressions; modules whose names match stay as they are. `file_bytes`: CHECKPOINT_FILE_BYTES. Refuses
  * what cannot be stored so, naming it. Free with checkpoint_layout_done whatever is returned. */

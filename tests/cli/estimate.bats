@@ -130,6 +130,22 @@ folder() { # the demo model as the checkpoint folder that it could have come fro
     [[ $output == *"Mind: a GGUF file cannot become AWQ, GPTQ, FP8"*"vLLM"* ]]
 }
 
+@test "the estimated size is that of the files which are made, for every format of folders" {
+    folder
+    "$make_folder" "$DEMO" "$BATS_TEST_TMPDIR/parts" 3
+    for from in "$folder" "$BATS_TEST_TMPDIR/parts"; do
+        run "$QUANTWIZ" estimate "$from" --runtime vllm --machine "$top_srcdir/tests/machines/workstation.yaml" --json
+        for level in gptq-int8-g128 bnb-int8 fp8 w8a8 gptq-int4-g128 awq-int4-g128 w4a16-g128 nf4 fp4; do
+            out=$BATS_TEST_TMPDIR/made
+            "$QUANTWIZ" quantize "$from" "$out" "$level" --method nearest >/dev/null 2>&1
+            bytes=$(cat "$out"/*.safetensors | wc -c)
+            [ "$bytes" -eq "$(value "$level" file_bytes)" ] ||
+                { echo "$level takes $bytes bytes, not $(value "$level" file_bytes)"; return 1; }
+            rm -r "$out"
+        done
+    done
+}
+
 @test "the page says which kernel serves a folder, and what a CPU cannot do" {
     folder
     run "$QUANTWIZ" estimate "$folder" --runtime vllm --machine "$top_srcdir/tests/machines/workstation.yaml" \

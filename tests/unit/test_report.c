@@ -282,8 +282,10 @@ static void bitsandbytes_needs_no_file(void **state)
     write_and_read_plan((struct plan){.file = "/m/plan.yaml", .source = "/m/base", .level = "nf4-single",
                                       .format = "bitsandbytes", .out = "/m/base-nf4", .run_folder = folder},
                         false);
-    assert_non_null(strstr(markdown, "M.from_pretrained(\"/m/base\", quantization_config=B(load_in_4bit=True, "
-                                     "bnb_4bit_quant_type=\"nf4\", bnb_4bit_use_double_quant=False"));
+    assert_non_null(strstr(markdown, "AutoModelForCausalLM.from_pretrained(\"/m/base\", "
+                                     "quantization_config=BitsAndBytesConfig(load_in_4bit=True, "
+                                     "bnb_4bit_quant_type=\"nf4\","));
+    assert_null(strstr(markdown, "use_double_quant=True"));
 }
 
 /* ----------------------------------------------------------------- start lines */
