@@ -363,7 +363,7 @@ static int make_item(struct maker *m, int i, struct error *e)
     struct weight_made w;
     double started = clock_monotonic();
     tell_begin(m, i);
-    int rc = weight_make(&w, &m->layout, &m->layout.items[i], &m->calibrated.made, e);
+    int rc = weight_make(&w, &m->layout, &m->layout.items[i], m->job->made ? m->job->made : &m->calibrated.made, e);
     m->hopeless = rc != 0;
     rc = rc ? rc : write_item(m, i, &w, e);
     weight_done(&w);

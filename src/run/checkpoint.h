@@ -25,6 +25,7 @@ struct checkpoint_job {
     const char *const *skip;         /* [skip_count], see checkpoint_layout.h */
     int skip_count;
     uint64_t file_bytes;             /* the largest file; 0: CHECKPOINT_FILE_BYTES */
+    const struct checkpoint_made *made; /* what was decided already; NULL: nothing */
     const struct calibration *calibration; /* a text to make codes by; NULL: every weight to the nearest */
     bool nearest;                    /* no error feedback: the text decides on scales alone */
     double memory_bytes;             /* that going through the layers may use; 0: what is available */
