@@ -12,8 +12,9 @@ static const struct { const char *term, *meaning;
     {"bits per weight", "The average size of one of the model's numbers in the file. The original has 16 or "
                         "32; a level called Q4 has between 4 and 5, because scales are stored beside the "
                         "numbers."},
-    {"calibration", "Running sample text through the model to learn which weights matter, so that rounding "
-                    "can spare those. Some formats need it; plain GGUF levels do not."},
+    {"calibration", "Running sample text through the model to learn which weights matter, and what goes wrong "
+                    "when they are rounded, so that it can be made good. Some formats need it; GGUF levels "
+                    "profit from it."},
     {"chat template", "The recipe in the file that turns a conversation into the text the model was trained "
                       "on. Without one a runtime has to guess."},
     {"compute buffers", "Memory for results between the layers while the model runs."},
