@@ -176,11 +176,12 @@ def pack_experts(folder):
     (folder / "config.json").write_text(json.dumps(config, indent=2))
 
 
-def make(name, folder):
+def make(name, folder, **other):
+    """`other`: settings instead of those of the tables."""
     model_type, tokenizer, more = CHECKPOINTS[name]
     folder.mkdir(parents=True, exist_ok=True)
     special = tokenizer(folder)
-    config = CONFIG_MAPPING[model_type](**dict(SHAPE, **more), **special, pad_token_id=None)
+    config = CONFIG_MAPPING[model_type](**dict(SHAPE, **more, **other), **special, pad_token_id=None)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     randomize(model, model_type, config.tie_word_embeddings)
     model.save_pretrained(folder, max_shard_size="1MB" if name == "mixtral" else "5GB")

