@@ -46,12 +46,17 @@ static void put_word(struct packed *p, int part, int64_t line, int64_t row, cons
     memcpy(p->data[part] + (line * (p->rows / EIGHT) + row / EIGHT) * 4, &word, sizeof word);
 }
 
-static uint8_t get_number(const struct packed *p, int part, int64_t line, int64_t row)
+/* Outputs `first` to `first + n`, which lie in the eight from `row` on. */
+static void get_word(const struct packed *p, int part, int64_t line, int64_t row, int64_t first, int64_t n, uint8_t *to,
+                     int64_t step)
 {
-    static const int nibble_of[EIGHT] = {0, 4, 1, 5, 2, 6, 3, 7}; /* the inverse of `order` */
     uint32_t word;
     memcpy(&word, p->data[part] + (line * (p->rows / EIGHT) + row / EIGHT) * 4, sizeof word);
-    return word >> 4 * nibble_of[row % EIGHT] & 15;
+    for (int i = 0; i < EIGHT; i++) {
+        int64_t at = row + order[i] - first;
+        if (at >= 0 && at < n)
+            to[at * step] = word >> 4 * i & 15;
+    }
 }
 
 static void pack(struct packed *p, int64_t first, const struct codes *c)
@@ -71,14 +76,15 @@ static void pack(struct packed *p, int64_t first, const struct codes *c)
 static void unpack(const struct packed *p, int64_t first, struct codes *c)
 {
     int64_t groups = scheme_groups(p->scheme, p->columns);
-    for (int64_t r = 0; r < c->rows; r++) {
+    for (int64_t row = first / EIGHT * EIGHT; row < first + c->rows; row += EIGHT) {
         for (int64_t i = 0; i < c->columns; i++)
-            c->codes[r * c->columns + i] = get_number(p, QWEIGHT, i, first + r);
-        for (int64_t g = 0; g < groups; g++) {
-            c->zeros[r * groups + g] = get_number(p, QZEROS, g, first + r);
-            c->scales[r * groups + g] = pack_get_float(p, SCALES, g * p->rows + first + r);
-        }
+            get_word(p, QWEIGHT, i, row, first, c->rows, c->codes + i, c->columns);
+        for (int64_t g = 0; g < groups; g++)
+            get_word(p, QZEROS, g, row, first, c->rows, c->zeros + g, groups);
     }
+    for (int64_t r = 0; r < c->rows; r++)
+        for (int64_t g = 0; g < groups; g++)
+            c->scales[r * groups + g] = pack_get_float(p, SCALES, g * p->rows + first + r);
 }
 
 static json_t *config(const struct scheme *s, const struct pack_kept *kept)

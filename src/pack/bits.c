@@ -27,6 +27,25 @@ static uint8_t get_number(const uint32_t *words, int i, int bits)
     return value & ((1u << bits) - 1);
 }
 
+/* Where numbers do not cross words; `bits` is a constant at every call, so that no shift is computed. */
+static inline __attribute__((always_inline)) void get_whole(const uint32_t *words, const int bits, uint8_t *to,
+                                                            int64_t step)
+{
+    for (int i = 0; i < RUN; i++)
+        to[i * step] = words[i * bits / 32] >> (i * bits % 32) & ((1u << bits) - 1);
+}
+
+static void get_run(const uint32_t *words, int bits, int count, uint8_t *to, int64_t step)
+{
+    if (count == RUN && bits == 4)
+        get_whole(words, 4, to, step);
+    else if (count == RUN && bits == 8)
+        get_whole(words, 8, to, step);
+    else
+        for (int i = 0; i < count; i++)
+            to[i * step] = get_number(words, i, bits);
+}
+
 void bits_put(const struct bit_stream *s, int64_t first, int64_t n, const uint8_t *from, int64_t step)
 {
     unsigned char *to = s->words + first / RUN * s->bits * s->stride;
@@ -48,7 +67,6 @@ void bits_get(const struct bit_stream *s, int64_t first, int64_t n, uint8_t *to,
         uint32_t words[8] = {0};
         for (int i = 0; i < used; i++, at += s->stride)
             memcpy(&words[i], at, sizeof words[i]);
-        for (int i = 0; i < count; i++)
-            to[(done + i) * step] = get_number(words, i, s->bits);
+        get_run(words, s->bits, count, to + done * step, step);
     }
 }

@@ -116,11 +116,21 @@ def load(folder, dequantized):
     return model
 
 
-def perplexity(model, ids):
+def chunks(folder):
+    """Tokens as `quantwiz eval` takes them: where the tokenizer puts one before a text, each chunk begins with it."""
+    ids = quantwiz("tokenize", folder, "-f", EVAL)["tokens"]
+    first = json.loads((folder / "tokenizer_config.json").read_text()).get("add_bos_token")
+    begin = json.loads((folder / "config.json").read_text())["bos_token_id"]
+    for i in range(CHUNKS):
+        chunk = ids[i * CONTEXT:(i + 1) * CONTEXT]
+        yield [begin] + chunk[1:] if first else chunk
+
+
+def perplexity(model, texts):
     import torch
     nll = []
-    for i in range(CHUNKS):
-        chunk = torch.tensor([ids[i * CONTEXT:(i + 1) * CONTEXT]])
+    for text in texts:
+        chunk = torch.tensor([text])
         with torch.no_grad():
             p = model(input_ids=chunk).logits[0].double().log_softmax(-1)
         nll.append(-p[CONTEXT // 2:CONTEXT - 1].gather(1, chunk[0, CONTEXT // 2 + 1:, None]))
@@ -129,12 +139,11 @@ def perplexity(model, ids):
 
 def compare(source, levels):
     """Perplexity of each level, ours and the client's."""
-    ids = quantwiz("tokenize", source, "-f", EVAL)["tokens"]
-    shown, failed = [], []
+    texts, shown, failed = list(chunks(source)), [], []
     for level in levels:
         out = made(source, level)
         ours = quantwiz("eval", out, "-f", EVAL, "--chunks", CHUNKS, "-c", CONTEXT)["ppl"]
-        theirs = perplexity(load(out, level in ROUNDS_INPUTS), ids)
+        theirs = perplexity(load(out, level in ROUNDS_INPUTS), texts)
         shown.append("%s %.4f and %.4f" % (level, ours, theirs))
         print("    %s %s" % (source.name, shown[-1]), file=sys.stderr, flush=True)
         if not abs(ours / theirs - 1) < 0.005:
