@@ -12,6 +12,11 @@
 #include "pack/pack.h"
 #include "run/checkpoint.h"
 
+static bool is_nearest(const struct plan *p)
+{
+    return p->method && strcmp(p->method, "nearest") == 0;
+}
+
 static struct checkpoint_job job_of(struct worker *w, const struct quantize_listener *l)
 {
     const struct plan *p = w->plan;
@@ -21,6 +26,8 @@ static struct checkpoint_job job_of(struct worker *w, const struct quantize_list
         .out = p->out,
         .skip = p->skip,
         .skip_count = p->skip_count,
+        .calibration = p->calibration.text ? &p->calibration : NULL,
+        .nearest = is_nearest(p),
         .resume = w->options->resume,
         .listener = l,
         .watch = &w->watch,
@@ -32,12 +39,8 @@ static int check_method(const struct worker *w, struct error *e)
 {
     const struct plan *p = w->plan;
     const struct scheme *s = &w->folder.scheme;
-    bool nearest = p->method && strcmp(p->method, "nearest") == 0;
     bool needs = s->format == &pack_gptq || s->format == &pack_awq || s->smooth;
-    if (!nearest && p->calibration.text)
-        return error_set(e, ERROR_USAGE, "%s: %s by a calibration text is not made in this version; method: nearest under"
-                         " 'calibration' rounds every weight by itself", p->file ? p->file : "the plan", p->level);
-    if (nearest || !needs)
+    if (is_nearest(p) || !needs || p->calibration.text)
         return 0;
     return error_set(e, ERROR_USAGE, "%s: %s is made by a calibration text: name one under 'calibration', or say method:"
                      " nearest there to round every weight by itself, which loses more", p->file ? p->file : "the plan",
