@@ -214,7 +214,7 @@ static void finish(struct packed *p)
     float mean = 0;
     memcpy(p->data[QUANT_MAP], map_of(p->scheme)->values, 16 * sizeof(float));
     if (p->scheme->double_quant)
-        mean = quantize_scales(p, p->scratch, blocks);
+        mean = p->nested_offset = quantize_scales(p, p->scratch, blocks);
     else
         memcpy(p->data[ABSMAX], p->scratch, blocks * sizeof(float));
     put_state(p, mean);
