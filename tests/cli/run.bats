@@ -251,3 +251,66 @@ start_paused() {
     events log | grep -q 'no evaluation: cannot evaluate .*the architecture zzzma'
     ! events result
 }
+
+# A plan that makes a checkpoint folder of the demo model's.
+folder_plan() { # LEVEL EVALUATION-LINES...
+    "$top_builddir/tests/cli/make_folder" "$DEMO" demo-hf
+    plan demo-hf "$@"
+    sed -i 's/out\.gguf/out-hf/' plan.yaml
+}
+
+@test "a plan makes a checkpoint folder, measures it and tells of each file" {
+    folder_plan fp8 "chunks: 2" "max_loss: 50%"
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 0 ]
+    [[ $output == *"quality   perplexity"*"accept"*"report    out.quantwiz/report.md"* ]]
+    [ ! -e out-hf.part ]
+    sum=$(sha256sum out-hf/model.safetensors | cut -d' ' -f1)
+    events artefact | grep -q "\"name\":\"model.safetensors\",\"bytes\":$(stat -c %s out-hf/model.safetensors)[.0]*,\"sha256\":\"$sum\""
+    whole=$(cd out-hf && sha256sum * | sha256sum | cut -d' ' -f1)
+    events artefact | grep -q "\"sha256\":\"$whole\",\"files\""
+    grep -q "| model.safetensors | [0-9]* | $sum |" out.quantwiz/report.md
+    grep -q '^- quant_method of config.json: compressed-tensors$' out.quantwiz/report.md
+    "$QUANTWIZ" quantize demo-hf same fp8
+    diff -r out-hf same
+}
+
+@test "a folder by a text; without one GPTQ is refused unless method is nearest" {
+    folder_plan gptq-int4-g64 "chunks: 4" "max_loss: 50%"
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 2 ]
+    [[ $output == *"gptq-int4-g64 is made by a calibration text"*"method: nearest"* ]]
+    head -c 9000 "$top_srcdir/demo/eval.txt" >text.txt
+    printf 'calibration:\n  path: text.txt\n  samples: 4\n  sample_length: 256\n' >>plan.yaml
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 0 ]
+    [ "$(events layer | wc -l)" -eq 6 ]
+    sed 's/samples: 4/samples: 4\n  method: nearest/; s/out/near/' plan.yaml >near.yaml
+    "$QUANTWIZ" run near.yaml
+    ! cmp out-hf/model.safetensors near-hf/model.safetensors
+    [ "$(stat -c %s out-hf/model.safetensors)" -eq "$(stat -c %s near-hf/model.safetensors)" ]
+}
+
+@test "a rejected folder has a next level too" {
+    folder_plan nf4 "chunks: 4" "max_loss: 0.001%"
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 3 ]
+    [[ $output == *"the quality gate rejected nf4"*"try bnb-int8"* ]]
+}
+
+@test "a folder goes on after it was killed, to the same bytes" {
+    "$top_builddir/tests/cli/make_model" model.gguf 512 1536 8 4000
+    "$top_builddir/tests/cli/make_folder" model.gguf big
+    plan big w8a8 "enabled: false"
+    sed -i 's/out\.gguf/out-hf/' plan.yaml
+    start_paused
+    kill -9 "$worker"
+    wait "$worker" || true
+    [ -d out-hf.part ]
+    [ ! -e out-hf ]
+    rm -f out.quantwiz/control
+    run "$QUANTWIZ" run plan.yaml --resume
+    [ "$status" -eq 0 ]
+    "$QUANTWIZ" quantize big same w8a8
+    diff -r out-hf same
+}
