@@ -285,7 +285,7 @@ folder_plan() { # LEVEL EVALUATION-LINES...
     run "$QUANTWIZ" run plan.yaml
     [ "$status" -eq 0 ]
     [ "$(events layer | wc -l)" -eq 6 ]
-    sed 's/samples: 4/samples: 4\n  method: nearest/; s/out/near/' plan.yaml >near.yaml
+    sed 's/samples: 4/samples: 4\n  method: nearest/; s/ out/ near/' plan.yaml >near.yaml
     "$QUANTWIZ" run near.yaml
     ! cmp out-hf/model.safetensors near-hf/model.safetensors
     [ "$(stat -c %s out-hf/model.safetensors)" -eq "$(stat -c %s near-hf/model.safetensors)" ]
