@@ -19,7 +19,8 @@ struct encoded {
     struct tokens running, records;
     size_t *begin, *end;      /* [samples] of a record's tokens, in `records` */
     int *drawable;            /* [drawable_count] samples that are records */
-    int drawable_count, chats;
+    int drawable_count;
+    int kinds[RECORD_LINES + 1]; /* how many of each kind */
 };
 
 static void encode_running(struct tokens *all, const struct sample_file *f, const struct tokenizer *t)
@@ -41,11 +42,11 @@ static void encode_record(struct encoded *x, int i, const struct tokenizer *t)
         x->samples.too_short++;
         return;
     }
-    if (!record->chat)
+    if (record->kind != RECORD_CHAT)
         tokenizer_encode(t, "\n\n", 2, 0, all);
     x->end[i] = all->count;
     x->drawable[x->drawable_count++] = i;
-    x->chats += record->chat;
+    x->kinds[record->kind]++;
 }
 
 static void encode_file(struct encoded *x, const struct sample_file *f, const struct tokenizer *t)
@@ -253,7 +254,8 @@ int chunks_read(struct chunks *c, const char *path, const struct tokenizer *t, i
     struct shares n = divide(&x, length, at_most);
     const struct chat_template *chat = tokenizer_chat(t);
     *c = (struct chunks){.length = length, .found = found, .files = x.samples.file_count, .records = x.drawable_count,
-                         .chats = x.chats, .form = chat ? chat_template_name(chat) : NULL,
+                         .chats = x.kinds[RECORD_CHAT], .lines = x.kinds[RECORD_LINES],
+                         .form = chat ? chat_template_name(chat) : NULL,
                          .duplicates = x.samples.duplicates, .too_short = x.samples.too_short};
     if (!rc && n.running + n.records < 1)
         rc = error_set(e, ERROR_USAGE, "%s has %lld tokens, and a chunk takes %d: use a longer text, or shorter"
@@ -280,6 +282,8 @@ char *chunks_describe(const struct chunks *c)
         str_addf(&s, "; %d of %d records", c->drawn, c->records);
     if (c->chats)
         str_addf(&s, ", as chats in the form of %s", c->form);
+    add_count(&s, c->lines, "chat without its form, since the model has no template that is known",
+              "chats without their form, since the model has no template that is known");
     add_count(&s, c->duplicates, "duplicate left out", "duplicates left out");
     add_count(&s, c->too_short, "record is too short and left out", "records are too short and left out");
     return str_take(&s);

@@ -11,7 +11,8 @@ struct chunks {
     int32_t *tokens;   /* [count][length]; each starts with the BOS where the vocabulary wants one */
     int count, length;
     int64_t found;     /* tokens in the text */
-    int files, records, chats; /* that it stands in; records: JSON lines; chats: those by the chat template */
+    int files, records;/* that it stands in; records: JSON lines */
+    int chats, lines;  /* records that are messages: by the chat template, and without one */
     int drawn;         /* records that the chunks were made of */
     const char *form;  /* of the chat template (chat_template.h), static; NULL: none, or not known */
     int duplicates, too_short; /* left out: see samples.h */

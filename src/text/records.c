@@ -1,5 +1,6 @@
 #include "text/records.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +13,7 @@ enum { LINE_LIMIT = 1 << 24 }; /* bytes of a record */
 
 struct records {
     const struct chat_template *chat; /* NULL: none, or of an unknown form */
-    void (*take)(void *user, const char *text, size_t length, bool chat, int line);
-    void *user;
+    const struct record_taker *taker;
 };
 
 /* A record on its way to become text. */
@@ -21,6 +21,7 @@ struct record {
     const json_t *json;
     struct chat_message *messages;
     int count, capacity;
+    bool instruction;     /* messages that are as good without a chat's form */
     struct str text;
     struct arena arena;
 };
@@ -114,6 +115,7 @@ static void read_instruction(struct record *r, const char *key)
     const char *question = text_of(r->json, key);
     if (input && *input)
         question = arena_printf(&r->arena, "%s\n\n%s", question, input);
+    r->instruction = true;
     add_message(r, "system", text_of(r->json, "system"));
     add_message(r, "user", question);
     add_message(r, "assistant", text_of(r->json, "output"));
@@ -164,14 +166,14 @@ static void read_shape(struct record *r)
 static void take_record(struct records *all, const json_t *json, int line)
 {
     struct record r = {.json = json};
-    bool chat;
     read_shape(&r);
-    chat = r.count && all->chat;
-    if (chat)
+    enum record_kind without = r.count && !r.instruction ? RECORD_LINES : RECORD_TEXT;
+    enum record_kind kind = r.count && all->chat ? RECORD_CHAT : without;
+    if (kind == RECORD_CHAT)
         chat_render(all->chat, r.messages, r.count, &r.text);
-    for (int i = 0; i < r.count && !chat; i++)
+    for (int i = 0; i < r.count && kind != RECORD_CHAT; i++)
         add_line(&r, r.messages[i].content);
-    all->take(all->user, r.text.data ? r.text.data : "", r.text.length, chat, line);
+    all->taker->take(all->taker->user, r.text.data ? r.text.data : "", r.text.length, kind, line);
     str_done(&r.text);
     free(r.messages);
     arena_done(&r.arena);
@@ -207,10 +209,9 @@ static int read_list(struct records *all, const char *text, size_t length, const
 }
 
 int records_read(const char *text, size_t length, const char *path, const struct tokenizer *t,
-                 void (*take)(void *user, const char *text, size_t length, bool chat, int line), void *user,
-                 struct error *e)
+                 const struct record_taker *taker, struct error *e)
 {
-    struct records all = {.chat = t ? tokenizer_chat(t) : NULL, .take = take, .user = user};
+    struct records all = {.chat = t ? tokenizer_chat(t) : NULL, .taker = taker};
     const char *end = text + length;
     int rc = 0;
     if (text[strspn(text, " \t\r\n")] == '[')

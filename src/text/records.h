@@ -10,15 +10,23 @@
 #ifndef TEXT_RECORDS_H
 #define TEXT_RECORDS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
 #include "text/tokenizer.h"
 
-/* Calls `take` for every record of the text; `path` is for errors. `t` NULL: no chat template. */
+enum record_kind {
+    RECORD_TEXT,
+    RECORD_CHAT,  /* messages, by the chat template: its special tokens are meant as such */
+    RECORD_LINES, /* messages whose contents follow each other, for want of a template */
+};
+struct record_taker {
+    void (*take)(void *user, const char *text, size_t length, enum record_kind kind, int line);
+    void *user;
+};
+
+/* Calls the taker for every record of the text; `path` is for errors. `t` NULL: no chat template. */
 int records_read(const char *text, size_t length, const char *path, const struct tokenizer *t,
-                 void (*take)(void *user, const char *text, size_t length, bool chat, int line), void *user,
-                 struct error *e);
+                 const struct record_taker *taker, struct error *e);
 
 #endif

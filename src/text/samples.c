@@ -3,10 +3,10 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/str.h"
-#include "text/records.h"
 #include "text/strmap.h"
 #include "text/utf8.h"
 
@@ -75,17 +75,30 @@ static int list_folder(struct paths *p, const char *folder, int depth, struct er
     return rc;
 }
 
+static int check_size(const struct paths *p, const char *path, struct error *e)
+{
+    uint64_t bytes = 0;
+    struct stat st;
+    for (int i = 0; i < p->count; i++)
+        bytes += stat(p->items[i], &st) == 0 ? (uint64_t)st.st_size : 0;
+    if (bytes <= TEXT_LIMIT)
+        return 0;
+    char is[FORMAT_SIZE], most[FORMAT_SIZE];
+    return error_set(e, ERROR_USAGE, "%s: %s of text, and %s at most are read; a part of it is enough", path,
+                     format_bytes(is, (double)bytes), format_bytes(most, TEXT_LIMIT));
+}
+
 /* The files that `path` stands for. */
 static int list_files(struct paths *p, const char *path, struct error *e)
 {
-    if (!file_is_folder(path)) {
+    int rc = 0;
+    if (file_is_folder(path))
+        rc = list_folder(p, path, 0, e);
+    else
         array_push(p->items, p->count, p->capacity) = xstrdup(path);
-        return 0;
-    }
-    int rc = list_folder(p, path, 0, e);
     if (!rc && !p->count)
         rc = error_set(e, ERROR_USAGE, "%s has no text in it: it should hold .txt or .jsonl files", path);
-    return rc;
+    return rc ? rc : check_size(p, path, e);
 }
 
 /* Of one file its own hash, so that sha256sum tells the same. */
@@ -141,7 +154,7 @@ static void add(struct samples *s, struct sample x)
     array_push(s->items, s->count, s->capacity) = x;
 }
 
-static void add_record(void *user, const char *text, size_t length, bool chat, int line)
+static void add_record(void *user, const char *text, size_t length, enum record_kind kind, int line)
 {
     struct reader *r = user;
     if (strspn(text, " \t\r\n") == length) {
@@ -149,7 +162,7 @@ static void add_record(void *user, const char *text, size_t length, bool chat, i
     } else {
         const char *kept = arena_strndup(&r->s->arena, text, length);
         if (is_new(r, kept, length))
-            add(r->s, (struct sample){.text = kept, .length = length, .line = line, .chat = chat});
+            add(r->s, (struct sample){.text = kept, .length = length, .line = line, .kind = kind});
     }
 }
 
@@ -232,7 +245,7 @@ static int read_text(struct reader *r, char *owned, size_t length, const char *p
     }
     array_push(s->files, s->file_count, s->file_capacity) = f;
     if (f.records)
-        rc = records_read(text, length, path, r->tokenizer, add_record, r, e);
+        rc = records_read(text, length, path, r->tokenizer, &(struct record_taker){add_record, r}, e);
     else
         read_paragraphs(s, text);
     s->files[s->file_count - 1].count = s->count - f.first;
@@ -313,7 +326,7 @@ void samples_done(struct samples *s)
 
 void sample_encode(const struct sample *x, const struct tokenizer *t, int flags, struct tokens *out)
 {
-    tokenizer_encode(t, x->text, x->length, x->chat ? TOKENIZE_SPECIAL : flags, out);
+    tokenizer_encode(t, x->text, x->length, x->kind == RECORD_CHAT ? TOKENIZE_SPECIAL : flags, out);
 }
 
 /* Records that are too short give way to those behind them. */

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "text/records.h"
 #include "text/tokenizer.h"
 
 enum { SAMPLE_SHORTEST = 8 }; /* tokens of a record; a shorter one teaches nothing and is left out */
@@ -20,7 +21,7 @@ struct sample {
     size_t length;       /* bytes */
     int tokens;          /* -1 until samples_count_tokens */
     int file, line;      /* where it begins */
-    bool chat;           /* rendered by the model's chat template: its special tokens are meant as such */
+    enum record_kind kind;
 };
 
 struct sample_file {
