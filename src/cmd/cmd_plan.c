@@ -72,6 +72,9 @@ static void tell(const struct situation *s, const struct plan *p, const char *pa
     printf("%s: %s\n", p->level, s->estimates->headline);
     if (p->no_evaluation)
         printf("Mind: %s.\n", p->no_evaluation);
+    if (calibration_is_general(&p->calibration))
+        puts("Mind: it is made by the general text that comes with quantwiz; texts like those that the model will see "
+             "(--calibration FILE) make a better result.");
     if (!p->evaluate)
         puts("Mind: without an evaluation nobody knows what the result has lost.");
     printf("Wrote %s. Next: quantwiz run %s\n", path, path);

@@ -158,10 +158,14 @@ static struct eval_options eval_options(const struct plan *p)
     };
 }
 
-/* On a text that the weights were made by any of them looks good. */
-static int tell_overlap(struct worker *w, struct error *e)
+/* A generic text is worse than one of the model's own domain, and on a text that the weights were made by any of them
+ * looks good. */
+static int tell_text(struct worker *w, struct error *e)
 {
     const struct plan *p = w->plan;
+    if (calibration_is_general(&p->calibration))
+        event_say(&w->log, "warning", "calibrated on the general text that comes with quantwiz: texts like those that the"
+                  " model will see make a better result");
     const double too_much = 0.05;
     double share = NAN;
     char *evaluated = p->eval_text ? xstrdup(p->eval_text) : file_data("demo/eval.txt");
@@ -223,7 +227,7 @@ int phase_check(struct worker *w, struct error *e)
     if (!rc)
         rc = check_evaluation(w, e);
     if (!rc)
-        rc = tell_overlap(w, e);
+        rc = tell_text(w, e);
     if (!rc)
         rc = plan_makes_folder(w->plan) ? folder_check(w, e) : check_file(w, e);
     return rc ? rc : guess_costs(w, e);

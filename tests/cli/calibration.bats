@@ -50,7 +50,9 @@ setup() {
     run "$QUANTWIZ" imatrix "$DEMO" -f general --chunks 2 -o im.gguf
     [ "$status" -eq 0 ]
     [[ $output == *"2 samples of 512 tokens, out of "*" in 4 files"* ]]
-    "$QUANTWIZ" plan "$DEMO" --level Q4_K_M --calibration general -o plan.yaml
+    run "$QUANTWIZ" plan "$DEMO" --level Q4_K_M --calibration general -o plan.yaml
+    [ "$status" -eq 0 ]
+    [[ $output == *"Mind: it is made by the general text"* ]]
     grep -q '  path: general$' plan.yaml
 }
 
