@@ -62,6 +62,7 @@ static const char *const row_tests[ROW_TEST_COUNT] = {
     [ROW_OVER_LOSS] = "over-loss",       [ROW_UNDER_SPEED] = "under-speed",   [ROW_SPLIT] = "split",
     [ROW_ABOVE_SOURCE] = "above-source", [ROW_BELOW_SOURCE] = "below-source", [ROW_SOURCE] = "source",
     [ROW_NEEDS_IMATRIX] = "needs-imatrix", [ROW_CALIBRATED] = "calibrated",
+    [ROW_TWO_BITS] = "two-bits",
 };
 
 static int row_test(const char *word)
@@ -84,7 +85,7 @@ static bool is_row_test(const char *text)
     {"when", SCHEMA_MAP, false, condition_fields, .help = "conditions, all of which must hold"},           \
     {"levels", SCHEMA_TEXTS, false, .help = "levels, the preferred one first; without: all"},              \
     {"rows", SCHEMA_TEXTS, false, .valid = is_row_test,                                                    \
-     .expected = "over-loss, under-speed, split, above-source, below-source, source, needs-imatrix or calibrated",     \
+     .expected = "over-loss, under-speed, split, above-source, below-source, source, needs-imatrix, calibrated or two-bits", \
      .help = "only rows of this kind"},                                                                    \
     {"formats", SCHEMA_TEXTS, false, .help = "only rows of these formats"}
 
@@ -282,6 +283,7 @@ static bool passes(enum row_test test, const struct facts *f, const struct estim
     case ROW_SOURCE: return row->is_source;
     case ROW_NEEDS_IMATRIX: return row->level->imatrix;
     case ROW_CALIBRATED: return row->level->calibrated;
+    case ROW_TWO_BITS: return row->level->scheme && row->level->scheme->bits < 3;
     case ROW_TEST_COUNT: break;
     }
     return false;

@@ -7,6 +7,7 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "plan/recipe.h"
+#include "run/checkpoint_weight.h"
 
 /* Elements of a slice: a few blocks of every type, small enough for the second-level cache. */
 enum { SLICE = 64 << 10, REPEATS_MAX = 64 };
@@ -63,8 +64,47 @@ static double pair_cost(struct pair *pairs, int *count, int limit, const struct 
     return cost;
 }
 
+/* The smallest weight of a folder's, made as a run makes it, stands for all: the second time, when pages and threads are
+ * there. */
+static const struct checkpoint_item *smallest(const struct checkpoint_layout *l)
+{
+    const struct checkpoint_item *least = NULL;
+    for (int i = 0; i < l->count; i++)
+        if (l->items[i].quantized && (!least || l->items[i].bytes < least->bytes))
+            least = &l->items[i];
+    return least;
+}
+
+static double folder_elements(const struct checkpoint_layout *l)
+{
+    double sum = 0;
+    for (int i = 0; i < l->count; i++)
+        sum += l->items[i].quantized ? (double)l->items[i].weight->stored->elements : 0;
+    return sum;
+}
+
+static int forecast_folder(const struct model *m, const char *level, double *seconds, struct error *e)
+{
+    struct checkpoint_layout l = {0};
+    struct scheme s;
+    int rc = scheme_parse(&s, level, e);
+    rc = rc ? rc : checkpoint_layout_make(&l, m, &s, NULL, 0, CHECKPOINT_FILE_BYTES, e);
+    const struct checkpoint_item *item = rc ? NULL : smallest(&l);
+    for (int i = 0; item && !rc && i < 2; i++) {
+        struct weight_made w;
+        double begun = clock_monotonic();
+        rc = weight_make(&w, &l, item, NULL, e);
+        *seconds = (clock_monotonic() - begun) * folder_elements(&l) / (double)item->weight->stored->elements;
+        weight_done(&w);
+    }
+    checkpoint_layout_done(&l);
+    return rc;
+}
+
 int forecast_quantize(const struct model *m, const char *level, double *seconds, struct error *e)
 {
+    if (scheme_is_name(level) && m->complete)
+        return forecast_folder(m, level, seconds, e);
     struct recipe r;
     struct pair pairs[32];
     int count = 0, rc = m->complete ? recipe_apply(&r, m, level, &(struct recipe_options){0}, e)

@@ -6,7 +6,7 @@
 #include "model/model.h"
 
 /* Seconds that quantizing to `level` takes with all threads, from encoding a slice of a tensor for each pair of types
- * that occurs. Reading from a cold disk comes on top. */
+ * that occurs; of a checkpoint folder from making its smallest weight. Reading from a cold disk comes on top. */
 int forecast_quantize(const struct model *m, const char *level, double *seconds, struct error *e);
 
 #endif

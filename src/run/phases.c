@@ -19,7 +19,6 @@
 
 /* A rough speed of one core, to divide the progress bar between the phases and for nothing else. */
 static const double forward_flop_per_s = 30e9;
-static const double pack_per_s = 20e6; /* weights that a core rounds, packs and checks */
 /* Tokens of an evaluation whose length nobody said. */
 static const double unknown_tokens = 32 * 512;
 
@@ -39,11 +38,7 @@ static int guess_costs(struct worker *w, struct error *e)
     /* Two models, two operations a parameter. */
     double operations = p->evaluate ? 4 * (double)w->source->parameters * tokens : 0;
     w->evaluate_cost = operations / (forward_flop_per_s * threads_count());
-    int rc = 0;
-    if (plan_makes_folder(p))
-        w->quantize_cost = (double)w->source->parameters / (pack_per_s * threads_count());
-    else
-        rc = forecast_quantize(w->source, p->level, &w->quantize_cost, e);
+    int rc = forecast_quantize(w->source, p->level, &w->quantize_cost, e);
     if (calibration_of(p))
         w->quantize_cost += calibration_operations * (double)w->source->parameters * p->calibration.samples *
                             p->calibration.sample_length / (forward_flop_per_s * threads_count());

@@ -194,6 +194,9 @@ static void a_level_that_is_asked_for_has_a_row(void **state)
     assert_true(row(&o, "gptq-int3-g64-act")->asked && row(&o, "gptq-int3-g64-act")->level->calibrated);
     assert_true(isnan(row(&o, "gptq-int3-g64-act")->expected_loss));
     done(&o);
+    decide_with(&o, &(struct situation){LLAMA2_7B, 8.0, 1, 24, {"runtime", "transformers"}}, "gptq-int2-g64");
+    assert_reason(row(&o, "gptq-int2-g64"), 'x', "with 2 bits a model of 6.74B falls apart");
+    done(&o);
 }
 
 static void what_cannot_be_made_is_refused(void **state)
