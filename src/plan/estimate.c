@@ -106,7 +106,7 @@ static int fill_recipe(struct estimate *row, struct recipe *r, struct estimator 
     else if (row->is_source)
         recipe_walk_source(e->walk, r, row->level);
     else
-        rc = recipe_walk_level(e->walk, r, row->level, &(struct recipe_options){0}, err);
+        rc = recipe_walk_level(e->walk, r, row->level, &(struct recipe_options){.imatrix = row->level->imatrix}, err);
     row->bits_per_weight = r->bits_per_weight;
     row->fallbacks = r->fallbacks;
     row->file_bytes = row->level->type ? recipe_file_bytes(e->walk, r)
@@ -182,6 +182,28 @@ static int find_asked(struct estimator *e, const char *name, const struct level 
                                (long long)misfit->shape[0], why);
 }
 
+/* Of the candidates either those that wait for a text or the others. */
+static int fill_candidates(struct estimator *e, const struct level *asked, bool nothing, bool low, struct error *err)
+{
+    struct estimates *s = e->s;
+    int rc = 0;
+    for (int i = 0; !rc && i < e->rules->level_count; i++) {
+        const struct level *level = &e->rules->levels[i];
+        bool quiet = level->with_text && !is_source(e, level);
+        if (level != asked && quiet == low && is_candidate(e, level, nothing))
+            rc = fill_row(&s->rows[s->count++], e, level, err);
+    }
+    return rc;
+}
+
+static bool some_fit(const struct estimates *s)
+{
+    for (int i = 0; i < s->count; i++)
+        if (s->rows[i].verdict != VERDICT_TOO_BIG)
+            return true;
+    return false;
+}
+
 static int fill_rows(struct estimator *e, const char *name, struct error *err)
 {
     struct estimates *s = e->s;
@@ -189,9 +211,9 @@ static int fill_rows(struct estimator *e, const char *name, struct error *err)
     bool nothing = !has_candidates(e);
     int rc = find_asked(e, name, &asked, err);
     s->rows = arena_alloc(&s->arena, (size_t)(e->rules->level_count + 1) * sizeof *s->rows);
-    for (int i = 0; !rc && i < e->rules->level_count; i++)
-        if (&e->rules->levels[i] != asked && is_candidate(e, &e->rules->levels[i], nothing))
-            rc = fill_row(&s->rows[s->count++], e, &e->rules->levels[i], err);
+    rc = rc ? rc : fill_candidates(e, asked, nothing, false, err);
+    if (!rc && (wishes_given(e->wishes, WISH_CALIBRATION) || !some_fit(s)))
+        rc = fill_candidates(e, asked, nothing, true, err);
     if (!rc && asked) {
         rc = fill_row(&s->rows[s->count], e, asked, err);
         s->rows[s->count++].asked = true;

@@ -121,7 +121,7 @@ static void explain_weights(struct explainer *x, struct error *e)
         return;
     }
     struct recipe_walk *w = recipe_walk_new(x->model, x->rules);
-    struct recipe_options o = {.imatrix = false};
+    struct recipe_options o = {.imatrix = x->row->level->imatrix};
     struct recipe r;
     const struct quant_type *type;
     int rc = 0;

@@ -23,6 +23,7 @@ struct walk_tensor {
     enum role_kind kind;
     bool embedding;    /* token embeddings, also where they stand for the output */
     int layer, layers; /* what the layer sets of a rule are asked about */
+    int counted;       /* tensors of its role before it */
     const char *kept;  /* why it keeps its type, or NULL */
 };
 
@@ -110,7 +111,7 @@ static void number_layers(struct recipe_walk *w)
         struct walk_tensor *t = &w->tensors[order[i].index];
         if (t->role == NO_ROLE || t->kept)
             continue;
-        t->layer = t->kind == KIND_VALUES ? values++ : next[t->role]++;
+        t->layer = t->counted = t->kind == KIND_VALUES ? values++ : next[t->role]++;
         t->layers = m->hp.layers;
         if (t->kind == KIND_FEED_FORWARD && m->hp.experts > 1)
             t->layer = order[i].layer;
@@ -228,17 +229,19 @@ static int gqa_of(const struct model *m)
 }
 
 /* Everything about a rule but the type so far. */
-static bool applies(const struct recipe_rule *r, uint64_t level, const struct model *m,
+static bool applies(const struct recipe_rule *r, uint64_t level, const struct model *m, int64_t row,
                     const struct walk_tensor *t, bool imatrix)
 {
     return (r->levels & level) && (r->roles >> t->role & 1) &&
            (!r->archs || is_any(m->arch_name, r->archs)) && !is_any(m->arch_name, r->archs_not) &&
            (r->experts == RULE_ANY || m->hp.experts == r->experts) &&
            (r->experts_not == RULE_ANY || m->hp.experts != r->experts_not) &&
+           (r->experts_min == RULE_ANY || m->hp.experts >= r->experts_min) &&
+           (r->row_multiple == RULE_ANY || row % r->row_multiple == 0) &&
            (r->model_layers == RULE_ANY || m->hp.layers == r->model_layers) &&
            (r->gqa_min == RULE_ANY || gqa_of(m) >= r->gqa_min) &&
            (r->imatrix == RULE_ANY || r->imatrix == imatrix) &&
-           (!r->layers || in_set(r->layers, t->layer, t->layers));
+           (!r->layers || in_set(r->layers, r->layers->counted ? t->counted : t->layer, t->layers));
 }
 
 static void follow_rules(const struct recipe_walk *w, uint64_t level, const struct walk_tensor *t,
@@ -247,7 +250,7 @@ static void follow_rules(const struct recipe_walk *w, uint64_t level, const stru
     const struct recipe_book *b = w->rules->book;
     for (int i = 0; t->role != NO_ROLE && i < b->rule_count; i++) {
         const struct recipe_rule *r = &b->rules[i];
-        if (applies(r, level, w->model, t, imatrix) && (!r->from || is_type(r->from, p->wanted))) {
+        if (applies(r, level, w->model, p->tensor->shape[0], t, imatrix) && (!r->from || is_type(r->from, p->wanted))) {
             p->wanted = r->type;
             p->why = r->why;
         }

@@ -90,6 +90,7 @@ static void compile_sets(struct rules *r, struct recipe_book *b)
             .last = share(checked_text(rows->items[i], "last")),
             .every = checked_integer(rows->items[i], "every", 0),
             .at = checked_integer(rows->items[i], "at", 0),
+            .counted = checked_bool(rows->items[i], "counted", false),
         };
 }
 
@@ -153,8 +154,10 @@ static int compile_rule(struct rules *r, const struct yaml *row, struct recipe_r
         .from = rules_types(r, checked_texts(row, "from", &r->arena)),
         .experts = checked_integer(row, "experts", RULE_ANY),
         .experts_not = checked_integer(row, "experts_not", RULE_ANY),
+        .experts_min = checked_integer(row, "experts_min", RULE_ANY),
         .model_layers = checked_integer(row, "model_layers", RULE_ANY),
         .gqa_min = checked_integer(row, "gqa_min", RULE_ANY),
+        .row_multiple = checked_integer(row, "row_multiple", RULE_ANY),
         .imatrix = RULE_ANY,
         .type = quant_type_named(checked_text(row, "type")),
         .why = checked_text(row, "why"),

@@ -30,6 +30,7 @@ struct layer_set {
     const char *name;
     struct share first, last;  /* numerator 0: none */
     int every, at;             /* (i - first) % every == at; every 0: none */
+    bool counted;              /* i counts the role's tensors, of which a layer with experts may have several */
 };
 
 enum { RULE_ANY = -1 };
@@ -38,7 +39,7 @@ struct recipe_rule {
     const struct layer_set *layers; /* NULL: all */
     const char *const *archs, *const *archs_not;
     const struct quant_type **from; /* the type so far is one of these; NULL: any */
-    int experts, experts_not, model_layers, gqa_min, imatrix; /* RULE_ANY: no matter */
+    int experts, experts_not, experts_min, model_layers, gqa_min, row_multiple, imatrix; /* RULE_ANY: no matter */
     const struct quant_type *type;
     const char *why;
 };

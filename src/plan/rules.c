@@ -51,6 +51,7 @@ static int compile_level(struct rules *r, struct level *l, const struct yaml *ro
     rc = rc ? rc : yaml_number(row, "bits", true, &l->nominal_bits, e);
     rc = rc ? rc : yaml_bool(row, "offered", false, &l->offered, e);
     rc = rc ? rc : yaml_bool(row, "imatrix", false, &l->imatrix, e);
+    rc = rc ? rc : yaml_bool(row, "with_text", false, &l->with_text, e);
     rc = rc ? rc : yaml_bool(row, "calibrated", false, &l->calibrated, e);
     rc = rc ? rc : yaml_text(row, "summary", true, &l->summary, e);
     if (!rc && type && scheme)

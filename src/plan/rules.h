@@ -20,6 +20,7 @@ struct level {                    /* rules/levels.yaml */
     const char *summary;          /* one line for people */
     bool offered;                 /* a candidate of the estimates; false: for conversions only */
     bool imatrix;                 /* needs an importance matrix */
+    bool with_text;               /* a candidate only where there is a text to make one from, or nothing else fits */
     bool calibrated;              /* made with a calibration text */
     int index;                    /* in the list; -1: made for a name that stands there not */
     int line;                     /* where it stands, for reasons */

@@ -22,7 +22,8 @@
 
 extern const struct quant_type KERNEL(f32), KERNEL(f16), KERNEL(bf16), KERNEL(q4_0), KERNEL(q4_1),
     KERNEL(q5_0), KERNEL(q5_1), KERNEL(q8_0), KERNEL(q2_k), KERNEL(q3_k), KERNEL(q4_k), KERNEL(q5_k),
-    KERNEL(q6_k), KERNEL(iq4_nl), KERNEL(iq4_xs), KERNEL(mxfp4);
+    KERNEL(q6_k), KERNEL(iq4_nl), KERNEL(iq4_xs), KERNEL(mxfp4), KERNEL(iq3_s), KERNEL(iq3_xxs), KERNEL(iq2_s),
+    KERNEL(iq2_xs), KERNEL(iq2_xxs), KERNEL(iq1_m), KERNEL(iq1_s);
 
 enum {
     QUANT_BLOCK = 32,  /* elements of a block of the older formats */

@@ -23,7 +23,7 @@ levels() { # all of them, in the order of the rows
     run "$QUANTWIZ" estimate "$DEMO" --fit cpu --budget 1GiB --ctx 512 --json
     [ "$status" -eq 0 ]
     [[ $output == *'"context": 512,'*'"kv_type": "f16",'*'"warnings": ['*'"recommended": "F16",'* ]]
-    [ "$(levels | wc -l)" -eq 19 ]
+    [ "$(levels | wc -l)" -eq 21 ]
     for key in level format bits_per_weight file_bytes weights_bytes kv_bytes compute_bytes overhead_bytes total_bytes \
         gpu_layers tokens_per_s expected_loss verdict reasons recommended; do
         for level in $(levels); do

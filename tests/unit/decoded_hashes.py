@@ -8,7 +8,8 @@ from gguf.constants import GGML_QUANT_SIZES
 BLOCKS = 64
 # Where the halves of a block lie. Their exponents are kept below 16, so that no product is infinite.
 HALVES = dict(Q4_0=[0], Q4_1=[0, 2], Q5_0=[0], Q5_1=[0, 2], Q8_0=[0], Q2_K=[80, 82], Q3_K=[108], Q4_K=[0, 2],
-              Q5_K=[0, 2], Q6_K=[208], IQ4_NL=[0], IQ4_XS=[0])
+              Q5_K=[0, 2], Q6_K=[208], IQ4_NL=[0], IQ4_XS=[0], IQ3_S=[0], IQ3_XXS=[0], IQ2_S=[0], IQ2_XS=[0],
+              IQ2_XXS=[0], IQ1_M=[54], IQ1_S=[0]) # of IQ1_M: the upper bits of its half, which lie there
 
 
 def made_up(count):

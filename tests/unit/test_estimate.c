@@ -185,6 +185,10 @@ static void files_of_the_demo_have_llama_cpps_sizes(void **state)
         {"Q5_K_M", 3483680}, {"Q5_K_S", 3440160}, {"Q5_0", 3440160}, {"Q4_1", 3218976},   {"Q4_K_M", 3082272},
         {"Q4_K_S", 3014176}, {"IQ4_NL", 2997792}, {"Q4_0", 2997792}, {"Q3_K_L", 2882592}, {"IQ4_XS", 2887200},
         {"Q3_K_M", 2718752}, {"Q3_K_S", 2527776}, {"Q2_K", 2308128},
+        /* with an importance matrix, less what the file says of that */
+        {"IQ3_M", 2606112},  {"IQ3_S", 2527776},  {"IQ3_XS", 2438688}, {"IQ3_XXS", 2204192}, {"Q2_K_S", 2168352},
+        {"IQ2_M", 2065952},  {"IQ2_S", 1973792},  {"IQ2_XS", 1898528}, {"IQ2_XXS", 1794080}, {"IQ1_M", 1678880},
+        {"IQ1_S", 1609760},
     };
     char *path = unit_source("demo/quantwiz-demo-f16.gguf");
     struct error e = {0};
@@ -192,7 +196,7 @@ static void files_of_the_demo_have_llama_cpps_sizes(void **state)
     struct test_machine t;
     (void)state;
     assert_ok(model_open(&m, path, 0, &e), &e);
-    struct estimates *s = make(test_machine(&t, 16, 0, 0), m, NULL);
+    struct estimates *s = make(test_machine(&t, 16, 0, 0), m, WISHES("calibration", "text.txt"));
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         assert_int_equal(row(s, rows[i].level)->file_bytes, rows[i].bytes);
     assert_true(row(s, "F16")->is_source);

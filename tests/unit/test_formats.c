@@ -41,6 +41,10 @@ static const struct {
     {QUANT_Q3_K, {108}, 1, 0x6f1db29366cade16u},   {QUANT_Q4_K, {0, 2}, 2, 0x9173a4b8760ed3e2u},
     {QUANT_Q5_K, {0, 2}, 2, 0xdd8d70c07ffccc18u},  {QUANT_Q6_K, {208}, 1, 0x8dca1d2cc8bfadc8u},
     {QUANT_IQ4_NL, {0}, 1, 0x19f37ad79e2c1fd2u},   {QUANT_IQ4_XS, {0}, 1, 0x68c104c73af9e9c6u},
+    {QUANT_IQ3_S, {0}, 1, 0xeeaaaaf948bea35au}, {QUANT_IQ3_XXS, {0}, 1, 0x20af4ab542817eb8u},
+    {QUANT_IQ2_S, {0}, 1, 0x88b2c0d7163a7929u}, {QUANT_IQ2_XS, {0}, 1, 0x1c259de7c7777d6cu},
+    {QUANT_IQ2_XXS, {0}, 1, 0x5e3a362a26105307u}, {QUANT_IQ1_M, {54}, 1, 0x89c288767d13f139u},
+    {QUANT_IQ1_S, {0}, 1, 0x1e1e4915840d3ee6u},
 };
 
 static uint64_t fnv1a(const void *data, size_t size)

@@ -41,7 +41,9 @@ static void ours_load(void **state)
 {
     static const char *const offered[] = {"F16",    "BF16",   "Q8_0",   "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_0",
                                           "Q5_1",   "Q4_K_M", "Q4_K_S", "Q4_0", "Q4_1",   "IQ4_NL", "IQ4_XS",
-                                          "Q3_K_L", "Q3_K_M", "Q3_K_S", "Q2_K", "Q2_K_S"};
+                                          "Q3_K_L", "Q3_K_M", "Q3_K_S", "Q2_K", "Q2_K_S", "IQ3_M", "IQ3_S",
+                                          "IQ3_XS", "IQ3_XXS", "IQ2_M", "IQ2_S", "IQ2_XS", "IQ2_XXS", "IQ1_M",
+                                          "IQ1_S"};
     struct error e = {0};
     struct rules *r;
     (void)state;
