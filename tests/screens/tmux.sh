@@ -45,7 +45,7 @@ wait_for 'was reckoned' 60
 keys Escape
 # An IQ or K level, whatever is recommended for so small a model.
 keys / q 4 _ k _ m Enter Enter
-wait_for 'needs no calibration' 60
+wait_for 'can be made without a text' 60
 keys Enter
 wait_for 'plan.yaml' 60
 in_tmux resize-window -t wizard -x 100 -y 30
