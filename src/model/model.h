@@ -115,6 +115,7 @@ const struct tensor *model_tensor(const struct model *m, const char *name);
 const struct tensor *model_role(const struct model *m, enum tensor_role role, int layer);
 /* "attn_q": what GGUF files call it, without block and ending. */
 const char *tensor_role_name(enum tensor_role role);
+bool tensor_role_of_experts(enum tensor_role role); /* a stack of matrices, of which a token needs a few */
 int64_t tensor_elements(const struct tensor *t);
 
 /* Every reader of weights goes through these. Elements are counted through all rows; `first` and `count` are multiples

@@ -80,6 +80,12 @@ static const struct role_name *find_role(const char *rest, bool block)
     return NULL;
 }
 
+bool tensor_role_of_experts(enum tensor_role role)
+{
+    return role == ROLE_FFN_GATE_EXPS || role == ROLE_FFN_UP_EXPS || role == ROLE_FFN_GATE_UP_EXPS ||
+           role == ROLE_FFN_DOWN_EXPS;
+}
+
 const char *tensor_role_name(enum tensor_role role)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(role_names); i++)

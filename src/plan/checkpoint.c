@@ -19,13 +19,27 @@ bool checkpoint_takes(const struct tensor *t)
     return linear[t->role] && !t->bias && t->shape[1] > 1;
 }
 
+/* Newer versions of transformers save all experts of a layer in one tensor, which no format of folders knows. */
+static bool is_joined(const struct tensor *t)
+{
+    const struct tensor_source *s = t->source;
+    return s && s->part_count > 1 && strcmp(s->parts[0].name, s->parts[1].name) == 0;
+}
+
+static bool fits(const struct tensor *t, const struct scheme *s, const char **why)
+{
+    if (!is_joined(t))
+        return scheme_fits(s, t->shape[1], t->shape[0], why);
+    if (why)
+        *why = "the checkpoint has all experts of a layer in one tensor";
+    return false;
+}
+
 const struct tensor *checkpoint_misfit(const struct model *m, const struct scheme *s, const char **why)
 {
-    for (int i = 0; i < m->tensor_count; i++) {
-        const struct tensor *t = &m->tensors[i];
-        if (checkpoint_takes(t) && !scheme_fits(s, t->shape[1], t->shape[0], why))
-            return t;
-    }
+    for (int i = 0; i < m->tensor_count; i++)
+        if (checkpoint_takes(&m->tensors[i]) && !fits(&m->tensors[i], s, why))
+            return &m->tensors[i];
     return NULL;
 }
 
@@ -49,18 +63,53 @@ bool checkpoint_offers(const struct rules *r, const struct level *level, const s
     return true;
 }
 
-/* 16 bits, or what is stored where that is less; of norms kept in 32 bits beside embeddings of 16 these. */
-static uint64_t stored_bytes(const struct tensor *t, bool narrow)
+/* The embeddings' format is the checkpoint's; NULL: unknown. */
+static const struct dtype *main_dtype(const struct model *m)
 {
-    int item = t->source && t->source->dtype ? t->source->dtype->bytes : 2;
-    return (uint64_t)(item == 1 || (narrow && item > 2) ? 2 : item) * (uint64_t)tensor_elements(t);
+    const struct tensor *embeddings = model_role(m, ROLE_TOKEN_EMBD, -1);
+    return embeddings && embeddings->source ? embeddings->source->dtype : NULL;
+}
+
+static int stored_item(const struct tensor *t)
+{
+    return t->source && t->source->dtype ? t->source->dtype->bytes : 2;
+}
+
+/* As it is stored, but of 8 bits, or of more than 16 where all the checkpoint has more (`wide`), in 16. */
+static uint64_t kept_bytes(const struct tensor *t, bool wide)
+{
+    int item = stored_item(t);
+    return (uint64_t)(item == 1 || (wide && item > 2) ? 2 : item) * (uint64_t)tensor_elements(t);
+}
+
+static uint64_t weight_files_bytes(const struct model *m)
+{
+    uint64_t bytes = 0;
+    for (int i = m->file_count - m->weight_files; i < m->file_count; i++) /* weights come last */
+        bytes += m->files[i].bytes;
+    return bytes;
+}
+
+/* A folder that is packed already: what its files have less than 16 bits is shared out over the linear layers. */
+static void fit_to_files(struct recipe *r, const struct model *m)
+{
+    uint64_t files = weight_files_bytes(m), linear = 0;
+    for (int i = 0; i < r->count; i++)
+        linear += checkpoint_takes(r->tensors[i].tensor) ? r->tensors[i].bytes : 0;
+    uint64_t others = r->data_bytes - linear;
+    double share = linear && files > others ? (double)(files - others) / (double)linear : 1;
+    for (int i = 0; i < r->count && share < 0.95; i++)
+        if (checkpoint_takes(r->tensors[i].tensor)) {
+            uint64_t less = (uint64_t)((1 - share) * (double)r->tensors[i].bytes);
+            r->tensors[i].bytes -= less;
+            r->data_bytes -= less;
+        }
 }
 
 void checkpoint_sketch(struct recipe *r, const struct model *m, const struct level *level)
 {
-    const struct tensor *embeddings = model_role(m, ROLE_TOKEN_EMBD, -1);
-    bool narrow = level->scheme && embeddings && embeddings->source && embeddings->source->dtype &&
-                  embeddings->source->dtype->bytes > 2;
+    const struct dtype *d = main_dtype(m);
+    bool wide = level->scheme && d && d->bytes > 2;
     uint64_t elements = 0;
     *r = (struct recipe){.file_type = -1, .count = m->tensor_count};
     r->tensors = xcalloc(r->count, sizeof *r->tensors);
@@ -68,13 +117,17 @@ void checkpoint_sketch(struct recipe *r, const struct model *m, const struct lev
         const struct tensor *t = &m->tensors[i];
         bool quantized = level->scheme && checkpoint_takes(t);
         struct tensor_plan *p = &r->tensors[i];
-        *p = (struct tensor_plan){.tensor = t, .wanted = quantized ? NULL : t->type, .bytes = stored_bytes(t, narrow)};
+        *p = (struct tensor_plan){.tensor = t, .wanted = quantized ? NULL : t->type, .bytes = kept_bytes(t, wide)};
+        if (!level->scheme)
+            p->bytes = (uint64_t)stored_item(t) * (uint64_t)tensor_elements(t);
         p->type = p->wanted;
         if (quantized)
             p->bytes = (uint64_t)t->shape[2] * scheme_bytes(level->scheme, t->shape[1], t->shape[0]);
         r->data_bytes += p->bytes;
         elements += (uint64_t)tensor_elements(t);
     }
+    if (!level->scheme)
+        fit_to_files(r, m);
     r->bytes = r->data_bytes;
     r->bits_per_weight = elements ? 8.0 * (double)r->data_bytes / (double)elements : 0;
 }
@@ -100,8 +153,7 @@ const struct dtype *checkpoint_kept(const struct stored_weight *w, bool wide, bo
 struct checkpoint_walk *checkpoint_walk_new(const struct model *m)
 {
     struct checkpoint_walk *w = xcalloc(1, sizeof *w);
-    const struct tensor *embeddings = model_role(m, ROLE_TOKEN_EMBD, -1);
-    const struct dtype *d = embeddings && embeddings->source ? embeddings->source->dtype : NULL;
+    const struct dtype *d = main_dtype(m);
     *w = (struct checkpoint_walk){.model = m, .wide = d && d->bytes > 2, .bf16 = d && strcmp(d->name, "BF16") == 0};
     if (m->file_count)
         stored_weights_list(m, &w->stored);
@@ -160,11 +212,5 @@ static uint64_t quantized_bytes(const struct checkpoint_walk *w, struct scheme s
 
 uint64_t checkpoint_file_bytes(const struct checkpoint_walk *w, const struct scheme *s)
 {
-    const struct model *m = w->model;
-    uint64_t bytes = 0;
-    if (s)
-        return quantized_bytes(w, *s);
-    for (int i = m->file_count - m->weight_files; i < m->file_count; i++) /* weights come last */
-        bytes += m->files[i].bytes;
-    return bytes;
+    return s ? quantized_bytes(w, *s) : weight_files_bytes(w->model);
 }

@@ -20,8 +20,8 @@ void checkpoint_sketch(struct recipe *r, const struct model *m, const struct lev
 /* The largest file of weights, as transformers writes them; a weight that is larger gets one of its own. */
 #define CHECKPOINT_FILE_BYTES 5000000000u
 
-/* What is kept of a folder's stored tensors is written in its own format; where that is none of 16 bits or fewer (`wide`:
- * the embeddings have more), in 16 bits. */
+/* The format that a stored tensor is kept in: its own; but numbers of 8 bits, packed ones, and those of more than 16 where
+ * the embeddings have more, too (`wide`), in 16 bits. */
 const struct dtype *checkpoint_kept(const struct stored_weight *w, bool wide, bool bf16);
 
 /* What the sizes of files need and no level changes. Borrows the model. */

@@ -79,12 +79,6 @@ static uint64_t repacked_bytes(const struct runtime *r, const struct machine *m,
     return 0;
 }
 
-static bool is_expert(enum tensor_role role)
-{
-    return role == ROLE_FFN_GATE_EXPS || role == ROLE_FFN_UP_EXPS || role == ROLE_FFN_GATE_UP_EXPS ||
-           role == ROLE_FFN_DOWN_EXPS;
-}
-
 static bool is_matrix(const struct tensor *t)
 {
     return t->shape[1] > 1;
@@ -107,7 +101,7 @@ static void add_weights(struct layer_cost *l, const struct tensor_plan *t, const
 {
     const struct hparams *hp = &h->model->hp;
     uint64_t bytes = held_bytes(h, t);
-    double share = is_expert(t->tensor->role) && hp->experts > 0 ? (double)hp->experts_used / hp->experts : 1;
+    double share = tensor_role_of_experts(t->tensor->role) && hp->experts > 0 ? (double)hp->experts_used / hp->experts : 1;
     uint64_t copy = is_matrix(t->tensor) ? repacked_bytes(h->runtime, h->machine, t) : 0;
     l->weights += bytes;
     l->gpu_weights += bytes;

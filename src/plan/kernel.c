@@ -80,12 +80,6 @@ struct share {
     bool even;                   /* the GPUs share it without rest */
 };
 
-static bool is_expert(enum tensor_role role)
-{
-    return role == ROLE_FFN_GATE_EXPS || role == ROLE_FFN_UP_EXPS || role == ROLE_FFN_GATE_UP_EXPS ||
-           role == ROLE_FFN_DOWN_EXPS;
-}
-
 /* Weights that read what the layer before has computed in shares are cut by columns, the others by rows. */
 static bool cut_by_columns(enum tensor_role role)
 {
@@ -186,7 +180,7 @@ static const char *against_gpu(const struct kernel *k, const struct kernel_quest
     return NULL;
 }
 
-/* What a weight lacks: HARD ones rule the kernel out, a tile can be filled up with zeros. */
+/* What a weight lacks. A tile can be filled up with zeros, nothing else. */
 enum lack { LACKS_NOTHING, LACKS_EVEN_SHARES, LACKS_GROUPS, LACKS_ROWS, LACKS_COLUMNS, LACKS_TILE };
 
 static bool fills_tile(const struct kernel *k, const struct share *s)
@@ -241,7 +235,7 @@ static struct misfits misfits_of(const struct kernel *k, const struct kernel_que
     struct misfits m = {0};
     for (int i = 0; i < q->model->tensor_count; i++) {
         const struct tensor *t = &q->model->tensors[i];
-        if (!checkpoint_takes(t) || is_expert(t->role) != experts)
+        if (!checkpoint_takes(t) || tensor_role_of_experts(t->role) != experts)
             continue;
         struct share s = share_of(q, t);
         enum lack lack = lack_of(k, q->level->scheme, &s);
@@ -302,7 +296,7 @@ static const struct kernel *find(const struct rules *r, const struct kernel_ques
 static bool has_experts(const struct model *m)
 {
     for (int i = 0; i < m->tensor_count; i++)
-        if (is_expert(m->tensors[i].role))
+        if (tensor_role_of_experts(m->tensors[i].role))
             return true;
     return false;
 }

@@ -203,8 +203,7 @@ int plan_make(struct plan **out, const struct machine *m, const struct model *mo
     char hash[65];
     *out = NULL;
     if (!level->type && !level->scheme)
-        return error_set(e, ERROR_USAGE, "nothing has to be made: %s reads %s as it is",
-                         wishes_choice(w, WISH_RUNTIME), model->path);
+        return error_set(e, ERROR_USAGE, "nothing has to be made: '%s' is %s as it is", level->name, model->path);
     struct plan *p = plan_new();
     int rc = model_fingerprint(model, hash, e);
     choose_whether(p, model);

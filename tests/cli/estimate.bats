@@ -170,7 +170,7 @@ folder() { # the demo model as the checkpoint folder that it could have come fro
     [[ $output == *"level: gptq-int4-g128"*"format: gptq"*"kernel: Marlin"*"artefact: demo-hf-gptq-int4-g128"* ]]
     run "$QUANTWIZ" plan "$folder" --runtime vllm --level original -o -
     [ "$status" -eq 2 ]
-    [[ $output == *"nothing has to be made: vllm reads"* ]]
+    [[ $output == *"nothing has to be made: 'original' is"* ]]
     run "$QUANTWIZ" plan "$DEMO" --level awq-int4 -o -
     [ "$status" -eq 2 ]
     [[ $output == *"start from the folder that it was made of"* ]]
