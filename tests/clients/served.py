@@ -61,10 +61,17 @@ def smollm2():
     folder = WORK / "served-smollm2"
     if not (folder / "config.json").exists():
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-        shutil.rmtree(folder, ignore_errors=True)
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
         part = folder.with_suffix(".part")
-        AutoModelForCausalLM.from_pretrained(found[0].parent, gguf_file=found[0].name, dtype=torch.float16).save_pretrained(part)
+        shutil.rmtree(part, ignore_errors=True)
+        decoded = AutoModelForCausalLM.from_pretrained(found[0].parent, gguf_file=found[0].name, dtype=torch.float16,
+                                                       quantization_config=GgufConfig(dequantize=True))
+        config, weights = decoded.config, decoded.state_dict()
+        if hasattr(config, "quantization_config"):
+            del config.quantization_config
+        plain = AutoModelForCausalLM.from_config(config, dtype=torch.float16)
+        plain.load_state_dict(weights)
+        plain.save_pretrained(part)
         AutoTokenizer.from_pretrained(found[0].parent, gguf_file=found[0].name).save_pretrained(part)
         tokenizer = json.loads((part / "tokenizer.json").read_text())
         tokenizer["pre_tokenizer"] = dict(type="Sequence", pretokenizers=[
@@ -75,6 +82,14 @@ def smollm2():
     return folder
 
 
+def set_padding(folder):
+    """GPTQModel would fill in the families' own, which are beyond these vocabularies."""
+    for file, key, of in (("config.json", "pad_token_id", "eos_token_id"), ("tokenizer_config.json", "pad_token", "eos_token")):
+        settings = json.loads((folder / file).read_text())
+        settings[key] = settings[of]
+        (folder / file).write_text(json.dumps(settings, indent=2))
+
+
 def shape(name):
     try:
         import make_checkpoints
@@ -83,6 +98,7 @@ def shape(name):
     folder = WORK / "served-checkpoints" / name
     if not (folder / "config.json").exists():
         make_checkpoints.make(name, folder, **WHOLE_BLOCKS)
+        set_padding(folder)
     return folder
 
 
