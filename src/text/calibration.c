@@ -41,6 +41,8 @@ int calibration_check(const struct calibration *c, struct error *e)
         rc = error_set(e, ERROR_FAILED, "%s is not the calibration text that the plan was made with (its SHA-256 is"
                        " %.12s…, the plan says %.12s…): make a new plan, or take the sum out of this one", path, hash,
                        c->hash);
+    else if (rc)
+        error_context(e, "the plan's calibration text");
     free(path);
     return rc;
 }

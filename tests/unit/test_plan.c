@@ -122,6 +122,42 @@ static void what_is_saved_is_loaded(void **state)
     plan_free(q);
 }
 
+/* A text beside the plan is written relative to it, the general one by its name. */
+static void check_calibration(const char *text, const char *written)
+{
+    struct error e = {0};
+    struct plan *p = plan_new(), *q;
+    char *path = path_join(folder, "calibrated.yaml"), *yaml;
+    p->source = p->out = "/m.gguf";
+    p->run_folder = folder;
+    p->level = "Q4_0";
+    p->calibration = (struct calibration){.text = text, .hash = "0e1f", .samples = 300, .sample_length = 96};
+    p->method = "nearest";
+    wishes_defaults(&p->wishes, NULL, NULL);
+    assert_ok(plan_save(p, path, &e), &e);
+    assert_ok(file_read(path, 1 << 16, &yaml, NULL, &e), &e);
+    assert_non_null(strstr(yaml, written));
+    assert_ok(plan_load(&q, path, &e), &e);
+    assert_string_equal(q->calibration.text, text);
+    assert_string_equal(q->calibration.hash, "0e1f");
+    assert_int_equal(q->calibration.samples, 300);
+    assert_int_equal(q->calibration.sample_length, 96);
+    assert_true(plan_rounds_to_nearest(q));
+    free(yaml);
+    free(path);
+    plan_free(p);
+    plan_free(q);
+}
+
+static void calibration_comes_back(void **state)
+{
+    char *text = path_join(folder, "texts/law");
+    (void)state;
+    check_calibration(text, "calibration:\n  path: texts/law\n");
+    check_calibration(CALIBRATION_GENERAL, "calibration:\n  path: general\n");
+    free(text);
+}
+
 static void the_command_is_quoted_for_a_shell(void **state)
 {
     (void)state;
@@ -159,6 +195,7 @@ int main(void)
         cmocka_unit_test(a_small_plan_is_enough),
         cmocka_unit_test(errors_name_line_and_expectation),
         cmocka_unit_test(what_is_saved_is_loaded),
+        cmocka_unit_test(calibration_comes_back),
         cmocka_unit_test(the_command_is_quoted_for_a_shell),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
