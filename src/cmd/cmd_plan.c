@@ -57,7 +57,17 @@ static int set_evaluation(struct plan *p, const struct args *a, struct error *e)
     return args_int(a, "chunks", 0, 1 << 30, &p->eval_chunks, e);
 }
 
-static void tell(const struct situation *s, const struct plan *p, const char *path, const struct args *a)
+/* A level that was asked for is planned all the same; what forbids it is said before hours are spent. */
+static void tell_prohibitions(const struct estimate *row)
+{
+    for (int i = 0; i < row->reason_count; i++)
+        if (row->reasons[i].sign == 'x')
+            printf("Mind: %s%s%s%s\n", row->reasons[i].text, row->reasons[i].rule ? "  [" : "",
+                   row->reasons[i].rule ? row->reasons[i].rule : "", row->reasons[i].rule ? "]" : "");
+}
+
+static void tell(const struct situation *s, const struct plan *p, const struct estimate *row, const char *path,
+                 const struct args *a)
 {
     if (args_json(a)) {
         json_t *o = json_object();
@@ -69,7 +79,8 @@ static void tell(const struct situation *s, const struct plan *p, const char *pa
         json_print(stdout, o, 0);
         return;
     }
-    printf("%s: %s\n", p->level, s->estimates->headline);
+    printf("%s: %s%s\n", p->level, row->recommended ? "" : "asked for; without --level: ", s->estimates->headline);
+    tell_prohibitions(row);
     if (p->no_evaluation)
         printf("Mind: %s.\n", p->no_evaluation);
     if (calibration_is_general(&p->calibration))
@@ -94,7 +105,7 @@ static int make_plan(const struct situation *s, const struct args *a, struct err
         fputs(text, stdout);
         free(text);
     } else if (!rc && !(rc = plan_save(p, path, e))) {
-        tell(s, p, path, a);
+        tell(s, p, &s->estimates->rows[row], path, a);
     }
     plan_free(p);
     return rc;

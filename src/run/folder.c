@@ -61,9 +61,9 @@ int folder_check(struct worker *w, struct error *e)
         w->folder.planned_bytes = layout.bytes;
         w->folder.bits_per_weight = layout.bits_per_weight;
         monitor_plan_bytes(w->monitor, layout.bytes);
-        event_say(&w->log, "info", "%s of %s: %d of %d tensors quantized, %s in %d files of weights", w->plan->level,
+        event_say(&w->log, "info", "%s of %s: %d of %d tensors quantized, %s in %d %s of weights", w->plan->level,
                   w->source->name, layout.quantized, layout.count, format_bytes(text, (double)layout.bytes),
-                  layout.file_count);
+                  layout.file_count, layout.file_count == 1 ? "file" : "files");
     }
     checkpoint_layout_done(&layout);
     return rc;

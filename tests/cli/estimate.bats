@@ -168,6 +168,11 @@ folder() { # the demo model as the checkpoint folder that it could have come fro
         --level gptq-int4 -o -
     [ "$status" -eq 0 ]
     [[ $output == *"level: gptq-int4-g128"*"format: gptq"*"kernel: Marlin"*"artefact: demo-hf-gptq-int4-g128"* ]]
+    cd "$BATS_TEST_TMPDIR"
+    run "$QUANTWIZ" plan "$folder" --runtime vllm --machine "$top_srcdir/tests/machines/workstation.yaml" \
+        --level gptq-int3 -o plan.yaml
+    [ "$status" -eq 0 ]
+    [[ $output == *"Mind: no kernel of vLLM for gptq takes it"*"Mind: Marlin cannot take it: it does not take 3 bits"* ]]
     run "$QUANTWIZ" plan "$folder" --runtime vllm --level original -o -
     [ "$status" -eq 2 ]
     [[ $output == *"nothing has to be made: 'original' is"* ]]
