@@ -45,14 +45,14 @@ static bool get_codes(void *user, const struct tensor *t, int part, struct codes
     return true;
 }
 
-/* Of norms and biases what the walk made of them. Where scales were folded in, a weight's codes stand for other numbers
+/* Of norms and biases what the walk made of them, as a checkpoint stores them (Gemma's norms less 1). Where scales were folded in, a weight's codes stand for other numbers
  * than the source's, and what they decode to takes their place. */
 static bool get_floats(void *user, const struct tensor *t, int part, float *x)
 {
     const struct checkpoint_calibrated *c = user;
     const unsigned char *floats = made_of(c, t, false), *to = made_of(c, t, true);
-    if (floats)
-        memcpy(x, code_method_floats(floats), tensor_elements(t) * sizeof *x);
+    for (int64_t i = 0; floats && i < tensor_elements(t); i++)
+        x[i] = code_method_floats(floats)[i] - t->source->add;
     if (to && c->method.method.prepare) {
         const struct codes made = code_method_codes(&c->method, t, to, part);
         codes_floats(&made, x);
