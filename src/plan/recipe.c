@@ -493,12 +493,12 @@ int recipe_apply(struct recipe *r, const struct model *m, const char *level, con
 
 int recipe_check_imatrix(const struct recipe *r, bool calibrated, struct error *e)
 {
-    for (int i = 0; i < r->count && !r->imatrix.file; i++) {
+    for (int i = 0; i < r->count && !r->imatrix.file && !calibrated; i++) {
         const struct tensor_plan *p = &r->tensors[i];
-        if (p->needs_imatrix && !(calibrated && p->type->sub))
+        if (p->needs_imatrix)
             return error_set(e, ERROR_USAGE, "%s: the type %s of %s is not made without an importance matrix, the text"
                              " would fall apart: `quantwiz imatrix MODEL -f TEXT -o FILE` makes one, --imatrix FILE"
-                             " (in a plan, imatrix: FILE) takes it", r->level, p->type->name, p->tensor->name);
+                             " (in a plan, imatrix: FILE) takes it; --calibration TEXT will do, too", r->level, p->type->name, p->tensor->name);
     }
     return 0;
 }

@@ -48,8 +48,8 @@ struct recipe {
 int recipe_apply(struct recipe *r, const struct model *m, const char *level, const struct recipe_options *o,
                  struct error *e);
 void recipe_done(struct recipe *r);
-/* Refuses types that need an importance matrix where the recipe has none; error feedback can stand for it (`calibrated`)
- * where the type's codes can be chosen one at a time. */
+/* Refuses types that need an importance matrix where the recipe has none; a calibration text (`calibrated`) stands for
+ * one. */
 int recipe_check_imatrix(const struct recipe *r, bool calibrated, struct error *e);
 /* The model as it is: every tensor keeps its type, and file_type is -1, for "as in the model". */
 void recipe_copy(struct recipe *r, const struct model *m);

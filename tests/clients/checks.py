@@ -25,9 +25,10 @@ DEMO = TOP / "demo/quantwiz-demo-f16.gguf"
 EVAL = TOP / "demo/eval.txt"
 TEXT = EVAL.read_text(encoding="utf-8")
 LEVELS = ("F16 BF16 Q8_0 Q6_K Q5_K_M Q5_K_S Q5_0 Q5_1 Q4_K_M Q4_K_S Q4_0 Q4_1 IQ4_NL IQ4_XS Q3_K_L Q3_K_M Q3_K_S "
-          "Q2_K Q2_K_S").split()
-# llama.cpp does not make Q2_K_S without an importance matrix
-QUANTIZED = [level for level in LEVELS if level not in ("F16", "BF16", "Q2_K_S")]
+          "Q2_K IQ3_M IQ3_S").split()
+QUANTIZED = [level for level in LEVELS if level not in ("F16", "BF16")]
+# Neither llama.cpp nor quantwiz makes these without an importance matrix.
+WITH_IMATRIX = "Q2_K_S IQ3_XS IQ3_XXS IQ2_M IQ2_S IQ2_XS IQ2_XXS IQ1_M IQ1_S".split()
 
 
 class Skip(Exception):
@@ -58,18 +59,26 @@ def smollm2():
     return path
 
 
-def made(level, source=DEMO):
-    """The model at this level, as quantwiz makes it."""
-    path = WORK / ("%s-%s.gguf" % (source.stem, level))
-    path.unlink(missing_ok=True)
-    quantwiz("quantize", source, path, level)
+def importance(source=DEMO, text=EVAL, chunks=32):
+    """A file of importance, as quantwiz makes it."""
+    path = WORK / ("%s-imatrix.gguf" % source.stem)
+    if not path.exists():
+        quantwiz("imatrix", source, "-f", text, "-o", path, "--chunks", chunks)
     return path
 
 
-def theirs(level, source=DEMO):
+def made(level, source=DEMO, imatrix=None):
+    """The model at this level, as quantwiz makes it."""
+    path = WORK / ("%s-%s.gguf" % (source.stem, level))
+    path.unlink(missing_ok=True)
+    quantwiz("quantize", source, path, level, *(["--imatrix", imatrix] if imatrix else []))
+    return path
+
+
+def theirs(level, source=DEMO, imatrix=None):
     """The model at this level, as llama.cpp makes it."""
     path = WORK / ("llama-%s-%s.gguf" % (source.stem, level))
-    llama.quantize(source, path, level)
+    llama.quantize(source, path, level, imatrix=imatrix)
     return path
 
 
@@ -78,19 +87,73 @@ def theirs(level, source=DEMO):
 def check_llama_opens_every_level():
     need_llama()
     shown = []
-    for level in LEVELS:
-        ppl = llama.perplexity(made(level), TEXT, 2)["ppl"]
-        assert 20 < ppl < 80, "%s: perplexity %.2f" % (level, ppl)
-        shown.append("%s %.2f" % (level, ppl))
+    for level in LEVELS + WITH_IMATRIX:
+        path = made(level, imatrix=importance() if level in WITH_IMATRIX else None)
+        theirs, ours = llama.perplexity(path, TEXT, 2)["ppl"], quantwiz("eval", path, "-f", EVAL, "--chunks", 2)["ppl"]
+        assert 20 < theirs < 80 and abs(ours / theirs - 1) < 0.01, "%s: perplexity %.2f, ours %.2f" % (level, theirs, ours)
+        shown.append("%s %.2f" % (level, theirs))
     return ", ".join(shown)
 
 
 def check_sizes_equal_llama():
     need_llama()
-    for level in LEVELS[:-1]:  # llama.cpp does not make Q2_K_S without an importance matrix
+    for level in LEVELS:
         a, b = made(level).stat().st_size, theirs(level).stat().st_size
         assert a == b, "%s: %d bytes, llama.cpp's has %d" % (level, a, b)
-    return "%d levels" % len(LEVELS[:-1])
+    return "%d levels" % len(LEVELS)
+
+
+def types_of(path):
+    from gguf import GGUFReader
+    return {t.name: (t.tensor_type.name, int(t.n_bytes)) for t in GGUFReader(path).tensors}
+
+
+def check_types_equal_llama_with_importance():
+    """Every tensor has the type and size that llama.cpp gives it; of SmolLM2 some rows force others."""
+    need_llama()
+    for source in (DEMO, smollm2()):
+        imatrix = importance(source, chunks=4)
+        for level in ["Q4_0", "Q5_0", "IQ4_XS", "IQ3_M", *WITH_IMATRIX] if source == DEMO else ["IQ3_XS", "IQ2_M", "IQ1_S"]:
+            a, b = types_of(made(level, source, imatrix)), types_of(theirs(level, source, imatrix))
+            different = {n: (a[n], b[n]) for n in b if a[n] != b[n]}
+            assert a.keys() == b.keys() and not different, "%s of %s: %s" % (level, source.name, different)
+    return "2 models"
+
+
+def check_importance_beside_llama():
+    """With the same file of importance: mean KL divergence from the original, beside that of llama.cpp's own file. Which
+    of two files of so small a model diverges less is decided by chance within some per cent."""
+    need_llama()
+    shown = []
+    for level in "Q5_K_M Q4_K_M Q4_0 IQ4_XS Q3_K_M Q2_K IQ3_M IQ3_S".split() + WITH_IMATRIX:
+        kld = []
+        for path in (made(level, imatrix=importance()), theirs(level, imatrix=importance())):
+            e = quantwiz("eval", path, "--base", DEMO, "-f", EVAL, "--chunks", 16, "--max-loss", "1000%")
+            kld.append(e["kld_mean"])
+            path.unlink()
+        shown.append("%s %.3f" % (level, kld[0] / kld[1]))
+        assert kld[0] <= 1.1 * kld[1], "%s: %.3g, llama.cpp's %.3g" % (level, *kld)
+    return "ratios: " + ", ".join(shown)
+
+
+def check_importance_is_read_both_ways():
+    """The gguf package finds in our file what llama-quantize asks of one; and what it says of the file that it used is
+    said as llama-quantize says it."""
+    from gguf import GGUFReader, GGUFValueType
+    path = importance()
+    fields = GGUFReader(path).fields
+    assert fields["general.type"].contents() == "imatrix" and fields["imatrix.chunk_count"].contents() == 32
+    assert fields["imatrix.datasets"].contents() == [str(EVAL)], fields["imatrix.datasets"].contents()
+    means = llama.importance(path)
+    shapes = {t.name: t.shape for t in GGUFReader(DEMO).tensors}
+    assert all(x.shape[-1] == shapes[name][0] and (x > 0).any() for name, x in means.items()), sorted(means)
+    fields = GGUFReader(made("Q4_K_M", imatrix=path)).fields
+    for key, kind, value in (("file", GGUFValueType.STRING, str(path)), ("dataset", GGUFValueType.STRING, str(EVAL)),
+                             ("entries_count", GGUFValueType.UINT32, len(means)),
+                             ("chunks_count", GGUFValueType.UINT32, 32)):
+        field = fields["quantize.imatrix." + key]
+        assert field.types == [kind] and field.contents() == value, "%s: %s" % (key, field.contents())
+    return "%d weights" % len(means)
 
 
 # SmolLM2 is published in Q4_1: in that type both files give its weights back but for roundings of halves.
@@ -127,15 +190,15 @@ def check_gguf_package_decodes_alike():
     """The gguf package decodes our blocks to what our own conversion to F32 gives."""
     from gguf import GGUFReader, dequantize
     plain = WORK / "plain.gguf"
-    for level in LEVELS:
-        path = made(level)
+    for level in LEVELS + WITH_IMATRIX:
+        path = made(level, imatrix=importance() if level in WITH_IMATRIX else None)
         plain.unlink(missing_ok=True)
         quantwiz("convert", path, plain, "--type", "f32")
         ours = {t.name: t for t in GGUFReader(plain).tensors}
         for t in GGUFReader(path).tensors:
             decoded = dequantize(t.data, t.tensor_type).ravel()
             assert np.array_equal(decoded, np.asarray(ours[t.name].data).ravel()), "%s: %s" % (level, t.name)
-    return "%d levels, every tensor to the bit" % len(LEVELS)
+    return "%d levels, every tensor to the bit" % len(LEVELS + WITH_IMATRIX)
 
 
 def check_shards_open_everywhere():
