@@ -70,7 +70,17 @@ static int describe(struct hf *h, struct stored_weight *w, struct error *e)
 
 /* ---------------------------------------------------------------------- lists */
 
-/* Stored twice where the output is the embedding: no GGUF tensor has it, but it belongs to the checkpoint. */
+/* Stored even where it is the embedding: no GGUF tensor has it then, but it belongs to the checkpoint. */
+static bool is_output(const struct stored_tensor *t)
+{
+    return str_ends(t->name, "lm_head.weight");
+}
+
+bool stored_is_own(const struct stored_weight *w)
+{
+    return w->count || is_output(w->stored);
+}
+
 static bool is_carried(const struct stored_tensor *t)
 {
     static const char *const dropped[] = {".input_scale", ".input_scale_ub", ".activation_scale", ".k_scale",
@@ -78,7 +88,7 @@ static bool is_carried(const struct stored_tensor *t)
     for (size_t i = 0; i < ARRAY_LENGTH(dropped); i++)
         if (str_ends(t->name, dropped[i]))
             return false;
-    return hf_name_left_out(t->name) || str_ends(t->name, "lm_head.weight");
+    return hf_name_left_out(t->name) || is_output(t);
 }
 
 static int by_file(const void *a, const void *b)
@@ -125,7 +135,7 @@ int stored_weights_of(const struct model *m, struct stored_weights *s, struct er
                          " *.safetensors of the original model", m->path);
     stored_weights_list(m, s);
     for (int i = 0; !rc && i < s->count; i++)
-        if (s->items[i].count)
+        if (stored_is_own(&s->items[i]))
             rc = describe(h, &s->items[i], e);
     return rc;
 }

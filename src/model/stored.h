@@ -33,6 +33,9 @@ int stored_weights_of(const struct model *m, struct stored_weights *s, struct er
 void stored_weights_list(const struct model *m, struct stored_weights *s);
 void stored_weights_done(struct stored_weights *s);
 
+/* Is it the language model's own? Else another modality's, say, which is carried over as it is. */
+bool stored_is_own(const struct stored_weight *w);
+
 /* The row of the GGUF tensor's part that stands in row `first` + `row` of the stored one. */
 int64_t stored_row(const struct stored_piece *p, int64_t row);
 /* config.json as it stands in the folder; json_decref() it. */

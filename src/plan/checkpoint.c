@@ -143,7 +143,7 @@ struct checkpoint_walk {
 const struct dtype *checkpoint_kept(const struct stored_weight *w, bool wide, bool bf16)
 {
     const struct stored_tensor *t = w->stored;
-    bool number = w->count && !t->dtype->integer;
+    bool number = stored_is_own(w) && !t->dtype->integer;
     bool odd = t->packed || (number && t->dtype->bytes == 1);
     if (odd || (wide && number && t->dtype->bytes > 2))
         return dtype_named(bf16 ? "BF16" : "F16");

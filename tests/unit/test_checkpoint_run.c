@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "folder_build.h"
+#include "model/hf.h"
 #include "model/model.h"
 #include "noise.h"
 #include "pack/codes.h"
@@ -282,9 +283,9 @@ static void checkpoints_of_32_bits_become_16(void **state)
     (void)state;
     struct stored_file f = {0};
     int64_t n = EMBD;
-    put_config("LlamaForCausalLM", ",\"dtype\":\"float32\"");
+    put_config("LlamaForCausalLM", ",\"dtype\":\"float32\",\"tie_word_embeddings\":true");
     static const struct { const char *name; int64_t rows, columns; } tensors[] = {
-        {"model.embed_tokens.weight", VOCAB, EMBD}, {LAYER("self_attn.q_proj.weight"), HEADS * HEAD, EMBD},
+        {"model.embed_tokens.weight", VOCAB, EMBD}, {"lm_head.weight", VOCAB, EMBD}, {LAYER("self_attn.q_proj.weight"), HEADS * HEAD, EMBD},
         {LAYER("self_attn.k_proj.weight"), HEAD, EMBD}, {LAYER("self_attn.v_proj.weight"), HEAD, EMBD},
         {LAYER("self_attn.o_proj.weight"), EMBD, EMBD}, {LAYER("mlp.gate_proj.weight"), FFN, EMBD},
         {LAYER("mlp.up_proj.weight"), FFN, EMBD}, {LAYER("mlp.down_proj.weight"), EMBD, FFN},
@@ -300,6 +301,9 @@ static void checkpoints_of_32_bits_become_16(void **state)
     assert_non_null(strstr(config, "\"dtype\": \"float16\""));
     struct model *m = opened(out);
     assert_string_equal(model_tensor(m, "token_embd.weight")->source->dtype->name, "F16");
+    for (int i = 0; i < m->folder->stored_count; i++)
+        if (!strstr(m->folder->stored[i]->name, "scale") && strcmp(m->folder->stored[i]->dtype->name, "F32") == 0)
+            fail_msg("%s is F32", m->folder->stored[i]->name);
     model_close(m);
     free(config);
 }
