@@ -12,7 +12,7 @@
 #include "noise.h"
 #include "pack/codes.h"
 #include "quant/half.h"
-#include "run/checkpoint.h"
+#include "run/checkpoint_calibrated.h"
 
 enum { EMBD = 64, HEADS = 2, KV_HEADS = 1, HEAD = 32, FFN = 96, VOCAB = 40, EXPERTS = 2 };
 
@@ -471,6 +471,65 @@ static void what_a_calibration_decided_is_taken(void **state)
     model_close(m);
 }
 
+static void put_gemma(void)
+{
+    struct stored_file f = {0};
+    noise.state = 3;
+    put_config("Gemma2ForCausalLM", ",\"head_dim\":32,\"hidden_act\":\"gelu_pytorch_tanh\"");
+    add_attention(&f);
+    add(&f, LAYER("pre_feedforward_layernorm.weight"), 1, EMBD);
+    add(&f, LAYER("post_feedforward_layernorm.weight"), 1, EMBD);
+    add(&f, LAYER("mlp.gate_proj.weight"), FFN, EMBD);
+    add(&f, LAYER("mlp.up_proj.weight"), FFN, EMBD);
+    add(&f, LAYER("mlp.down_proj.weight"), EMBD, FFN);
+    folder_stored(folder, "model.safetensors", &f);
+}
+
+/* The norm before attention, and the queries' weights times it: what they make of inputs of equal size. */
+static void read_queries(const char *path, float *norm, float *queries)
+{
+    struct model *m = opened(path);
+    tensor_read(model_role(m, ROLE_ATTN_NORM, 0), 0, EMBD, norm);
+    tensor_read(model_role(m, ROLE_ATTN_Q, 0), 0, HEADS * HEAD * EMBD, queries);
+    for (int i = 0; i < HEADS * HEAD * EMBD; i++)
+        queries[i] *= norm[i % EMBD];
+    model_close(m);
+}
+
+/* Gemma stores its norms less 1: scales are folded into what the decoder makes of them. */
+static void scales_are_folded_into_norms_as_they_are_stored(void **state)
+{
+    (void)state;
+    enum { N = HEADS * HEAD * EMBD, LENGTH = 32 };
+    static float norm[EMBD], folded[EMBD], before[N], after[N];
+    static int32_t tokens[LENGTH];
+    struct checkpoint_calibrated c = {.text = {.tokens = tokens, .count = 1, .length = LENGTH}};
+    struct checkpoint_layout l;
+    struct scheme s;
+    double power = 0, error = 0, moved = 0;
+    for (int i = 0; i < LENGTH; i++)
+        tokens[i] = i * 7 % VOCAB;
+    put_gemma();
+    struct model *m = opened(folder);
+    assert_ok(scheme_parse(&s, "w8a8-smooth", &e), &e);
+    struct checkpoint_job job = {.model = m, .scheme = &s, .out = out};
+    assert_ok(checkpoint_check(&job, &l, &e), &e);
+    assert_ok(checkpoint_calibrated_make(&c, &job, &l, NULL, &e), &e);
+    job.made = &c.made;
+    assert_ok(checkpoint_run(&job, &e), &e);
+    read_queries(folder, norm, before);
+    read_queries(out, folded, after);
+    quant_loss(before, after, N, &power, &error);
+    for (int i = 0; i < EMBD; i++)
+        moved += fabs(folded[i] / norm[i] - 1) / EMBD;
+    assert_true(sqrt(error / power) < 0.03);
+    assert_true(moved > 0.05);
+    c.text = (struct chunks){0};
+    checkpoint_calibrated_done(&c, false);
+    checkpoint_layout_done(&l);
+    model_close(m);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folders)
@@ -486,6 +545,7 @@ int main(void)
         TEST(interrupted_work_goes_on),
         TEST(other_work_does_not),
         TEST(what_a_calibration_decided_is_taken),
+        TEST(scales_are_folded_into_norms_as_they_are_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
