@@ -186,6 +186,32 @@ def check_divergence_of_smollm2_beside_llama():
                               os.environ.get("CLIENTS_CHUNKS", "2"), QUANTIZED)
 
 
+FED = "Q4_0 Q4_K_M Q3_K_M Q2_K".split()
+SAMPLES = ("--samples", 64, "--sample-length", 512)
+
+
+def check_feedback_loses_less_than_llama_with_importance():
+    """At the same size and by the same text, at most 0.6 times the mean KL divergence of llama.cpp's file with an
+    importance matrix."""
+    need_llama()
+    text, importance = TOP.parent / "shared/data/demo-calibration.txt", WORK / "demo-importance.gguf"
+    if not text.exists():
+        raise Skip("the calibration text is not there")
+    quantwiz("imatrix", DEMO, "-f", text, "-o", importance, "--chunks", SAMPLES[1])
+    shown = []
+    for level in FED:
+        ours, other = WORK / ("fed-%s.gguf" % level), WORK / ("weighed-%s.gguf" % level)
+        quantwiz("quantize", DEMO, ours, level, "--calibration", text, *SAMPLES)
+        llama.quantize(DEMO, other, level, imatrix=importance)
+        kld = [quantwiz("eval", path, "--base", DEMO, "-f", EVAL, "--chunks", 20, "--max-loss", "1000%")["kld_mean"]
+               for path in (ours, other)]
+        # The same tensors in the same types: only metadata differ.
+        assert abs(ours.stat().st_size - other.stat().st_size) < 1024, "%s: sizes differ" % level
+        assert kld[0] <= 0.6 * kld[1], "%s: %.3g, llama.cpp's %.3g" % (level, *kld)
+        shown.append("%s %.3f" % (level, kld[0] / kld[1]))
+    return "ratios: " + ", ".join(shown)
+
+
 def check_gguf_package_decodes_alike():
     """The gguf package decodes our blocks to what our own conversion to F32 gives."""
     from gguf import GGUFReader, dequantize

@@ -337,6 +337,28 @@ static void check_append(const struct model *m, const struct sample *s, const in
     decoder_free(d);
 }
 
+/* Stage by stage a layer becomes what it is at once, to the bit. */
+static void check_stages(const struct model *m, const struct sample *s, const int32_t *tokens)
+{
+    struct error e;
+    struct decoder *d;
+    struct decoder_options o = {.context = LENGTH, .sequences = SEQUENCES};
+    float x[SEQUENCES * LENGTH * EMBD], y[SEQUENCES * LENGTH * EMBD];
+    assert_ok(decoder_open(&d, m, &o, &e), &e);
+    float *kept = xmalloc(sizeof *kept * SEQUENCES * LENGTH * decoder_kept(d));
+    decoder_embed(d, tokens, SEQUENCES, LENGTH, x);
+    memcpy(y, x, sizeof x);
+    for (int i = 0; i < m->hp.layers; i++) {
+        decoder_layer(d, i, SEQUENCES, LENGTH, x);
+        for (int stage = 0; stage < STAGE_COUNT; stage++)
+            decoder_layer_stage(d, i, stage, SEQUENCES, LENGTH, y, kept);
+        if (memcmp(x, y, sizeof x) != 0)
+            fail_msg("%s: layer %d is another one stage by stage", s->arch, i);
+    }
+    free(kept);
+    decoder_free(d);
+}
+
 static struct model *make_model(const struct sample *s)
 {
     struct model *m;
@@ -358,6 +380,7 @@ static void every_block_as_defined(void **state)
         struct model *m = make_model(&samples[i]);
         check_chunks(m, &samples[i], tokens);
         check_append(m, &samples[i], tokens);
+        check_stages(m, &samples[i], tokens);
         model_close(m);
     }
 }
