@@ -345,3 +345,20 @@ start_by_text() {
     [ ! -e out.gguf ]
     "$QUANTWIZ" quantize "$DEMO" out.gguf Q2_K_S --dry-run
 }
+
+@test "levels of 1 to 3 bits are made with importance, and any number of threads makes the same file" {
+    "$QUANTWIZ" imatrix "$DEMO" -f "$top_srcdir/demo/eval.txt" --chunks 4 -o im.gguf
+    for level in IQ3_S IQ3_XXS IQ2_M IQ2_XXS IQ1_M IQ1_S; do
+        "$QUANTWIZ" quantize "$DEMO" out.gguf $level --imatrix im.gguf --threads 2
+        "$QUANTWIZ" quantize "$DEMO" one.gguf $level --imatrix im.gguf --threads 1
+        cmp out.gguf one.gguf
+        run "$QUANTWIZ" inspect out.gguf
+        [[ $output == *"${level/IQ2_M/IQ2_S}"* ]]
+    done
+    for level in IQ3_XS IQ3_XXS IQ2_M IQ2_S IQ2_XS IQ2_XXS IQ1_M IQ1_S; do
+        run "$QUANTWIZ" quantize "$DEMO" refused.gguf $level
+        [ "$status" -eq 2 ]
+    done
+    "$QUANTWIZ" quantize "$DEMO" plain.gguf IQ3_S
+    [ ! -e refused.gguf ]
+}
