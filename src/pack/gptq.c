@@ -5,7 +5,8 @@
  *     scales  [groups][rows]                  F16
  *     g_idx   [columns]                       I32, the group of each input
  *
- * Version 2 ("gptq_v2") has the zero points as they are. Sources: GPTQModel, nn_modules/qlinear (pack); vLLM,
+ * Version 2 ("gptq_v2") has the zero points as they are. It is written where there are any: GPTQModel refuses the first
+ * version with zero points, because tools have got the 1 wrong. Sources: GPTQModel, nn_modules/qlinear (pack); vLLM,
  * quantization/gptq.py. */
 #include <config.h>
 #include <stdlib.h>
@@ -124,9 +125,10 @@ static json_t *skipped_modules(const struct pack_kept *kept)
 
 static json_t *config(const struct scheme *s, const struct pack_kept *kept)
 {
+    const char *version = s->symmetric ? "gptq" : "gptq_v2";
     json_t *c = json_pack("{s:s, s:i, s:i, s:b, s:b, s:s, s:s, s:b, s:s, s:{s:[s]}}", "quant_method", "gptq", "bits", s->bits,
                           "group_size", s->group ? s->group : -1, "sym", s->symmetric, "desc_act", s->act_order,
-                          "checkpoint_format", "gptq", "format", "gptq", "lm_head", 0, "pack_dtype", "int32", "meta",
+                          "checkpoint_format", version, "format", version, "lm_head", 0, "pack_dtype", "int32", "meta",
                           "quantizer", "quantwiz:" PACKAGE_VERSION);
     if (kept->skipped_count)
         json_object_set_new(c, "dynamic", skipped_modules(kept));

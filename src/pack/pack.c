@@ -4,7 +4,7 @@
 
 void packed_init(struct packed *p, const struct scheme *s, int64_t rows, int64_t columns)
 {
-    *p = (struct packed){.scheme = s, .rows = rows, .columns = columns, .zero_add = 1};
+    *p = (struct packed){.scheme = s, .rows = rows, .columns = columns, .zero_add = s->symmetric ? 1 : 0};
     s->format->parts(p);
 }
 

@@ -236,5 +236,5 @@ float scheme_round_scale(const struct scheme *s, float scale)
 
 int scheme_least_zero(const struct scheme *s)
 {
-    return s->format == &pack_gptq ? 1 : 0;
+    return s->format == &pack_gptq && s->symmetric ? 1 : 0;
 }

@@ -49,7 +49,8 @@ int64_t scheme_group(const struct scheme *s, int64_t columns);
 int64_t scheme_groups(const struct scheme *s, int64_t columns);
 /* The nearest scale above 0 that the checkpoint can hold. */
 float scheme_round_scale(const struct scheme *s, float scale);
-/* The smallest zero point: 1 in GPTQ's format, which stores them less 1 and whose readers disagree on what -1 is. */
+/* The smallest zero point: 1 in the first version of GPTQ's format, which stores them less 1 and whose readers disagree
+ * on what -1 is. */
 int scheme_least_zero(const struct scheme *s);
 
 /* A weight, or some of its rows, as whole numbers: w[r][c] = (codes[r][c] - zero) * scale, both of group
