@@ -19,10 +19,13 @@ CONTEXT, CHUNKS = 512, 2
 # SmolLM2 has rows of 576 columns, which groups of 128 do not divide.
 SMOLLM2_LEVELS = ("gptq-int4-g64 gptq-int3-g64-asym gptq-int8-grow awq-int4-g64 awq-int4-g64-sym nf4 nf4-single fp4 "
                   "bnb-int8 fp8 w8a8 w4a16-g64 w4a16-g64-asym").split()
-SHAPES = ("mistral", "qwen2", "qwen2-moe", "mixtral")
+SHAPES = ("mistral", "qwen2")
+EXPERT_SHAPES = ("qwen2-moe", "mixtral")
 # bitsandbytes multiplies on CPUs only where its blocks of 64 divide the rows.
 WHOLE_BLOCKS = dict(hidden_size=128, intermediate_size=192, num_attention_heads=8)
 SHAPE_LEVELS = "gptq-int4-g32 awq-int4-g32 nf4 bnb-int8 fp8 w4a16-g32".split()
+# transformers holds all experts of a layer in one tensor, which bitsandbytes does not quantize: GPTQModel takes them apart.
+EXPERT_LEVELS = "gptq-int4-g32 awq-int4-g32".split()
 # These round their inputs to 8 bits while they run; here weights alone are quantized.
 ROUNDS_INPUTS = ("bnb-int8", "fp8", "w8a8")
 
@@ -175,9 +178,14 @@ def check_served_smollm2():
 
 
 def check_served_shapes():
-    """Untied outputs, biases, a router and experts, rows turned for rotation."""
+    """Untied outputs, biases, rows turned for rotation."""
     need("gptqmodel", "bitsandbytes", "compressed_tensors", "transformers")
     return "; ".join(compare(shape(name), SHAPE_LEVELS) for name in SHAPES)
+
+
+def check_served_experts():
+    need("gptqmodel", "transformers")
+    return "; ".join(compare(shape(name), EXPERT_LEVELS) for name in EXPERT_SHAPES)
 
 
 # ----------------------------------------------------------------- byte for byte
