@@ -63,6 +63,7 @@ void tile_load(struct tile *t, const float *x, const float *importance, int size
 {
     t->size = size;
     t->count = count;
+    t->weighed = importance;
     transpose(t->x, x, size, count);
     if (importance)
         transpose(t->weight, importance, size, count);

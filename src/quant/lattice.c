@@ -8,16 +8,6 @@ enum { LEVELS = 8, HALF_CODES = 256 };
  * on. Ten units gain less than 0.3 % of the error. */
 enum { UNITS = 5, SCALE_REACH = 1 };
 
-/* By how much to enlarge values of which a share `kept` is left in products with the original: 1 / kept would take those
- * back to where they were, on average. The least error is not the least divergence, for a layer whose outputs shrink by
- * a tenth is wrong in the same direction everywhere. On the demo model an exponent of 5/8 has 4 % (3 bits) to 14 %
- * (IQ1) less divergence than none, and 1 loses some of that again. */
-static float unshrink(float kept)
-{
-    float root = sqrtf(kept);
-    return 1 / (root * sqrtf(sqrtf(root)));
-}
-
 static int half_bits(const struct lattice *c)
 {
     return c->dims * c->bits / 2;
@@ -322,7 +312,7 @@ static void refit(const struct tile *t, const struct lattice *c, struct lattice_
         struct fitness f = fitness_of(t, c, b, k * per, (k + 1) * per);
         bool known = f.qx > 0 && f.qq > 0;
         float best = known ? f.qx / f.qq : d[k * per], kept = known ? f.qx * f.qx / (f.qq * f.xx) : 1;
-        b->d[k] = share(d, k, per, full ? best * unshrink(kept) : best);
+        b->d[k] = share(d, k, per, full ? best * fit_unshrink(kept) : best);
     }
 }
 

@@ -122,9 +122,19 @@ static void choose_lines(const struct tile *t, int high, int levels, const float
     }
 }
 
+/* Σ weight × x² of the columns first..last - 1. */
+static float power(const struct tile *t, int first, int last)
+{
+    float sum = 0;
+    for (int j = 0; j < t->size; j++)
+        for (int i = first; i < last; i++)
+            sum += t->weight[j][i] * t->x[j][i] * t->x[j][i];
+    return sum;
+}
+
 /* The best d and dmin for the codes, scales and minima of a super-block: two normal equations. Where they do
- * not have two positive solutions, d and dmin stay. */
-static void refit(const struct lines *c, int first, int last, float *d, float *dmin)
+ * not have two positive solutions, d and dmin stay. With importance the values do not shrink (fit_unshrink). */
+static void refit(const struct tile *t, const struct lines *c, int first, int last, float *d, float *dmin)
 {
     float aa = 0, ab = 0, bb = 0, ax = 0, bx = 0;
     for (int i = first; i < last; i++) {
@@ -139,6 +149,9 @@ static void refit(const struct lines *c, int first, int last, float *d, float *d
     if (determinant > 1e-6f * aa * bb && above > 0 && above_min > 0) {
         *d = above / determinant;
         *dmin = above_min / determinant;
+        float larger = t->weighed ? fit_unshrink((*d * ax - *dmin * bx) / power(t, first, last)) : 1;
+        *d *= larger;
+        *dmin *= larger;
     } else if (bb == 0 && aa > 0) {
         *d = ax / aa;
     }
@@ -163,7 +176,7 @@ void super_fit_line(const struct tile *t, int high, int levels, struct super_lin
     choose_lines(t, high, levels, minimum, &c);
     for (int i = 0, k = 0; k < TILE / per; k++, i += per) {
         float d = c.d[i], dmin = c.dmin[i];
-        refit(&c, i, i + per, &d, &dmin);
+        refit(t, &c, i, i + per, &d, &dmin);
         share_lines(&c, s, k, per, d, dmin);
     }
     for (int i = 0; i < TILE; i++) {
