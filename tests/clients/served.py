@@ -20,7 +20,8 @@ CONTEXT, CHUNKS = 512, 2
 SMOLLM2_LEVELS = ("gptq-int4-g64 gptq-int3-g64-asym gptq-int8-grow awq-int4-g64 awq-int4-g64-sym nf4 nf4-single fp4 "
                   "bnb-int8 fp8 w8a8 w4a16-g64 w4a16-g64-asym").split()
 SHAPES = ("mistral", "qwen2")
-EXPERT_SHAPES = ("qwen2-moe", "mixtral")
+# Mixtral: GPTQModel 7.7 expects the names that transformers 5 has in memory, not those of published checkpoints.
+EXPERT_SHAPES = ("qwen2-moe",)
 # bitsandbytes multiplies on CPUs only where its blocks of 64 divide the rows.
 WHOLE_BLOCKS = dict(hidden_size=128, intermediate_size=192, num_attention_heads=8)
 SHAPE_LEVELS = "gptq-int4-g32 awq-int4-g32 nf4 bnb-int8 fp8 w4a16-g32".split()
