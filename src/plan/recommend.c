@@ -241,8 +241,9 @@ static void ask_kernels(struct estimates *s, struct estimate *row, const struct 
     struct kernel_answer answer = kernel_ask(r, q, &s->arena);
     bool refused = answer.verdict == KERNEL_REFUSED;
     if (refused)
-        rule_out(row, print(s, "no kernel of %s for %s %s", q->runtime->title, row->level->format,
-                            q->cpu ? "runs without a GPU" : "takes it"), "kernels.yaml");
+        rule_out(row, print(s, "no kernel of %s for %s %s%s", q->runtime->title, row->level->format,
+                            q->cpu ? "runs without a GPU" : "takes it",
+                            q->cpu ? ", among those known here" : ""), "kernels.yaml");
     for (int i = 0; i < answer.count && !(refused && q->cpu); i++)
         if (refused || !answer.remarks[i].gpu)
             add(row, refused ? 'x' : 'i', (char *)answer.remarks[i].text, answer.remarks[i].where);

@@ -75,7 +75,7 @@ static void tell_note(const struct maker *m, const char *text)
 
 static const char *format_of(const struct checkpoint_item *item)
 {
-    return item->quantized ? item->packed.scheme->format->title : item->dtype->name;
+    return item->quantized ? item->packed.scheme->format->name : item->dtype->name;
 }
 
 static struct quantize_tensor describe(const struct maker *m, int i, double seconds, bool reused)
@@ -84,7 +84,7 @@ static struct quantize_tensor describe(const struct maker *m, int i, double seco
     const struct stored_tensor *t = item->weight->stored;
     return (struct quantize_tensor){
         .name = t->name,
-        .from = t->packed ? t->packed->scheme->format->title : t->dtype->name,
+        .from = t->packed ? t->packed->scheme->format->name : t->dtype->name,
         .to = format_of(item),
         .wanted = format_of(item),
         .rmse = m->claims[i].rmse,

@@ -435,8 +435,8 @@ static void undecodable(void **state)
     (void)state;
     struct model *m = make_model(&blocks, QUANT_Q4_K, NULL);
     struct tensor *t = (struct tensor *)model_tensor(m, "blk.0.attn_k.weight");
-    t->type = quant_type(QUANT_IQ2_S);
-    refuses_model(m, "tensor blk.0.attn_k.weight has the type IQ2_S");
+    t->type = quant_type(QUANT_TQ1_0);
+    refuses_model(m, "tensor blk.0.attn_k.weight has the type TQ1_0");
     model_close(m);
 }
 
