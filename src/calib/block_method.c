@@ -7,7 +7,9 @@
 #include "calib/grid.h"
 
 /* Of the mean square of the inputs. */
-static const double damp = 0.01;
+/* More than GPTQ's customary 0.01: beside it, SmolLM2 at Q3_K_M and Q2_K diverges 20 % less on a text of another kind than
+ * the calibration's, and the demo model 3 % more on one of the same kind. */
+static const double damp = 0.1;
 
 static const struct quant_type *type(void *user, const struct tensor *t)
 {
