@@ -183,7 +183,8 @@ const struct tensor *model_tensor(const struct model *m, const char *name)
 const struct tensor *model_role(const struct model *m, enum tensor_role role, int layer)
 {
     const struct tensor wanted = {.role = role, .layer = layer}, *key = &wanted;
-    const struct tensor **t = bsearch(&key, m->by_role, m->role_count, sizeof *m->by_role, compare_roles);
+    const struct tensor **t =
+        m->role_count ? bsearch(&key, m->by_role, m->role_count, sizeof *m->by_role, compare_roles) : NULL;
     return t ? *t : NULL;
 }
 

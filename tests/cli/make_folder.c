@@ -123,13 +123,10 @@ static json_t *texts(const struct model *m, const char *key)
     return list;
 }
 
-static void put_tokenizer(const struct model *m, const char *folder)
+static void put_tokenizer(const struct model *m, const struct gguf_value *types, const char *folder)
 {
-    const struct gguf_value *types = gguf_find(&m->shards[0], "tokenizer.ggml.token_type");
     json_t *tokens = texts(m, "tokenizer.ggml.tokens"), *vocab = json_object(), *added = json_array(), *token;
     size_t i;
-    if (!types)
-        return;
     json_array_foreach(tokens, i, token) {
         json_object_set_new(vocab, json_string_value(token), json_integer((json_int_t)i));
         if (gguf_item(types, i) == 3) /* control */
@@ -158,7 +155,9 @@ int main(int argc, char **argv)
         die("%s", e.text);
     put_config(m, argv[2]);
     put_weights(m, argv[2], argc == 4 ? atoi(argv[3]) : 1);
-    put_tokenizer(m, argv[2]);
+    const struct gguf_value *types = gguf_find(&m->shards[0], "tokenizer.ggml.token_type");
+    if (types)
+        put_tokenizer(m, types, argv[2]);
     model_close(m);
     return 0;
 }
