@@ -93,7 +93,7 @@ static char *pair_text(struct hf_vocab *v, const json_t *left, const json_t *rig
 {
     const char *parts[] = {plain_text(left), plain_text(right)};
     struct str s = {0};
-    if (!parts[0] || !parts[1])
+    if (!parts[0] || !parts[1] || !*parts[0] || !*parts[1])
         return NULL;
     for (int i = 0; i < 2; i++) {
         str_add(&s, i ? " " : "");
@@ -105,12 +105,13 @@ static char *pair_text(struct hf_vocab *v, const json_t *left, const json_t *rig
     return text;
 }
 
+/* The left part, which is not empty, may begin with a blank of its own. */
 static char *merge_text(struct hf_vocab *v, const json_t *merge)
 {
-    const char *text = plain_text(merge);
+    const char *text = plain_text(merge), *blank = text && *text ? strchr(text + 1, ' ') : NULL;
     if (json_array_size(merge) == 2)
         return pair_text(v, json_array_get(merge, 0), json_array_get(merge, 1));
-    return text && strchr(text, ' ') ? arena_strdup(&v->arena, text) : NULL;
+    return blank && blank[1] ? arena_strdup(&v->arena, text) : NULL;
 }
 
 static int read_merges(struct hf_vocab *v, struct error *e)
