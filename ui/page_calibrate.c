@@ -8,23 +8,14 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "text/calibration.h"
-#include "text/samples.h"
 #include "ui/chart.h"
 #include "ui/frame.h"
 #include "ui/key.h"
+#include "ui/text_view.h"
 #include "ui/wizard.h"
 
-enum { LENGTH_BINS = 16 };    /* by powers of two: 1, 2 to 3, 4 to 7, ... */
-
 struct calibrate_page {
-    char *text, *evaluated;   /* whose samples these are, and what they were compared with; NULL: none */
-    const struct model *model;
-    struct samples samples;
-    double overlap;           /* share of the text to evaluate on that stands in this one; NaN: unknown */
-    double bins[LENGTH_BINS];
-    bool reading;
-    struct error error;
-    int at;                   /* sample shown */
+    struct text_view view;
     struct text need, sample;
 };
 
@@ -33,71 +24,7 @@ static struct calibrate_page *state(const struct wizard *w)
     return wizard_state(w, &page_calibrate);
 }
 
-/* ------------------------------------------------------------------ reading */
-
-struct samples_job {
-    struct job job;
-    char *text, *evaluated;
-    const struct model *model;
-    struct samples samples;
-    double overlap;
-    struct error error;
-};
-
-static void samples_work(struct job *j)
-{
-    struct samples_job *s = (struct samples_job *)j;
-    const struct calibration c = {.text = s->text};
-    struct tokenizer *t = NULL;
-    char *path = NULL;
-    int rc = tokenizer_open(&t, s->model, NULL, &s->error);
-    rc = rc ? rc : calibration_path(&path, s->text, &s->error);
-    rc = rc ? rc : samples_read(&s->samples, path, t, &s->error);
-    if (!rc)
-        samples_count_tokens(&s->samples, t);
-    if (!rc && s->evaluated)
-        calibration_overlap(&s->overlap, &c, s->evaluated, &s->error);
-    tokenizer_free(t);
-    free(path);
-}
-
-static void count_bins(struct calibrate_page *p)
-{
-    memset(p->bins, 0, sizeof p->bins);
-    for (int i = 0; i < p->samples.count; i++) {
-        int bin = p->samples.items[i].tokens > 1 ? (int)log2(p->samples.items[i].tokens) : 0;
-        p->bins[bin < LENGTH_BINS ? bin : LENGTH_BINS - 1]++;
-    }
-}
-
-static void forget(struct calibrate_page *p)
-{
-    samples_done(&p->samples);
-    free(p->text);
-    free(p->evaluated);
-    p->text = p->evaluated = NULL;
-    p->error = (struct error){0};
-    p->at = 0;
-}
-
-static void read_samples(struct wizard *w);
-
-static void samples_ready(struct job *j, void *owner)
-{
-    struct samples_job *s = (struct samples_job *)j;
-    struct calibrate_page *p = state(owner);
-    forget(p);
-    p->text = s->text;
-    p->evaluated = s->evaluated;
-    p->model = s->model;
-    p->samples = s->samples;
-    p->overlap = s->overlap;
-    p->error = s->error;
-    p->reading = false;
-    count_bins(p);
-    free(s);
-    read_samples(owner); /* another text may have been chosen meanwhile */
-}
+/* ------------------------------------------------------------------ the text */
 
 static const char *own_text(const struct wizard *w)
 {
@@ -120,40 +47,23 @@ static char *evaluated_text(struct wizard *w)
     return plan->eval_text ? xstrdup(plan->eval_text) : file_data("demo/eval.txt");
 }
 
-static bool same_text(const char *a, const char *b)
+/* Asked for again once something was read: another text may have been chosen meanwhile. */
+static void read_samples(void *wizard)
 {
-    return a == b || (a && b && strcmp(a, b) == 0);
+    struct wizard *w = wizard;
+    struct text_view *v = &state(w)->view;
+    v->ready = read_samples;
+    text_view_ask(v, w->jobs, w->model, chosen_text(w), evaluated_text(w));
 }
 
-static void push_samples(struct wizard *w, const char *text, char *evaluated)
+static void enter(struct wizard *w)
 {
-    struct samples_job *s = xcalloc(1, sizeof *s);
-    s->job = (struct job){.what = "reading the text", .work = samples_work, .done = samples_ready};
-    s->text = xstrdup(text);
-    s->evaluated = evaluated;
-    s->overlap = NAN;
-    s->model = w->model;
-    state(w)->reading = true;
-    jobs_push(w->jobs, &s->job);
-}
-
-static void read_samples(struct wizard *w)
-{
-    struct calibrate_page *p = state(w);
-    const char *text = chosen_text(w);
-    char *evaluated = evaluated_text(w);
-    bool known = same_text(text, p->text) && same_text(evaluated, p->evaluated) && p->model == w->model;
-    if (!text)
-        forget(p);
-    if (text && w->model && !p->reading && !known)
-        push_samples(w, text, evaluated);
-    else
-        free(evaluated);
+    read_samples(w);
 }
 
 static bool has_samples(const struct wizard *w)
 {
-    return state(w)->samples.count > 0;
+    return state(w)->view.samples.count > 0;
 }
 
 static bool takes_text(const struct wizard *w)
@@ -192,14 +102,14 @@ static void add_text(struct text *t, int width, struct wizard *w)
         text_addf(t, width, STYLE_STRONG, "text\tthe general mix: prose, code, dialogue");
     else
         text_addf(t, width, STYLE_STRONG, "text\t%s", text);
-    add_left_out(t, width, &p->samples);
+    add_left_out(t, width, &p->view.samples);
 }
 
 /* How many samples the text gives, of those that are wanted. */
 static void add_samples(struct text *t, int width, const struct wizard *w)
 {
     const struct calibration *c = &w->plan->calibration;
-    int64_t there = samples_tokens(&state(w)->samples) / c->sample_length;
+    int64_t there = samples_tokens(&state(w)->view.samples) / c->sample_length;
     if (!has_samples(w))
         return;
     if (there < c->samples)
@@ -224,12 +134,12 @@ static void add_evaluation(struct text *t, int width, const struct wizard *w)
     const char *read = w->plan->eval_text ? w->plan->eval_text : "the text that comes with quantwiz";
     if (w->plan->no_evaluation)
         text_addf(t, width, STYLE_NORMAL, "evaluation\tnone: %s", w->plan->no_evaluation);
-    else if (isnan(p->overlap))
+    else if (isnan(p->view.overlap))
         text_addf(t, width, STYLE_NORMAL, "evaluation\treads %s", read);
     else
-        text_addf(t, width, p->overlap > OVERLAP_TOO_MUCH ? STYLE_WARN : STYLE_NORMAL,
+        text_addf(t, width, p->view.overlap > OVERLAP_TOO_MUCH ? STYLE_WARN : STYLE_NORMAL,
                   "evaluation\t%sreads %s, of which %.1f %% stand in this text",
-                  p->overlap > OVERLAP_TOO_MUCH ? "! " : "", read, 100 * p->overlap);
+                  p->view.overlap > OVERLAP_TOO_MUCH ? "! " : "", read, 100 * p->view.overlap);
 }
 
 static void add_advice(struct text *t, int width, struct wizard *w)
@@ -244,10 +154,10 @@ static void add_advice(struct text *t, int width, struct wizard *w)
     else if (general)
         text_add(t, width, STYLE_WARN,
                  "! This text is generic: one like those that the model will see makes a better result.", NULL);
-    else if (strcmp(use_case, "code") == 0 && has_samples(w) && p->samples.code_share < PROSE_CODE_SHARE)
+    else if (strcmp(use_case, "code") == 0 && has_samples(w) && p->view.samples.code_share < PROSE_CODE_SHARE)
         text_addf(t, width, STYLE_WARN,
                   "! Your use case is code, but this text reads like prose (%.1f %% brackets and the like).",
-                  p->samples.code_share * 100);
+                  p->view.samples.code_share * 100);
 }
 
 /* Why no text is used, or what one would be good for. */
@@ -289,8 +199,8 @@ static void draw_need(struct wizard *w, struct rect in)
         add_without(t, in.w, w);
         add_advice(t, in.w, w);
     }
-    if (w->plan_error.code || p->error.code)
-        text_add(t, in.w, STYLE_BAD, w->plan_error.code ? w->plan_error.text : p->error.text, NULL);
+    if (w->plan_error.code || p->view.error.code)
+        text_add(t, in.w, STYLE_BAD, w->plan_error.code ? w->plan_error.text : p->view.error.text, NULL);
     text_paint(t, in);
 }
 
@@ -316,8 +226,8 @@ static struct range expected(const struct wizard *w)
 static void draw_bins(struct wizard *w, struct rect in)
 {
     struct range prompts = expected(w);
-    chart_bars((struct rect){in.y + 2, in.x, in.h - 3, LENGTH_BINS * 4}, STYLE_WEIGHTS, state(w)->bins, LENGTH_BINS);
-    for (int i = 0; i < LENGTH_BINS; i++) {
+    chart_bars((struct rect){in.y + 2, in.x, in.h - 3, TEXT_BINS * 4}, STYLE_WEIGHTS, state(w)->view.bins, TEXT_BINS);
+    for (int i = 0; i < TEXT_BINS; i++) {
         char label[16];
         bool inside = 1 << i >= prompts.low && 1 << i <= prompts.high;
         bin_label(i, label);
@@ -334,8 +244,8 @@ static int count_beyond(const struct wizard *w)
     const struct calibrate_page *p = state(w);
     struct range prompts = expected(w);
     int beyond = 0;
-    for (int i = 0; i < p->samples.count; i++)
-        beyond += p->samples.items[i].tokens < prompts.low || p->samples.items[i].tokens > prompts.high;
+    for (int i = 0; i < p->view.samples.count; i++)
+        beyond += p->view.samples.items[i].tokens < prompts.low || p->view.samples.items[i].tokens > prompts.high;
     return beyond;
 }
 
@@ -344,12 +254,12 @@ static void draw_lengths(struct wizard *w, struct rect in)
     struct calibrate_page *p = state(w);
     struct range prompts = expected(w);
     if (!has_samples(w)) {
-        paint_text(in, 0, 0, STYLE_DIM, p->reading ? "reading the text" : "no text: t gives one of your own");
+        paint_text(in, 0, 0, STYLE_DIM, p->view.reading ? "reading the text" : "no text: t gives one of your own");
         return;
     }
-    paintf(in, 0, 0, STYLE_NORMAL, "%d %s, %d to %d tokens, median %d", p->samples.count,
-           p->samples.files[0].records ? "records" : "paragraphs", samples_quantile(&p->samples, 0),
-           samples_quantile(&p->samples, 1), samples_quantile(&p->samples, 0.5));
+    paintf(in, 0, 0, STYLE_NORMAL, "%d %s, %d to %d tokens, median %d", p->view.samples.count,
+           p->view.samples.files[0].records ? "records" : "paragraphs", samples_quantile(&p->view.samples, 0),
+           samples_quantile(&p->view.samples, 1), samples_quantile(&p->view.samples, 0.5));
     paintf(in, 1, 0, STYLE_DIM, "[ ] prompts expected: %d to %d tokens; %d outside of that", prompts.low,
            prompts.high, count_beyond(w));
     draw_bins(w, in);
@@ -360,7 +270,7 @@ static void draw_sample(struct wizard *w, struct rect in)
     struct calibrate_page *p = state(w);
     text_clear(&p->sample);
     if (has_samples(w)) {
-        const struct sample *x = &p->samples.items[p->at];
+        const struct sample *x = &p->view.samples.items[p->view.at];
         char *text = xstrndup(x->text, x->length);
         text_add(&p->sample, in.w, STYLE_NORMAL, text, NULL);
         free(text);
@@ -374,7 +284,7 @@ static void draw(struct wizard *w, struct rect page)
     char title[64] = "sample";
     layout_calibrate(page, in);
     if (has_samples(w))
-        snprintf(title, sizeof title, "sample %d of %d", state(w)->at + 1, state(w)->samples.count);
+        snprintf(title, sizeof title, "sample %d of %d", state(w)->view.at + 1, state(w)->view.samples.count);
     frame_paint((struct pane[]){{in[CALIBRATE_NEED], "Calibrate", NULL},
                                 {in[CALIBRATE_LENGTHS], "lengths in tokens", NULL},
                                 {in[CALIBRATE_SAMPLES], title, NULL}},
@@ -453,7 +363,7 @@ static int key(struct wizard *w, int k)
 {
     struct calibrate_page *p = state(w);
     if ((k == K_LEFT || k == K_RIGHT) && has_samples(w)) {
-        p->at = (p->at + (k == K_RIGHT ? 1 : p->samples.count - 1)) % p->samples.count;
+        p->view.at = (p->view.at + (k == K_RIGHT ? 1 : p->view.samples.count - 1)) % p->view.samples.count;
         p->sample.top = 0;
         return PAGE_HANDLED;
     }
@@ -478,7 +388,7 @@ static bool complete(const struct wizard *w)
 static void close_page(struct wizard *w)
 {
     struct calibrate_page *p = state(w);
-    forget(p);
+    text_view_forget(&p->view);
     text_done(&p->need);
     text_done(&p->sample);
 }
@@ -507,7 +417,7 @@ const struct page page_calibrate = {
     .state_size = sizeof(struct calibrate_page),
     .locked = locked,
     .complete = complete,
-    .enter = read_samples,
+    .enter = enter,
     .draw = draw,
     .key = key,
     .close = close_page,
