@@ -71,6 +71,7 @@ static inline struct model *shape_model(const struct shape *s)
     m->arch_name = arena_strdup(&m->arena, s->arch);
     m->arch = architecture_named(s->arch);
     m->file_type = arena_strdup(&m->arena, quant_type(s->type)->name);
+    m->quantized = quant_type(s->type)->quantized;
     m->hp = (struct hparams){.layers = s->layers, .embd = s->embd, .vocab = s->vocab, .context = s->context,
                              .experts = s->experts, .experts_used = s->experts_used,
                              .layer = xcalloc(s->layers, sizeof *m->hp.layer)};

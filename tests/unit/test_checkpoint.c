@@ -1,33 +1,12 @@
 /* Formats of checkpoint folders as candidates: which rows there are, what they take, which wins on which GPU, which kernel
  * serves them and what forbids one. */
-#include "shapes.h"
-#include "machines.h"
+#include "situations.h"
 
-#include <math.h>
 #include <time.h>
 
 #include "plan/checkpoint.h"
-#include "plan/estimate.h"
 #include "plan/kernel.h"
 #include "plan/runtime.h"
-
-static struct rules *rules;
-
-static int load(void **state)
-{
-    struct error e = {0};
-    (void)state;
-    if (rules_load(&rules, &e))
-        fprintf(stderr, "%s\n", e.text);
-    return rules ? 0 : -1;
-}
-
-static int unload(void **state)
-{
-    (void)state;
-    rules_free(rules);
-    return 0;
-}
 
 #define FOLDER .folder = true, .type = QUANT_BF16
 #define LLAMA2_7B {"llama", 4096, 11008, 32, 32, 32, 32000, 4096, FOLDER}
@@ -37,92 +16,6 @@ static int unload(void **state)
 #define LLAMA32_1B {"llama", 2048, 8192, 16, 32, 8, 128256, 131072, .tied = true, FOLDER}
 #define SMOLLM2 {"llama", 576, 1536, 30, 9, 3, 49152, 8192, .tied = true, FOLDER}
 #define MIXTRAL {"llama", 4096, 14336, 32, 32, 8, 32000, 32768, .experts = 8, .experts_used = 2, FOLDER}
-
-struct situation {
-    struct shape shape;
-    double capability;             /* 0: unknown */
-    int gpus;
-    double vram_gib;
-    const char *wishes[11];
-};
-
-struct outcome {
-    struct model *model;
-    struct test_machine machine;
-    struct wishes wishes;
-    struct estimates *s;
-};
-
-static void decide_with(struct outcome *o, const struct situation *c, const char *level)
-{
-    struct error e = {0};
-    *o = (struct outcome){.model = shape_model(&c->shape)};
-    test_machine(&o->machine, 64, c->gpus, c->vram_gib);
-    for (int i = 0; i < c->gpus; i++)
-        o->machine.gpus[i].compute_capability = c->capability > 0 ? found(c->capability) : (struct fact){0};
-    for (const char *const *w = c->wishes; *w; w += 2)
-        assert_ok(wishes_set(&o->wishes, wish_find(w[0]), w[1], &e), &e);
-    wishes_defaults(&o->wishes, &o->machine.machine, o->model);
-    assert_ok(estimates_make_with(&o->s, &o->machine.machine, o->model, &o->wishes, rules, level, &e), &e);
-}
-
-static void decide(struct outcome *o, const struct situation *c)
-{
-    decide_with(o, c, NULL);
-}
-
-static void done(struct outcome *o)
-{
-    estimates_free(o->s);
-    wishes_done(&o->wishes);
-    shape_free(o->model);
-}
-
-static const struct estimate *find(const struct outcome *o, const char *level)
-{
-    for (int i = 0; i < o->s->count; i++)
-        if (strcmp(o->s->rows[i].level->name, level) == 0)
-            return &o->s->rows[i];
-    return NULL;
-}
-
-static const struct estimate *row(const struct outcome *o, const char *level)
-{
-    const struct estimate *r = find(o, level);
-    if (!r)
-        fail_msg("no row %s", level);
-    return r;
-}
-
-static bool says(const struct estimate *r, char sign, const char *part)
-{
-    for (int i = 0; i < r->reason_count; i++)
-        if (r->reasons[i].sign == sign && strstr(r->reasons[i].text, part))
-            return true;
-    return false;
-}
-
-static void assert_reason(const struct estimate *r, char sign, const char *part)
-{
-    if (says(r, sign, part))
-        return;
-    for (int i = 0; i < r->reason_count; i++)
-        fprintf(stderr, "%s %c %s\n", r->level->name, r->reasons[i].sign, r->reasons[i].text);
-    fail_msg("%s lacks '%c %s'", r->level->name, sign, part);
-}
-
-static bool warned(const struct outcome *o, const char *part)
-{
-    for (int i = 0; i < o->s->warning_count; i++)
-        if (strstr(o->s->warnings[i].text, part))
-            return true;
-    return false;
-}
-
-static const char *winner(const struct outcome *o)
-{
-    return o->s->recommended < 0 ? "nothing" : o->s->rows[o->s->recommended].level->name;
-}
 
 /* ------------------------------------------------------------------------ rows */
 
@@ -143,10 +36,10 @@ static void rows_are_what_the_runtime_reads_and_the_source_can_become(void **sta
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         for (int folder = 0; folder < 2; folder++) {
             struct outcome o;
-            struct situation c = {LLAMA2_7B, 8.9, 1, 24, {"runtime", rows[i].runtime}};
+            struct situation c = {LLAMA2_7B, 64, 1, 24, {"runtime", rows[i].runtime}, 8.9};
             c.shape.folder = folder;
             decide(&o, &c);
-            bool there = find(&o, rows[i].level) != NULL;
+            bool there = find_row(o.s, rows[i].level) != NULL;
             if (there != (folder ? rows[i].there : rows[i].there_of_gguf))
                 fail_msg("%s under %s of a %s: %d", rows[i].level, rows[i].runtime, folder ? "folder" : "file", there);
             done(&o);
@@ -168,11 +61,11 @@ static void the_group_is_the_largest_that_divides_the_rows(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct outcome o;
-        decide(&o, &(struct situation){rows[i].shape, 8.0, 1, 24, {"runtime", "vllm"}});
+        decide(&o, &(struct situation){rows[i].shape, 64, 1, 24, {"runtime", "vllm"}, 8.0});
         for (const char *const *l = rows[i].there; *l; l++)
-            row(&o, *l);
+            row(o.s, *l);
         for (const char *const *l = rows[i].absent; *l; l++)
-            if (find(&o, *l))
+            if (find_row(o.s, *l))
                 fail_msg("%s has a row in shape %zu", *l, i);
         done(&o);
     }
@@ -183,19 +76,19 @@ static void a_level_that_is_asked_for_has_a_row(void **state)
 {
     struct outcome o;
     (void)state;
-    decide_with(&o, &(struct situation){LLAMA2_7B, 8.0, 1, 24, {"runtime", "vllm"}}, "GPTQ-int4-g32");
-    assert_true(row(&o, "gptq-int4-g32")->asked);
-    assert_string_equal(row(&o, "gptq-int4-g32")->level->format, "gptq");
+    decide_with(&o, &(struct situation){LLAMA2_7B, 64, 1, 24, {"runtime", "vllm"}, 8.0}, "GPTQ-int4-g32");
+    assert_true(row(o.s, "gptq-int4-g32")->asked);
+    assert_string_equal(row(o.s, "gptq-int4-g32")->level->format, "gptq");
     done(&o);
-    decide_with(&o, &(struct situation){LLAMA2_7B, 8.0, 1, 24, {"runtime", "vllm"}}, "gptq-int4");
-    assert_true(row(&o, "gptq-int4-g128")->asked);
+    decide_with(&o, &(struct situation){LLAMA2_7B, 64, 1, 24, {"runtime", "vllm"}, 8.0}, "gptq-int4");
+    assert_true(row(o.s, "gptq-int4-g128")->asked);
     done(&o);
-    decide_with(&o, &(struct situation){LLAMA2_7B, 8.0, 1, 24, {"runtime", "vllm"}}, "gptq-int3-g64-act");
-    assert_true(row(&o, "gptq-int3-g64-act")->asked && row(&o, "gptq-int3-g64-act")->level->calibrated);
-    assert_true(isnan(row(&o, "gptq-int3-g64-act")->expected_loss));
+    decide_with(&o, &(struct situation){LLAMA2_7B, 64, 1, 24, {"runtime", "vllm"}, 8.0}, "gptq-int3-g64-act");
+    assert_true(row(o.s, "gptq-int3-g64-act")->asked && row(o.s, "gptq-int3-g64-act")->level->calibrated);
+    assert_true(isnan(row(o.s, "gptq-int3-g64-act")->expected_loss));
     done(&o);
-    decide_with(&o, &(struct situation){LLAMA2_7B, 8.0, 1, 24, {"runtime", "transformers"}}, "gptq-int2-g64");
-    assert_reason(row(&o, "gptq-int2-g64"), 'x', "with 2 bits a model of 6.74B falls apart");
+    decide_with(&o, &(struct situation){LLAMA2_7B, 64, 1, 24, {"runtime", "transformers"}, 8.0}, "gptq-int2-g64");
+    assert_reason(row(o.s, "gptq-int2-g64"), 'x', "with 2 bits a model of 6.74B falls apart");
     done(&o);
 }
 
@@ -250,17 +143,17 @@ static void memory_follows_the_runtime(void **state)
     struct outcome o, l;
     const uint64_t table = UINT64_C(2048) * 128256 * 2;
     (void)state;
-    decide(&o, &(struct situation){LLAMA32_1B, 8.9, 1, 12, {"runtime", "vllm", "ctx", "2048"}});
-    decide(&l, &(struct situation){LLAMA32_1B, 8.9, 1, 12, {"runtime", "llama.cpp", "ctx", "2048"}});
-    assert_true(row(&o, "original")->weights_bytes >= 2 * o.model->parameters);
-    assert_true(row(&o, "original")->weights_bytes < 2 * o.model->parameters + table / 2);
-    assert_true(row(&o, "original")->overhead_bytes < table / 2);
-    assert_true(row(&l, "BF16")->overhead_bytes >= table);
+    decide(&o, &(struct situation){LLAMA32_1B, 64, 1, 12, {"runtime", "vllm", "ctx", "2048"}, 8.9});
+    decide(&l, &(struct situation){LLAMA32_1B, 64, 1, 12, {"runtime", "llama.cpp", "ctx", "2048"}, 8.9});
+    assert_true(row(o.s, "original")->weights_bytes >= 2 * o.model->parameters);
+    assert_true(row(o.s, "original")->weights_bytes < 2 * o.model->parameters + table / 2);
+    assert_true(row(o.s, "original")->overhead_bytes < table / 2);
+    assert_true(row(l.s, "BF16")->overhead_bytes >= table);
     done(&l);
     done(&o);
-    decide(&o, &(struct situation){LLAMA2_7B, 8.9, 1, 24, {"runtime", "transformers", "ctx", "512"}});
-    assert_true(row(&o, "Q4_K_M")->weights_bytes > UINT64_C(13000000000));
-    assert_true(row(&o, "nf4")->weights_bytes < UINT64_C(4200000000));
+    decide(&o, &(struct situation){LLAMA2_7B, 64, 1, 24, {"runtime", "transformers", "ctx", "512"}, 8.9});
+    assert_true(row(o.s, "Q4_K_M")->weights_bytes > UINT64_C(13000000000));
+    assert_true(row(o.s, "nf4")->weights_bytes < UINT64_C(4200000000));
     done(&o);
 }
 
@@ -269,13 +162,12 @@ static void tensor_parallelism_uses_as_many_gpus_as_it_is_told_to(void **state)
 {
     struct outcome one, two;
     (void)state;
-    decide(&one, &(struct situation){LLAMA2_13B, 8.0, 2, 24, {"runtime", "vllm", "ctx", "2048"}});
-    decide(&two, &(struct situation){LLAMA2_13B, 8.0, 2, 24,
-                                     {"runtime", "vllm", "ctx", "2048", "tensor-parallel", "2"}});
-    assert_int_equal(row(&one, "original")->verdict, VERDICT_TOO_BIG);
-    assert_int_equal(row(&two, "original")->verdict, VERDICT_FITS);
+    decide(&one, &(struct situation){LLAMA2_13B, 64, 2, 24, {"runtime", "vllm", "ctx", "2048"}, 8.0});
+    decide(&two, &(struct situation){LLAMA2_13B, 64, 2, 24, {"runtime", "vllm", "ctx", "2048", "tensor-parallel", "2"}, 8.0});
+    assert_int_equal(row(one.s, "original")->verdict, VERDICT_TOO_BIG);
+    assert_int_equal(row(two.s, "original")->verdict, VERDICT_FITS);
     assert_int_equal(two.s->gpu_budget, 2 * one.s->gpu_budget);
-    double ratio = row(&two, "awq-int4-g128")->tokens_per_s / row(&one, "awq-int4-g128")->tokens_per_s;
+    double ratio = row(two.s, "awq-int4-g128")->tokens_per_s / row(one.s, "awq-int4-g128")->tokens_per_s;
     assert_true(ratio > 1.99 && ratio < 2.01);
     done(&one);
     done(&two);
@@ -288,39 +180,39 @@ static void each_gpu_has_its_format(void **state)
 {
     static const struct { struct situation c; const char *wins, *because; } rows[] = {
         /* Turing: no FP8, INT8 and 4 bits */
-        {{LLAMA2_7B, 7.5, 1, 16, {"runtime", "vllm"}}, "w8a8", "computes in INT8"},
-        {{LLAMA2_7B, 7.5, 1, 8, {"runtime", "vllm", "ctx", "2048"}}, "awq-int4-g128", "8 to 12 GB"},
+        {{LLAMA2_7B, 64, 1, 16, {"runtime", "vllm"}, 7.5}, "w8a8", "computes in INT8"},
+        {{LLAMA2_7B, 64, 1, 8, {"runtime", "vllm", "ctx", "2048"}, 7.5}, "awq-int4-g128", "8 to 12 GB"},
         /* Ampere */
-        {{LLAMA2_7B, 8.0, 1, 40, {"runtime", "vllm"}}, "w8a8", "24 GB"},
-        {{LLAMA31_8B, 8.6, 1, 24, {"runtime", "vllm"}}, "w8a8", "24 GB"},
-        {{LLAMA2_7B, 8.6, 1, 8, {"runtime", "vllm", "ctx", "2048"}}, "awq-int4-g128", "AWQ before GPTQ"},
-        {{LLAMA2_13B, 8.6, 1, 24, {"runtime", "sglang", "ctx", "2048"}}, "w8a8", "computes in INT8"},
+        {{LLAMA2_7B, 64, 1, 40, {"runtime", "vllm"}, 8.0}, "w8a8", "24 GB"},
+        {{LLAMA31_8B, 64, 1, 24, {"runtime", "vllm"}, 8.6}, "w8a8", "24 GB"},
+        {{LLAMA2_7B, 64, 1, 8, {"runtime", "vllm", "ctx", "2048"}, 8.6}, "awq-int4-g128", "AWQ before GPTQ"},
+        {{LLAMA2_13B, 64, 1, 24, {"runtime", "sglang", "ctx", "2048"}, 8.6}, "w8a8", "computes in INT8"},
         /* Ada, Hopper, Blackwell: FP8 */
-        {{LLAMA31_8B, 8.9, 1, 24, {"runtime", "vllm"}}, "fp8", "24 GB"},
-        {{LLAMA2_7B, 8.9, 1, 16, {"runtime", "vllm"}}, "fp8", "computes in FP8"},
-        {{LLAMA2_7B, 8.9, 1, 8, {"runtime", "vllm", "ctx", "2048"}}, "awq-int4-g128", "8 to 12 GB"},
-        {{LLAMA2_13B, 9.0, 1, 80, {"runtime", "vllm"}}, "fp8", "24 GB"},
-        {{LLAMA2_13B, 10.0, 1, 180, {"runtime", "vllm"}}, "fp8", "compute capability 10.0 computes in FP8"},
-        {{LLAMA31_8B, 12.0, 1, 32, {"runtime", "sglang"}}, "fp8", "24 GB"},
-        {{LLAMA31_8B, 8.9, 1, 24, {"runtime", "tgi"}}, "fp8", "24 GB"},
-        {{LLAMA31_8B, 9.0, 1, 80, {"runtime", "tensorrt-llm"}}, "fp8", "24 GB"},
+        {{LLAMA31_8B, 64, 1, 24, {"runtime", "vllm"}, 8.9}, "fp8", "24 GB"},
+        {{LLAMA2_7B, 64, 1, 16, {"runtime", "vllm"}, 8.9}, "fp8", "computes in FP8"},
+        {{LLAMA2_7B, 64, 1, 8, {"runtime", "vllm", "ctx", "2048"}, 8.9}, "awq-int4-g128", "8 to 12 GB"},
+        {{LLAMA2_13B, 64, 1, 80, {"runtime", "vllm"}, 9.0}, "fp8", "24 GB"},
+        {{LLAMA2_13B, 64, 1, 180, {"runtime", "vllm"}, 10.0}, "fp8", "compute capability 10.0 computes in FP8"},
+        {{LLAMA31_8B, 64, 1, 32, {"runtime", "sglang"}, 12.0}, "fp8", "24 GB"},
+        {{LLAMA31_8B, 64, 1, 24, {"runtime", "tgi"}, 8.9}, "fp8", "24 GB"},
+        {{LLAMA31_8B, 64, 1, 80, {"runtime", "tensorrt-llm"}, 9.0}, "fp8", "24 GB"},
         /* unknown: what all GPUs of today run */
-        {{LLAMA2_7B, 0, 1, 16, {"runtime", "vllm"}}, "gptq-int8-g128", "8 bits with scales for groups"},
-        {{LLAMA2_7B, 0, 1, 8, {"runtime", "vllm", "ctx", "2048"}}, "awq-int4-g128", "AWQ before GPTQ"},
+        {{LLAMA2_7B, 64, 1, 16, {"runtime", "vllm"}, NAN}, "gptq-int8-g128", "8 bits with scales for groups"},
+        {{LLAMA2_7B, 64, 1, 8, {"runtime", "vllm", "ctx", "2048"}, NAN}, "awq-int4-g128", "AWQ before GPTQ"},
         /* in process */
-        {{LLAMA2_13B, 8.6, 1, 16, {"runtime", "transformers", "ctx", "512"}}, "nf4", "in process"},
-        {{LLAMA2_7B, 8.6, 1, 24, {"runtime", "transformers", "ctx", "512"}}, "original", "no format of transformers"},
+        {{LLAMA2_13B, 64, 1, 16, {"runtime", "transformers", "ctx", "512"}, 8.6}, "nf4", "in process"},
+        {{LLAMA2_7B, 64, 1, 24, {"runtime", "transformers", "ctx", "512"}, 8.6}, "original", "no format of transformers"},
         /* use cases and small models */
-        {{LLAMA31_8B, 8.6, 1, 24, {"runtime", "vllm", "use-case", "creative"}}, "awq-int4-g128", "creative"},
-        {{LLAMA31_8B, 8.9, 1, 12, {"runtime", "vllm", "use-case", "code", "ctx", "2048"}}, "fp8", "code"},
-        {{LLAMA32_1B, 8.9, 1, 24, {"runtime", "vllm"}}, "original", "small as it is"},
+        {{LLAMA31_8B, 64, 1, 24, {"runtime", "vllm", "use-case", "creative"}, 8.6}, "awq-int4-g128", "creative"},
+        {{LLAMA31_8B, 64, 1, 12, {"runtime", "vllm", "use-case", "code", "ctx", "2048"}, 8.9}, "fp8", "code"},
+        {{LLAMA32_1B, 64, 1, 24, {"runtime", "vllm"}, 8.9}, "original", "small as it is"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct outcome o;
         decide(&o, &rows[i].c);
-        if (strcmp(winner(&o), rows[i].wins) != 0)
-            fail_msg("row %zu: %s wins, not %s: %s", i, winner(&o), rows[i].wins, o.s->headline);
+        if (strcmp(winner(o.s), rows[i].wins) != 0)
+            fail_msg("row %zu: %s wins, not %s: %s", i, winner(o.s), rows[i].wins, o.s->headline);
         assert_reason(&o.s->rows[o.s->recommended], '+', rows[i].because);
         done(&o);
     }
@@ -329,50 +221,50 @@ static void each_gpu_has_its_format(void **state)
 static void what_a_gpu_cannot_do_is_refused(void **state)
 {
     static const struct { struct situation c; const char *level, *why; } rows[] = {
-        {{LLAMA2_7B, 6.1, 1, 24, {"runtime", "vllm"}}, "awq-int4-g128", "wants compute capability 7.5 for awq"},
-        {{LLAMA2_7B, 5.2, 1, 24, {"runtime", "transformers"}}, "nf4", "no kernel of transformers for bitsandbytes"},
-        {{LLAMA2_7B, 7.0, 1, 24, {"runtime", "vllm"}}, "w8a8", "wants compute capability 7.5 for int8"},
-        {{LLAMA2_7B, 10.0, 1, 24, {"runtime", "vllm"}}, "w8a8", "no INT8 arithmetic for compute capability 10.0"},
-        {{LLAMA2_7B, 12.0, 1, 24, {"runtime", "sglang"}}, "w8a8", "no INT8 arithmetic"},
-        {{LLAMA2_7B, 8.6, 1, 24, {"runtime", "tgi"}}, "fp8", "wants compute capability 8.9 for fp8"},
-        {{LLAMA2_7B, 8.0, 1, 24, {"runtime", "tensorrt-llm"}}, "fp8", "wants compute capability 8.9 for fp8"},
-        {{LLAMA2_7B, 8.9, 1, 24, {"runtime", "vllm", "fit", "cpu"}}, "awq-int4-g128", "want a GPU"},
-        {{LLAMA2_7B, 8.9, 0, 0, {"runtime", "transformers"}}, "gptq-int4-g128", "want a GPU"},
+        {{LLAMA2_7B, 64, 1, 24, {"runtime", "vllm"}, 6.1}, "awq-int4-g128", "wants compute capability 7.5 for awq"},
+        {{LLAMA2_7B, 64, 1, 24, {"runtime", "transformers"}, 5.2}, "nf4", "no kernel of transformers for bitsandbytes"},
+        {{LLAMA2_7B, 64, 1, 24, {"runtime", "vllm"}, 7.0}, "w8a8", "wants compute capability 7.5 for int8"},
+        {{LLAMA2_7B, 64, 1, 24, {"runtime", "vllm"}, 10.0}, "w8a8", "no INT8 arithmetic for compute capability 10.0"},
+        {{LLAMA2_7B, 64, 1, 24, {"runtime", "sglang"}, 12.0}, "w8a8", "no INT8 arithmetic"},
+        {{LLAMA2_7B, 64, 1, 24, {"runtime", "tgi"}, 8.6}, "fp8", "wants compute capability 8.9 for fp8"},
+        {{LLAMA2_7B, 64, 1, 24, {"runtime", "tensorrt-llm"}, 8.0}, "fp8", "wants compute capability 8.9 for fp8"},
+        {{LLAMA2_7B, 64, 1, 24, {"runtime", "vllm", "fit", "cpu"}, 8.9}, "awq-int4-g128", "want a GPU"},
+        {{LLAMA2_7B, 64, 0, 0, {"runtime", "transformers"}, 8.9}, "gptq-int4-g128", "want a GPU"},
     };
     struct outcome o;
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         decide(&o, &rows[i].c);
-        assert_true(row(&o, rows[i].level)->forbidden);
-        assert_reason(row(&o, rows[i].level), 'x', rows[i].why);
+        assert_true(row(o.s, rows[i].level)->forbidden);
+        assert_reason(row(o.s, rows[i].level), 'x', rows[i].why);
         done(&o);
     }
-    decide(&o, &(struct situation){LLAMA2_7B, 8.6, 1, 24, {"runtime", "vllm"}});
-    assert_reason(row(&o, "fp8"), '-', "does not compute in FP8");
-    assert_false(row(&o, "fp8")->forbidden);
-    assert_reason(row(&o, "nf4"), '-', "for development and for transformers in process");
+    decide(&o, &(struct situation){LLAMA2_7B, 64, 1, 24, {"runtime", "vllm"}, 8.6});
+    assert_reason(row(o.s, "fp8"), '-', "does not compute in FP8");
+    assert_false(row(o.s, "fp8")->forbidden);
+    assert_reason(row(o.s, "nf4"), '-', "for development and for transformers in process");
     done(&o);
 }
 
 static void habits_are_warned_of(void **state)
 {
     static const struct { struct situation c; const char *part; bool warned; } rows[] = {
-        {{LLAMA2_7B, 0, 1, 24, {"runtime", "vllm"}}, "compute capability of the GPU is unknown", true},
-        {{LLAMA2_7B, 8.9, 1, 24, {"runtime", "vllm"}}, "compute capability of the GPU is unknown", false},
-        {{SHAPE_LLAMA2_7B, 8.9, 1, 24, {"runtime", "vllm"}}, "a GGUF file cannot become AWQ", true},
-        {{LLAMA2_7B, 8.9, 1, 24, {"runtime", "vllm"}}, "a GGUF file cannot become AWQ", false},
-        {{SHAPE_LLAMA2_7B, 8.9, 1, 24, {NULL}}, "a GGUF file cannot become AWQ", false},
-        {{LLAMA2_13B, 8.6, 1, 16, {"runtime", "transformers", "ctx", "512"}}, "not a static format", true},
-        {{LLAMA31_8B, 8.6, 1, 8, {"runtime", "tgi", "use-case", "code", "ctx", "1024"}}, "calibrated on a general text",
+        {{LLAMA2_7B, 64, 1, 24, {"runtime", "vllm"}, NAN}, "compute capability of the GPU is unknown", true},
+        {{LLAMA2_7B, 64, 1, 24, {"runtime", "vllm"}, 8.9}, "compute capability of the GPU is unknown", false},
+        {{SHAPE_LLAMA2_7B, 64, 1, 24, {"runtime", "vllm"}, 8.9}, "a GGUF file cannot become AWQ", true},
+        {{LLAMA2_7B, 64, 1, 24, {"runtime", "vllm"}, 8.9}, "a GGUF file cannot become AWQ", false},
+        {{SHAPE_LLAMA2_7B, 64, 1, 24, {NULL}, 8.9}, "a GGUF file cannot become AWQ", false},
+        {{LLAMA2_13B, 64, 1, 16, {"runtime", "transformers", "ctx", "512"}, 8.6}, "not a static format", true},
+        {{LLAMA31_8B, 64, 1, 8, {"runtime", "tgi", "use-case", "code", "ctx", "1024"}, 8.6}, "calibrated on a general text",
          true},
-        {{LLAMA31_8B, 8.9, 1, 24, {"runtime", "vllm", "ctx", "65536"}}, "measured on 512 tokens", true},
+        {{LLAMA31_8B, 64, 1, 24, {"runtime", "vllm", "ctx", "65536"}, 8.9}, "measured on 512 tokens", true},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct outcome o;
         decide(&o, &rows[i].c);
-        if (warned(&o, rows[i].part) != rows[i].warned)
-            fail_msg("row %zu (%s wins): '%s' is %swarned of", i, winner(&o), rows[i].part,
+        if (warned(o.s, rows[i].part) != rows[i].warned)
+            fail_msg("row %zu (%s wins): '%s' is %swarned of", i, winner(o.s), rows[i].part,
                      rows[i].warned ? "not " : "");
         done(&o);
     }
@@ -383,7 +275,7 @@ static void nothing_to_choose_from_is_said(void **state)
 {
     struct outcome o;
     (void)state;
-    decide(&o, &(struct situation){SHAPE_LLAMA2_7B, 8.9, 1, 24, {"runtime", "tensorrt-llm"}});
+    decide(&o, &(struct situation){SHAPE_LLAMA2_7B, 64, 1, 24, {"runtime", "tensorrt-llm"}, 8.9});
     assert_int_equal(o.s->recommended, -1);
     assert_non_null(strstr(o.s->headline, "TensorRT-LLM does not read GGUF files"));
     assert_non_null(strstr(o.s->headline, "start from the checkpoint folder"));
@@ -488,7 +380,7 @@ static double milliseconds(void)
 
 static void a_70b_folder_takes_less_than_20_ms(void **state)
 {
-    static const struct situation c = {LLAMA2_70B, 8.9, 4, 24, {"runtime", "vllm", "tensor-parallel", "4"}};
+    static const struct situation c = {LLAMA2_70B, 64, 4, 24, {"runtime", "vllm", "tensor-parallel", "4"}, 8.9};
     double best = 1e9;
     (void)state;
     for (int i = 0; i < 5; i++) {
@@ -522,5 +414,5 @@ int main(void)
         cmocka_unit_test(kernels_are_found_and_refused),
         cmocka_unit_test(a_70b_folder_takes_less_than_20_ms),
     };
-    return cmocka_run_group_tests(tests, load, unload);
+    return cmocka_run_group_tests(tests, situations_load, situations_unload);
 }

@@ -1,30 +1,9 @@
-#include "shapes.h"
-#include "machines.h"
+#include "situations.h"
 
-#include <math.h>
 #include <time.h>
 
-#include "plan/estimate.h"
 #include "plan/graph.h"
 #include "plan/kv.h"
-
-static struct rules *rules;
-
-static int load(void **state)
-{
-    struct error e = {0};
-    (void)state;
-    if (rules_load(&rules, &e))
-        fprintf(stderr, "%s\n", e.text);
-    return rules ? 0 : -1;
-}
-
-static int unload(void **state)
-{
-    (void)state;
-    rules_free(rules);
-    return 0;
-}
 
 /* Estimates under wishes given as "name=value" texts, NULL-terminated. */
 static struct estimates *make(const struct machine *m, const struct model *model, const char *const *wishes)
@@ -40,15 +19,6 @@ static struct estimates *make(const struct machine *m, const struct model *model
     return s;
 }
 #define WISHES(...) (const char *const[]){__VA_ARGS__, NULL}
-
-static const struct estimate *row(const struct estimates *s, const char *level)
-{
-    for (int i = 0; i < s->count; i++)
-        if (strcmp(s->rows[i].level->name, level) == 0)
-            return &s->rows[i];
-    fail_msg("no row %s", level);
-    return NULL;
-}
 
 /* ---------------------------------------------------------------------- cache */
 
@@ -457,5 +427,5 @@ int main(void)
         cmocka_unit_test(a_70b_model_takes_less_than_5_ms),
         cmocka_unit_test(the_arithmetic_is_told),
     };
-    return cmocka_run_group_tests(tests, load, unload);
+    return cmocka_run_group_tests(tests, situations_load, situations_unload);
 }

@@ -1,27 +1,9 @@
 #include "gguf_build.h"
-#include "shapes.h"
+#include "situations.h"
 
 #include <unistd.h>
 
 #include "plan/recipe.h"
-
-static struct rules *rules;
-
-static int load(void **state)
-{
-    struct error e = {0};
-    (void)state;
-    if (rules_load(&rules, &e))
-        fprintf(stderr, "%s\n", e.text);
-    return rules ? 0 : -1;
-}
-
-static int unload(void **state)
-{
-    (void)state;
-    rules_free(rules);
-    return 0;
-}
 
 static struct recipe apply(const struct model *m, const char *level, struct recipe_options o)
 {
@@ -259,5 +241,5 @@ int main(void)
         cmocka_unit_test(an_override_that_fits_nothing_is_an_error),
         cmocka_unit_test(an_importance_matrix_changes_some_mixtures),
     };
-    return cmocka_run_group_tests(tests, load, unload);
+    return cmocka_run_group_tests(tests, situations_load, situations_unload);
 }

@@ -1,104 +1,16 @@
 /* Every rule of the recommendation that the product promises, by name. */
-#include "shapes.h"
-#include "machines.h"
+#include "situations.h"
 
-#include <math.h>
-
-#include "plan/estimate.h"
 #include "plan/recommend.h"
 
-static struct rules *rules;
-
-static int load(void **state)
-{
-    struct error e = {0};
-    (void)state;
-    if (rules_load(&rules, &e))
-        fprintf(stderr, "%s\n", e.text);
-    return rules ? 0 : -1;
-}
-
-static int unload(void **state)
-{
-    (void)state;
-    rules_free(rules);
-    return 0;
-}
-
 #define SHAPE_MISTRAL_7B {"llama", 4096, 14336, 32, 32, 8, 32768, 32768, .type = QUANT_F16}
-
-struct situation {
-    struct shape shape;
-    double ram_gib;
-    int gpus;
-    double vram_gib;
-    const char *wishes[9];
-};
-
-struct outcome {
-    struct model *model;
-    struct test_machine machine;
-    struct wishes wishes;
-    struct estimates *s;
-};
-
-static void decide(struct outcome *o, const struct situation *c)
-{
-    struct error e = {0};
-    *o = (struct outcome){.model = shape_model(&c->shape)};
-    o->model->quantized = quant_type(c->shape.type)->quantized;
-    test_machine(&o->machine, c->ram_gib, c->gpus, c->vram_gib);
-    for (const char *const *w = c->wishes; *w; w += 2)
-        assert_ok(wishes_set(&o->wishes, wish_find(w[0]), w[1], &e), &e);
-    wishes_defaults(&o->wishes, &o->machine.machine, o->model);
-    assert_ok(estimates_make(&o->s, &o->machine.machine, o->model, &o->wishes, rules, &e), &e);
-}
-
-static void done(struct outcome *o)
-{
-    estimates_free(o->s);
-    wishes_done(&o->wishes);
-    shape_free(o->model);
-}
-
-static const struct estimate *row(const struct outcome *o, const char *level)
-{
-    for (int i = 0; i < o->s->count; i++)
-        if (strcmp(o->s->rows[i].level->name, level) == 0)
-            return &o->s->rows[i];
-    fail_msg("no row %s", level);
-    return NULL;
-}
-
-static bool says(const struct estimate *r, char sign, const char *part)
-{
-    for (int i = 0; i < r->reason_count; i++)
-        if (r->reasons[i].sign == sign && strstr(r->reasons[i].text, part))
-            return true;
-    return false;
-}
-
-static void assert_reason(const struct estimate *r, char sign, const char *part)
-{
-    for (int i = 0; i < r->reason_count && !says(r, sign, part); i++)
-        fprintf(stderr, "%s %c %s\n", r->level->name, r->reasons[i].sign, r->reasons[i].text);
-    assert_true(says(r, sign, part));
-}
-
-static bool warned(const struct outcome *o, const char *part)
-{
-    for (int i = 0; i < o->s->warning_count; i++)
-        if (strstr(o->s->warnings[i].text, part))
-            return true;
-    return false;
-}
 
 /* The winner is one of `levels` ("Q6_K Q8_0"), and its reasons say why. */
 static void assert_recommends(const struct situation *c, const char *levels, const char *because)
 {
     struct outcome o;
     decide(&o, c);
-    const char *won = o.s->recommended < 0 ? "nothing" : o.s->rows[o.s->recommended].level->name;
+    const char *won = winner(o.s);
     char padded[128], name[32];
     snprintf(padded, sizeof padded, " %s ", levels);
     snprintf(name, sizeof name, " %s ", won);
@@ -125,7 +37,7 @@ static void five_bits_where_four_lose_more_than_2_percent(void **state)
     assert_recommends(&(struct situation){SHAPE_LLAMA2_7B, 64, 1, 16, {"max-loss", "0.5%", "ctx", "4096"}},
                       "Q5_K_M Q5_K_S", "more than 0.5 %");
     decide(&o, &(struct situation){SHAPE_LLAMA31_8B, 64, 1, 16, {"max-loss", "4%"}});
-    assert_string_equal(o.s->rows[o.s->recommended].level->name, "Q4_K_M"); /* 4 % are allowed */
+    assert_string_equal(winner(o.s), "Q4_K_M"); /* 4 % are allowed */
     done(&o);
 }
 
@@ -135,14 +47,14 @@ static void never_below_q3_under_13b(void **state)
     (void)state;
     /* So little memory that only Q2 would fit: then nothing does. */
     decide(&o, &(struct situation){SHAPE_LLAMA2_7B, 64, 1, 16, {"budget", "2700MiB", "ctx", "512"}});
-    assert_int_equal(row(&o, "Q2_K_S")->verdict, VERDICT_FITS);
-    assert_int_equal(row(&o, "Q3_K_S")->verdict, VERDICT_TOO_BIG);
-    assert_true(row(&o, "Q2_K")->forbidden && row(&o, "Q2_K_S")->forbidden);
-    assert_reason(row(&o, "Q2_K"), 'x', "never under 13B");
+    assert_int_equal(row(o.s, "Q2_K_S")->verdict, VERDICT_FITS);
+    assert_int_equal(row(o.s, "Q3_K_S")->verdict, VERDICT_TOO_BIG);
+    assert_true(row(o.s, "Q2_K")->forbidden && row(o.s, "Q2_K_S")->forbidden);
+    assert_reason(row(o.s, "Q2_K"), 'x', "never under 13B");
     assert_int_equal(o.s->recommended, -1);
     done(&o);
     decide(&o, &(struct situation){SHAPE_LLAMA2_13B, 64, 1, 16, {NULL}});
-    assert_false(row(&o, "Q2_K")->forbidden);
+    assert_false(row(o.s, "Q2_K")->forbidden);
     done(&o);
 }
 
@@ -190,11 +102,11 @@ static void a_prohibition_wins_over_a_preference(void **state)
     struct outcome o;
     (void)state;
     decide(&o, &(struct situation){SHAPE_LLAMA2_7B, 8, 0, 0, {"use-case", "edge", "ctx", "2048"}});
-    assert_string_equal(o.s->rows[o.s->recommended].level->name, "Q3_K_S");
-    assert_reason(row(&o, "Q2_K"), '+', "edge");
-    assert_reason(row(&o, "Q2_K"), 'x', "never under 13B");
-    assert_reason(row(&o, "Q2_K"), 'x', "the prohibition wins over what favours it (usecases.yaml:");
-    assert_true(row(&o, "Q2_K")->forbidden);
+    assert_string_equal(winner(o.s), "Q3_K_S");
+    assert_reason(row(o.s, "Q2_K"), '+', "edge");
+    assert_reason(row(o.s, "Q2_K"), 'x', "never under 13B");
+    assert_reason(row(o.s, "Q2_K"), 'x', "the prohibition wins over what favours it (usecases.yaml:");
+    assert_true(row(o.s, "Q2_K")->forbidden);
     done(&o);
 }
 
@@ -236,9 +148,9 @@ static void models_under_3b_are_questioned(void **state)
     struct outcome o;
     (void)state;
     decide(&o, &(struct situation){SHAPE_LLAMA32_1B, 16, 0, 0, {NULL}});
-    assert_string_equal(o.s->rows[o.s->recommended].level->name, "F16");
+    assert_string_equal(winner(o.s), "F16");
     assert_non_null(strstr(o.s->headline, "keep F16: a model of 1.24B is small as it is"));
-    assert_true(warned(&o, "costs more quality than in larger ones"));
+    assert_true(warned(o.s, "costs more quality than in larger ones"));
     done(&o);
     /* Where it would not fit, 8 bits. */
     assert_recommends(&(struct situation){SHAPE_LLAMA32_1B, 16, 0, 0, {"budget", "2400MiB", "ctx", "2048"}},
@@ -250,10 +162,10 @@ static void says_when_memory_is_not_the_bottleneck(void **state)
     struct outcome o;
     (void)state;
     decide(&o, &(struct situation){SHAPE_LLAMA2_7B, 64, 0, 0, {NULL}});
-    assert_reason(row(&o, "F16"), 'i', "memory is not the bottleneck");
+    assert_reason(row(o.s, "F16"), 'i', "memory is not the bottleneck");
     done(&o);
     decide(&o, &(struct situation){SHAPE_LLAMA2_7B, 64, 1, 8, {NULL}});
-    assert_false(says(row(&o, "F16"), 'i', "memory is not the bottleneck"));
+    assert_false(says(row(o.s, "F16"), 'i', "memory is not the bottleneck"));
     done(&o);
 }
 
@@ -265,16 +177,16 @@ static void never_above_a_quantized_source(void **state)
     (void)state;
     c.shape.type = QUANT_Q4_0;
     decide(&o, &c);
-    assert_string_equal(o.s->rows[o.s->recommended].level->name, "Q4_0");
+    assert_string_equal(winner(o.s), "Q4_0");
     assert_true(o.s->rows[o.s->recommended].is_source);
     static const char *const above[] = {"F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M"};
     for (size_t i = 0; i < ARRAY_LENGTH(above); i++) {
-        assert_true(row(&o, above[i])->forbidden);
-        assert_reason(row(&o, above[i]), 'x', "the checkpoint is Q4_0 already");
+        assert_true(row(o.s, above[i])->forbidden);
+        assert_reason(row(o.s, above[i]), 'x', "the checkpoint is Q4_0 already");
     }
-    assert_false(row(&o, "Q3_K_M")->forbidden);
-    assert_reason(row(&o, "Q3_K_M"), '-', "loses twice");
-    assert_true(isnan(row(&o, "Q3_K_M")->expected_loss));
+    assert_false(row(o.s, "Q3_K_M")->forbidden);
+    assert_reason(row(o.s, "Q3_K_M"), '-', "loses twice");
+    assert_true(isnan(row(o.s, "Q3_K_M")->expected_loss));
     done(&o);
 }
 
@@ -284,13 +196,13 @@ static void wishes_are_held(void **state)
     (void)state;
     /* Slower than asked for: 13B at 50 GB/s. */
     decide(&o, &(struct situation){SHAPE_LLAMA2_13B, 64, 0, 0, {"min-speed", "5", "ctx", "2048"}});
-    assert_reason(row(&o, "Q8_0"), '-', "below your wish of 5.0");
+    assert_reason(row(o.s, "Q8_0"), '-', "below your wish of 5.0");
     assert_true(o.s->rows[o.s->recommended].tokens_per_s >= 5);
     done(&o);
     /* A limit on the loss that only 8 bits hold. */
     decide(&o, &(struct situation){SHAPE_LLAMA31_8B, 64, 1, 16, {"max-loss", "0.1%"}});
-    assert_string_equal(o.s->rows[o.s->recommended].level->name, "Q8_0");
-    assert_reason(row(&o, "Q6_K"), '-', "more than your limit of 0.1 %");
+    assert_string_equal(winner(o.s), "Q8_0");
+    assert_reason(row(o.s, "Q6_K"), '-', "more than your limit of 0.1 %");
     done(&o);
 }
 
@@ -300,14 +212,14 @@ static void runtimes_refuse_what_they_cannot_read(void **state)
     (void)state;
     decide(&o, &(struct situation){SHAPE_LLAMA2_7B, 64, 1, 24, {"runtime", "tensorrt-llm"}});
     assert_int_equal(o.s->recommended, -1);
-    assert_reason(row(&o, "Q4_K_M"), 'x', "TensorRT-LLM does not read gguf files");
+    assert_reason(row(o.s, "Q4_K_M"), 'x', "TensorRT-LLM does not read gguf files");
     done(&o);
     decide(&o, &(struct situation){SHAPE_LLAMA2_7B, 64, 1, 24, {"runtime", "vllm"}});
-    assert_reason(row(&o, "Q4_K_M"), 'i', "plugin");
+    assert_reason(row(o.s, "Q4_K_M"), 'i', "plugin");
     done(&o);
     /* transformers dequantizes: every level takes 16 bits a weight in memory. */
     decide(&o, &(struct situation){SHAPE_LLAMA2_7B, 64, 1, 24, {"runtime", "transformers", "ctx", "512"}});
-    assert_true(row(&o, "Q4_K_M")->weights_bytes > UINT64_C(13) * 1000 * 1000 * 1000);
+    assert_true(row(o.s, "Q4_K_M")->weights_bytes > UINT64_C(13) * 1000 * 1000 * 1000);
     done(&o);
 }
 
@@ -342,10 +254,10 @@ static void nothing_fits_is_said(void **state)
     assert_int_equal(o.s->recommended, -1);
     assert_non_null(strstr(o.s->headline, "nothing fits: try a shorter context, --kv-type q8_0, --fit "
                                           "split"));
-    assert_reason(row(&o, "Q2_K"), '-', "too big: needs");
+    assert_reason(row(o.s, "Q2_K"), '-', "too big: needs");
     done(&o);
     decide(&o, &(struct situation){SHAPE_LLAMA2_7B, 64, 0, 0, {"fit", "gpu"}});
-    assert_reason(row(&o, "Q4_K_M"), '-', "none was found; --fit cpu");
+    assert_reason(row(o.s, "Q4_K_M"), '-', "none was found; --fit cpu");
     done(&o);
 }
 
@@ -363,15 +275,15 @@ static void habits_are_warned_of(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         decide(&o, &rows[i].c);
-        assert_true(warned(&o, rows[i].part));
+        assert_true(warned(o.s, rows[i].part));
         done(&o);
     }
     decide(&o, &(struct situation){SHAPE_LLAMA2_7B, 64, 1, 24, {"ctx", "4096"}});
     assert_int_equal(o.s->warning_count, 0);
-    int q2 = (int)(row(&o, "Q2_K") - o.s->rows);
+    int q2 = (int)(row(o.s, "Q2_K") - o.s->rows);
     recommend_warnings(o.s, q2, false, &o.machine.machine, o.model, &o.wishes, rules);
-    assert_true(warned(&o, "nothing will be measured"));
-    assert_true(warned(&o, "below Q3 a model of 6.74B falls apart"));
+    assert_true(warned(o.s, "nothing will be measured"));
+    assert_true(warned(o.s, "below Q3 a model of 6.74B falls apart"));
     done(&o);
 }
 
@@ -421,5 +333,5 @@ int main(void)
         cmocka_unit_test(habits_are_warned_of),
         cmocka_unit_test(mixes_are_not_available_yet),
     };
-    return cmocka_run_group_tests(tests, load, unload);
+    return cmocka_run_group_tests(tests, situations_load, situations_unload);
 }
