@@ -95,7 +95,7 @@ static void set_title(char *out, size_t size, const char *name, uint64_t budget,
 static void choose_columns(struct estimates_page *p, const struct wizard *w)
 {
     const struct estimates *s = w->estimates;
-    bool cpu = strcmp(wishes_choice(&w->wishes, WISH_FIT), "cpu") == 0;
+    bool cpu = wishes_fit(&w->wishes) == FIT_CPU;
     memcpy(p->columns, all_columns, sizeof all_columns);
     p->columns[COLUMN_LEVEL].want.width = wizard_level_width(w);
     set_title(p->vram_title, sizeof p->vram_title, "VRAM", s->gpu_budget, s->gpu_budget_known);

@@ -93,6 +93,14 @@ bool str_ends(const char *s, const char *suffix)
     return n >= m && strcmp(s + n - m, suffix) == 0;
 }
 
+bool str_among(const char *const *list, const char *word)
+{
+    for (; list && *list; list++)
+        if (strcmp(*list, word) == 0)
+            return true;
+    return false;
+}
+
 void text_make_printable(char *text)
 {
     const utf8proc_uint8_t *from = (utf8proc_uint8_t *)text;

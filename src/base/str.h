@@ -23,6 +23,8 @@ void str_done(struct str *s);
 
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
+/* Whether the word stands in a NULL-terminated list; NULL: no list. */
+bool str_among(const char *const *list, const char *word);
 
 /* Replaces control characters and invalid UTF-8 by '?', in place: for text from files that goes to a terminal. */
 void text_make_printable(char *text);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "plan/figures.h"
 
 /* ---------------------------------------------------------------- conditions */
@@ -229,14 +230,6 @@ int decisions_compile(struct rules *r, struct error *e)
 
 /* -------------------------------------------------------------------- asking */
 
-static const struct estimate *row_of(const struct estimates *s, const struct level *level)
-{
-    for (int i = 0; i < s->count; i++)
-        if (s->rows[i].level == level)
-            return &s->rows[i];
-    return NULL;
-}
-
 static bool meets(const struct condition *c, const struct facts *f)
 {
     enum plan_fact fact = c->kind->fact;
@@ -245,13 +238,10 @@ static bool meets(const struct condition *c, const struct facts *f)
     case AT_LEAST: return f->number[fact] >= c->number;
     case BELOW: return f->number[fact] < c->number;
     case IS: return f->number[fact] == c->number;
-    case LOSS_OVER: row = row_of(f->s, c->level); return row && row->expected_loss > f->max_loss;
+    case LOSS_OVER: row = estimates_row(f->s, c->level); return row && row->expected_loss > f->max_loss;
     case ONE_OF: break;
     }
-    for (const char *const *w = c->words; *w && f->word[fact]; w++)
-        if (strcmp(*w, f->word[fact]) == 0)
-            return true;
-    return false;
+    return f->word[fact] && str_among(c->words, f->word[fact]);
 }
 
 bool decision_holds(const struct decision *d, const struct facts *f)
@@ -262,17 +252,9 @@ bool decision_holds(const struct decision *d, const struct facts *f)
     return true;
 }
 
-static const struct estimate *source_row(const struct estimates *s)
-{
-    for (int i = 0; i < s->count; i++)
-        if (s->rows[i].is_source)
-            return &s->rows[i];
-    return NULL;
-}
-
 static bool passes(enum row_test test, const struct facts *f, const struct estimate *row)
 {
-    const struct estimate *source = source_row(f->s);
+    const struct estimate *source = estimates_source(f->s);
     double bits = source ? source->bits_per_weight : f->s->source_bits;
     switch (test) {
     case ROW_OVER_LOSS: return row->expected_loss > f->max_loss;
@@ -298,11 +280,8 @@ bool decision_takes(const struct decision *d, const struct facts *f, const struc
         if (!d->levels[*rank])
             return false;
     }
-    for (const char *const *w = d->formats; w; w++)
-        if (!*w)
-            return false;
-        else if (strcmp(*w, row->level->format) == 0)
-            break;
+    if (d->formats && !str_among(d->formats, row->level->format))
+        return false;
     for (int i = 0; i < ROW_TEST_COUNT; i++)
         if (d->rows >> i & 1 && !passes(i, f, row))
             return false;

@@ -3,25 +3,8 @@
 #ifndef PLAN_DECISION_H
 #define PLAN_DECISION_H
 
-#include "plan/estimate.h"
+#include "plan/facts.h"
 #include "plan/rules.h"
-
-/* What conditions ask about; unknown ones (NaN, NULL) meet no condition. */
-enum plan_fact {
-    FACT_PARAMETERS, FACT_VRAM, FACT_RAM, FACT_CTX, FACT_PARALLEL, FACT_EXPERTS,     /* numbers */
-    FACT_CAPABILITY, FACT_TENSOR_PARALLEL,
-    FACT_FIT, FACT_USE_CASE, FACT_RUNTIME, FACT_KV_TYPE,                             /* words */
-    FACT_GPU, FACT_CALIBRATION, FACT_DOMAIN_TEXT, FACT_QUANTIZED_SOURCE, FACT_SOURCE_FITS,             /* 0 or 1 */
-    FACT_BEYOND_TRAINING, FACT_LOSS_ASKED, FACT_EVALUATION, FACT_CAPABILITY_KNOWN, FACT_SOURCE_FOLDER,
-    FACT_COUNT,
-};
-struct facts {
-    double number[FACT_COUNT];
-    const char *word[FACT_COUNT];
-    double max_loss, min_speed; /* the wishes; NaN: none */
-    const char *runtime;        /* its title */
-    const struct estimates *s;
-};
 
 struct condition {
     const struct condition_kind *kind;

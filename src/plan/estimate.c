@@ -117,7 +117,7 @@ static int fill_recipe(struct estimate *row, struct recipe *r, struct estimator 
 static int fill_row(struct estimate *row, struct estimator *e, const struct level *level, struct error *err)
 {
     struct recipe r;
-    enum fit fit = (enum fit)e->wishes->value[WISH_FIT].choice;
+    enum fit fit = wishes_fit(e->wishes);
     *row = (struct estimate){.level = level, .is_source = is_source(e, level)};
     int rc = fill_recipe(row, &r, e, err);
     if (!rc) {
@@ -288,6 +288,22 @@ int estimates_make_with(struct estimates **out, const struct machine *m, const s
     else
         *out = all.s;
     return rc;
+}
+
+const struct estimate *estimates_row(const struct estimates *s, const struct level *level)
+{
+    for (int i = 0; i < s->count; i++)
+        if (s->rows[i].level == level)
+            return &s->rows[i];
+    return NULL;
+}
+
+const struct estimate *estimates_source(const struct estimates *s)
+{
+    for (int i = 0; i < s->count; i++)
+        if (s->rows[i].is_source)
+            return &s->rows[i];
+    return NULL;
 }
 
 void estimates_free(struct estimates *s)

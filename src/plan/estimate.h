@@ -65,6 +65,9 @@ int estimates_make(struct estimates **out, const struct machine *m, const struct
 int estimates_make_with(struct estimates **out, const struct machine *m, const struct model *model,
                         const struct wishes *w, const struct rules *r, const char *level, struct error *e);
 void estimates_free(struct estimates *s);
+/* The row of a level, and that of the checkpoint as it is; NULL: none. */
+const struct estimate *estimates_row(const struct estimates *s, const struct level *level);
+const struct estimate *estimates_source(const struct estimates *s);
 /* Adds a reason to a list of reasons; `text` and `rule` live in the estimates' arena or in the rules. */
 void reason_add(struct estimate_reason **list, int *count, int *capacity, char sign, char *text,
                 const char *rule);

@@ -140,14 +140,6 @@ static bool in_list(const int *list, int count, int value)
     return count == 0;
 }
 
-static bool among(const char *const *list, const char *word)
-{
-    for (; list && *list; list++)
-        if (strcmp(*list, word) == 0)
-            return true;
-    return false;
-}
-
 /* Why the scheme as such is nothing for the kernel; NULL: it is. */
 static const char *against_scheme(const struct kernel *k, const struct kernel_question *q, struct arena *a)
 {
@@ -276,7 +268,7 @@ static bool takes(const struct kernel *k, const struct kernel_question *q, bool 
 
 static bool answers(const struct kernel *k, const struct kernel_question *q, bool experts)
 {
-    return among(k->runtimes, q->runtime->name) && among(k->formats, q->level->format) &&
+    return str_among(k->runtimes, q->runtime->name) && str_among(k->formats, q->level->format) &&
            (experts ? k->experts : k->linear);
 }
 

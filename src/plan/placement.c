@@ -56,7 +56,7 @@ struct budget budget_of(const struct machine *m, const struct wishes *w, const s
                         struct arena *a)
 {
     const struct wish_value *asked = &w->value[WISH_BUDGET];
-    bool on_cpu = w->value[WISH_FIT].choice == FIT_CPU;
+    bool on_cpu = wishes_fit(w) == FIT_CPU;
     struct budget b = {.gpu_count = gpus_used(m, w, r)};
     struct fact ram = m ? m->memory.available_bytes : (struct fact){0};
     struct fact all = m ? m->memory.total_bytes : (struct fact){0};

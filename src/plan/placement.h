@@ -7,8 +7,6 @@
 #include "plan/costs.h"
 #include "plan/wishes.h"
 
-enum fit { FIT_GPU, FIT_CPU, FIT_SPLIT }; /* the order of the wish's choices */
-
 /* What may be used. With several GPUs a budget that the person set is shared out like their free memory. */
 struct budget {
     uint64_t *gpu;          /* [gpu_count]; where what is free is unknown, all that there is */

@@ -1,113 +1,14 @@
 #include "plan/recommend.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "plan/decision.h"
+#include "plan/facts.h"
 #include "plan/figures.h"
 #include "plan/kernel.h"
-#include "plan/placement.h"
 #include "plan/runtime.h"
-#include "text/calibration.h"
-
-/* --------------------------------------------------------------------- facts */
-
-static double truth(bool known, bool value)
-{
-    return known ? value : NAN;
-}
-
-/* Memory of the GPUs that are used; 0 without any. A budget that the person named stands in for GPUs that nobody found. */
-static double total_vram(const struct machine *m, const struct wishes *w, int gpus)
-{
-    double sum = 0;
-    bool known = true;
-    for (int i = 0; i < gpus; i++) {
-        known = known && fact_known(m->gpus[i].vram_total_bytes);
-        sum += fact_or(m->gpus[i].vram_total_bytes, 0);
-    }
-    if (gpus)
-        return known ? sum : NAN;
-    return strcmp(wishes_choice(w, WISH_FIT), "cpu") != 0 && w->value[WISH_BUDGET].set
-               ? w->value[WISH_BUDGET].number
-               : 0;
-}
-
-/* Of NVIDIA's GPUs; NaN where one is not known, or none is there. */
-static double least_capability(const struct machine *m, int gpus)
-{
-    double least = NAN;
-    for (int i = 0; i < gpus; i++) {
-        if (!fact_known(m->gpus[i].compute_capability))
-            return NAN;
-        least = fmin(least, m->gpus[i].compute_capability.value);
-    }
-    return least;
-}
-
-static bool on_cpu(const struct wishes *w)
-{
-    return strcmp(wishes_choice(w, WISH_FIT), "cpu") == 0;
-}
-
-static const struct estimate *source_row(const struct estimates *s)
-{
-    for (int i = 0; i < s->count; i++)
-        if (s->rows[i].is_source)
-            return &s->rows[i];
-    return NULL;
-}
-
-static bool has_domain_text(const struct wishes *w)
-{
-    const char *text = w->value[WISH_CALIBRATION].text;
-    return text && strcmp(text, CALIBRATION_GENERAL) != 0;
-}
-
-static struct facts gather(const struct estimates *s, const struct machine *m, const struct model *model,
-                           const struct wishes *w, const struct rules *r)
-{
-    const struct runtime *runtime = runtime_named(r, wishes_choice(w, WISH_RUNTIME));
-    const struct estimate *source = source_row(s);
-    int gpus = gpus_used(m, w, runtime);
-    double ctx = w->value[WISH_CTX].number;
-    return (struct facts){
-        .number = {
-            [FACT_PARAMETERS] = (double)model->parameters,
-            [FACT_VRAM] = total_vram(m, w, gpus),
-            [FACT_RAM] = m && fact_known(m->memory.total_bytes) ? m->memory.total_bytes.value : NAN,
-            [FACT_CTX] = ctx,
-            [FACT_BEYOND_TRAINING] = truth(model->hp.context > 0, ctx > model->hp.context),
-            [FACT_PARALLEL] = w->value[WISH_PARALLEL].number,
-            [FACT_EXPERTS] = model->hp.experts,
-            [FACT_CAPABILITY] = least_capability(m, gpus),
-            [FACT_CAPABILITY_KNOWN] = truth(!on_cpu(w), !isnan(least_capability(m, gpus))),
-            [FACT_TENSOR_PARALLEL] = w->value[WISH_TENSOR_PARALLEL].number,
-            [FACT_SOURCE_FOLDER] = model->folder != NULL,
-            [FACT_GPU] = truth(m != NULL, m && m->gpu_count > 0),
-            [FACT_CALIBRATION] = wishes_given(w, WISH_CALIBRATION),
-            [FACT_DOMAIN_TEXT] = has_domain_text(w),
-            [FACT_QUANTIZED_SOURCE] = model->quantized,
-            [FACT_SOURCE_FITS] = truth(source && source->verdict != VERDICT_UNKNOWN,
-                                       source && source->verdict == VERDICT_FITS),
-            [FACT_LOSS_ASKED] = w->value[WISH_MAX_LOSS].set,
-            [FACT_EVALUATION] = 1,
-        },
-        .word = {
-            [FACT_FIT] = wishes_choice(w, WISH_FIT),
-            [FACT_USE_CASE] = wishes_choice(w, WISH_USE_CASE),
-            [FACT_RUNTIME] = wishes_choice(w, WISH_RUNTIME),
-            [FACT_KV_TYPE] = wishes_choice(w, WISH_KV_TYPE),
-        },
-        .max_loss = w->value[WISH_MAX_LOSS].number,
-        .min_speed = w->value[WISH_MIN_SPEED].number,
-        .runtime = runtime->title,
-        .s = s,
-    };
-}
 
 /* ---------------------------------------------------------------------- reasons */
 
@@ -116,18 +17,10 @@ static void add(struct estimate *row, char sign, char *text, const char *rule)
     reason_add(&row->reasons, &row->reason_count, &row->reason_capacity, sign, text, rule);
 }
 
-static char *print(struct estimates *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static char *print(struct estimates *s, const char *fmt, ...)
-{
-    char text[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    return arena_strdup(&s->arena, text);
-}
-
 /* --------------------------------------------------------------- what it says */
+
+/* Texts live as long as the estimates. */
+#define print(s, ...) arena_printf(&(s)->arena, __VA_ARGS__)
 
 static char *tell(struct estimates *s, const char *text, const struct telling *t)
 {
@@ -174,8 +67,7 @@ static char *loss_text(struct estimates *s, const struct estimate *row, const st
 
 static void describe(struct estimates *s, const struct telling *t, struct estimate *row)
 {
-    bool cpu = strcmp(t->facts->word[FACT_FIT], "cpu") == 0;
-    add(row, row->verdict == VERDICT_TOO_BIG ? '-' : 'i', fit_text(s, row, cpu), NULL);
+    add(row, row->verdict == VERDICT_TOO_BIG ? '-' : 'i', fit_text(s, row, t->facts->fit == FIT_CPU), NULL);
     add(row, 'i', loss_text(s, row, t), "levels.yaml");
     if (row->fallbacks)
         add(row, 'i', print(s, "%d tensors get another type, since their rows are no multiple of the block",
@@ -300,12 +192,11 @@ static char *nothing_usable(struct estimates *s, const struct runtime *r, const 
 /* Where the weights could lie instead: "--fit split", more GPUs. */
 static const char *other_places(struct estimates *s, const struct facts *f, const struct runtime *r, int gpus)
 {
-    bool cpu = strcmp(f->word[FACT_FIT], "cpu") == 0, split = strcmp(f->word[FACT_FIT], "split") == 0;
     int used = (int)f->number[FACT_TENSOR_PARALLEL];
-    if (cpu)
+    if (f->fit == FIT_CPU)
         return ", or a smaller model";
     if (!r->tensor_parallel)
-        return split ? ", --fit cpu, or a smaller model" : ", --fit split, --fit cpu, or a smaller model";
+        return f->fit == FIT_SPLIT ? ", --fit cpu, or a smaller model" : ", --fit split, --fit cpu, or a smaller model";
     return used < gpus ? print(s, ", --tensor-parallel %d, or a smaller model", gpus < 2 * used ? gpus : 2 * used)
                        : ", or a smaller model";
 }
@@ -351,7 +242,7 @@ static void warn(struct estimates *s, const struct facts *f, const struct model 
 void recommend_warnings(struct estimates *s, int row, bool evaluation, const struct machine *m,
                         const struct model *model, const struct wishes *w, const struct rules *r)
 {
-    struct facts f = gather(s, m, model, w, r);
+    struct facts f = facts_gather(s, m, model, w, r);
     f.number[FACT_EVALUATION] = evaluation;
     warn(s, &f, model, r, row);
 }
@@ -359,13 +250,13 @@ void recommend_warnings(struct estimates *s, int row, bool evaluation, const str
 void recommend(struct estimates *s, const struct machine *m, const struct model *model,
                const struct wishes *w, const struct rules *r)
 {
-    struct facts f = gather(s, m, model, w, r);
+    struct facts f = facts_gather(s, m, model, w, r);
     const struct runtime *runtime = runtime_named(r, wishes_choice(w, WISH_RUNTIME));
     for (int i = 0; i < s->count; i++) {
         struct telling t = {&f, model, &s->rows[i]};
         describe(s, &t, &s->rows[i]);
-        ask_runtime(s, &s->rows[i], runtime, f.number[FACT_CAPABILITY], on_cpu(w));
-        struct kernel_question q = {model, s->rows[i].level, runtime, f.number[FACT_CAPABILITY], on_cpu(w),
+        ask_runtime(s, &s->rows[i], runtime, f.number[FACT_CAPABILITY], wishes_fit(w) == FIT_CPU);
+        struct kernel_question q = {model, s->rows[i].level, runtime, f.number[FACT_CAPABILITY], wishes_fit(w) == FIT_CPU,
                                     (int)w->value[WISH_TENSOR_PARALLEL].number};
         if (s->rows[i].level->scheme && runtime_accepts(runtime, s->rows[i].level->format))
             ask_kernels(s, &s->rows[i], r, &q);

@@ -9,7 +9,7 @@
 #include "machine/machine.h"
 #include "model/model.h"
 
-static const char *const fits[] = {"gpu", "cpu", "split", NULL};
+static const char *const fits[] = {[FIT_GPU] = "gpu", [FIT_CPU] = "cpu", [FIT_SPLIT] = "split", NULL};
 static const char *const runtimes[] = {"llama.cpp", "ollama",       "lmstudio",     "vllm", "tgi",
                                        "sglang",    "transformers", "tensorrt-llm", NULL};
 static const char *const kv_types[] = {"f16", "q8_0", "q4_0", NULL};
@@ -206,8 +206,7 @@ static void default_budget(struct wishes *w, const struct machine *m)
 {
     if (w->value[WISH_BUDGET].set || !m)
         return;
-    bool cpu = strcmp(wishes_choice(w, WISH_FIT), "cpu") == 0;
-    struct fact free_bytes = cpu ? m->memory.available_bytes : machine_vram_free(m);
+    struct fact free_bytes = wishes_fit(w) == FIT_CPU ? m->memory.available_bytes : machine_vram_free(m);
     if (fact_known(free_bytes))
         suggest(w, WISH_BUDGET, free_bytes.value, "machine");
 }
@@ -248,6 +247,11 @@ void wishes_copy(struct wishes *to, const struct wishes *from)
 const char *wishes_choice(const struct wishes *w, enum wish_id id)
 {
     return wish_specs[id].choices[w->value[id].choice];
+}
+
+enum fit wishes_fit(const struct wishes *w)
+{
+    return (enum fit)w->value[WISH_FIT].choice;
 }
 
 bool wishes_given(const struct wishes *w, enum wish_id id)

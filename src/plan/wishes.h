@@ -15,6 +15,7 @@ enum wish_id { /* order of the form and of the table */
     WISH_FIT, WISH_RUNTIME, WISH_BUDGET, WISH_CTX, WISH_KV_TYPE, WISH_PARALLEL, WISH_TENSOR_PARALLEL, WISH_MIN_SPEED,
     WISH_MAX_LOSS, WISH_USE_CASE, WISH_CALIBRATION, WISH_MIX, WISH_FILE_BUDGET, WISH_COUNT,
 };
+enum fit { FIT_GPU, FIT_CPU, FIT_SPLIT };
 enum wish_type { WISH_CHOICE, WISH_BYTES, WISH_INTEGER, WISH_NUMBER, WISH_PERCENT, WISH_PATH, WISH_SWITCH };
 
 struct wish_spec {
@@ -56,6 +57,7 @@ const char *wishes_show(const struct wishes *w, enum wish_id id, char out[static
 /* As wishes_set reads it back to the same value: what plans and command lines hold. NULL: no wish. */
 const char *wishes_text(const struct wishes *w, enum wish_id id, char out[static 64]);
 const char *wishes_choice(const struct wishes *w, enum wish_id id); /* the chosen word */
+enum fit wishes_fit(const struct wishes *w);
 bool wishes_given(const struct wishes *w, enum wish_id id);         /* there is a value, set or by default */
 /* A copy with an arena of its own. */
 void wishes_copy(struct wishes *to, const struct wishes *from);
