@@ -107,7 +107,8 @@ static int run(const struct args *a, struct error *e)
         .json = args_json(a),
         .pre = args_get(a, "pre"),
         .imatrix = args_get(a, "imatrix"),
-        .calibration = {.text = args_get(a, "calibration"), .samples = 128, .sample_length = 512},
+        .calibration = {.text = args_get(a, "calibration"), .samples = CALIBRATION_SAMPLES,
+                        .sample_length = CALIBRATION_LENGTH},
     };
     int rc = read_method(a, &m, e);
     rc = rc ? rc : args_int(a, "samples", 1, 1 << 20, &m.calibration.samples, e);

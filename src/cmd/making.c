@@ -6,15 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/json.h"
 #include "base/table.h"
+#include "cmd/effort.h"
 #include "cmd/open.h"
-#include "run/importance.h"
 #include "run/calibrated.h"
+#include "run/importance.h"
 #include "run/quantize.h"
-#include "run/usage.h"
 
 /* Collects what happens, and draws the progress. */
 struct account {
@@ -25,10 +24,8 @@ struct account {
     struct quantize_tensor *tensors; /* [recipe.count], in the recipe's order */
     char **files;                    /* [file_count]: what is made */
     int file_count;
-    uint64_t bytes, peak_private;
-    double seconds, sampled;
-    struct progress progress;
-    struct watch watch;
+    uint64_t bytes;
+    struct effort effort;
 };
 
 /* ------------------------------------------------------------------ listening */
@@ -43,7 +40,7 @@ static void on_end(void *user, const struct quantize_tensor *t, int index, int c
 static void on_note(void *user, const char *text)
 {
     struct account *a = user;
-    progress_say(&a->progress, "quantwiz: %s", text);
+    effort_note(&a->effort, text);
 }
 
 static void on_layer(void *user, const struct layerwise_report *r)
@@ -53,24 +50,8 @@ static void on_layer(void *user, const struct layerwise_report *r)
     const char *reused = r->reused ? ", made before" : "";
     if (r->plain)
         snprintf(plain, sizeof plain, ", %d of %d tensors rounded to nearest", r->plain, r->tensors);
-    progress_say(&a->progress, "layer %d of %d: loss %.3g, damping %.3g, %.0f inputs, %s%s%s", r->layer + 1, r->layers,
+    progress_say(&a->effort.progress, "layer %d of %d: loss %.3g, damping %.3g, %.0f inputs, %s%s%s", r->layer + 1, r->layers,
                  r->loss, r->damp, r->inputs, format_duration(seconds, r->seconds), plain, reused);
-}
-
-static void sample_memory(struct account *a)
-{
-    struct usage u;
-    usage_read(&u);
-    a->peak_private = u.private_bytes > a->peak_private ? u.private_bytes : a->peak_private;
-    a->sampled = clock_monotonic();
-}
-
-static bool on_tick(struct watch *w, double done, double total, const char *what)
-{
-    struct account *a = w->user;
-    if (clock_monotonic() - a->sampled > 0.05)
-        sample_memory(a);
-    return watch_tick(&a->progress.watch, done, total, what);
 }
 
 /* ------------------------------------------------------------------- as JSON */
@@ -133,18 +114,9 @@ static json_t *json_of_files(const struct account *a)
 
 static void print_json(const struct account *a)
 {
-    json_t *j = json_object();
-    json_object_set_new(j, "output", json_text(a->files[0]));
-    json_object_set_new(j, "files", json_of_files(a));
-    json_object_set_new(j, "level", json_text(a->recipe.level));
-    json_object_set_new(j, "bytes", json_value((double)a->bytes));
-    json_object_set_new(j, "bits_per_weight", json_value(a->recipe.bits_per_weight));
-    json_object_set_new(j, "seconds", json_value(a->seconds));
-    json_object_set_new(j, "threads", json_integer(threads_count()));
-    json_object_set_new(j, "peak_rss_bytes", json_value((double)usage_peak_rss()));
-    json_object_set_new(j, "peak_private_bytes", json_value((double)a->peak_private));
-    json_object_set_new(j, "dry_run", json_boolean(a->making->dry_run));
-    json_object_set_new(j, "tensors", json_of_tensors(a));
+    const struct made made = {a->files[0], a->recipe.level, (double)a->bytes, a->recipe.bits_per_weight,
+                              a->making->dry_run};
+    json_t *j = effort_json(&a->effort, &made, json_of_files(a), json_of_tensors(a));
     if (a->importance.path)
         json_object_set_new(j, "imatrix", json_of_importance(a));
     json_object_set_new(j, "fallbacks", json_of_fallbacks(&a->recipe));
@@ -224,7 +196,7 @@ static void print_done(const struct account *a)
     if (a->file_count > 1)
         printf("%d files: %s to %s\n", a->file_count, a->files[0], path_name(a->files[a->file_count - 1]));
     printf("%s: %d tensors in %s on %d threads, %s of memory at most\n", a->files[0], a->recipe.count,
-           format_duration(seconds, a->seconds), threads_count(), format_bytes(memory, (double)a->peak_private));
+           format_duration(seconds, a->effort.seconds), threads_count(), format_bytes(memory, (double)a->effort.peak_private));
 }
 
 /* ----------------------------------------------------------------------- doing */
@@ -263,19 +235,15 @@ static int make(struct account *a, struct error *e)
         .journal = journal,
         .resume = a->making->resume,
         .listener = &listener,
-        .watch = &a->watch,
+        .watch = &a->effort.watch,
     };
-    double started = clock_monotonic();
-    interrupt_catch();
-    progress_init(&a->progress, false);
+    effort_begin(&a->effort);
     int rc = quantize_run(&job, e);
-    progress_done(&a->progress);
+    effort_end(&a->effort);
     if (!rc)
         unlink(journal);
     else if (file_exists(journal) || file_exists(layers))
         error_context(e, "what was finished is kept, --resume goes on with it");
-    sample_memory(a);
-    a->seconds = clock_monotonic() - started;
     free(journal);
     free(layers);
     return rc;
@@ -331,10 +299,9 @@ static int find_importance(struct account *a, struct error *e)
         return importance_read(&a->importance, m->imatrix, e);
     if (!weighing(m) || m->dry_run)
         return 0;
-    interrupt_catch();
-    progress_init(&a->progress, false);
-    int rc = importance_collect(&a->importance, a->model, &m->calibration, &a->progress.watch, e);
-    progress_done(&a->progress);
+    effort_begin(&a->effort);
+    int rc = importance_collect(&a->importance, a->model, &m->calibration, &a->effort.watch, e);
+    effort_end(&a->effort);
     return rc;
 }
 
@@ -358,8 +325,7 @@ int making_run(const struct making *m, struct error *e)
     int rc = open_model(&model, m->in, m->pre, m->dry_run ? MODEL_HEADER_ONLY : 0, e);
     if (rc)
         return rc;
-    struct account a = {.making = m, .model = model, .watch = {.tick = on_tick}};
-    a.watch.user = &a;
+    struct account a = {.making = m, .model = model};
     rc = plan_types(&a, e);
     if (!rc)
         rc = account_for(&a, e);

@@ -5,14 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/table.h"
+#include "cmd/effort.h"
 #include "cmd/open.h"
 #include "run/checkpoint.h"
-#include "run/usage.h"
 
 /* Collects what happens, and draws the progress. */
 struct account {
@@ -22,10 +21,7 @@ struct account {
     struct scheme scheme;
     char name[SCHEME_NAME];
     double *rmse;               /* [layout.count] */
-    uint64_t peak_private;
-    double seconds, sampled;
-    struct progress progress;
-    struct watch watch;
+    struct effort effort;
 };
 
 /* ------------------------------------------------------------------ listening */
@@ -40,23 +36,7 @@ static void on_end(void *user, const struct quantize_tensor *t, int index, int c
 static void on_note(void *user, const char *text)
 {
     struct account *a = user;
-    progress_say(&a->progress, "quantwiz: %s", text);
-}
-
-static void sample_memory(struct account *a)
-{
-    struct usage u;
-    usage_read(&u);
-    a->peak_private = u.private_bytes > a->peak_private ? u.private_bytes : a->peak_private;
-    a->sampled = clock_monotonic();
-}
-
-static bool on_tick(struct watch *w, double done, double total, const char *what)
-{
-    struct account *a = w->user;
-    if (clock_monotonic() - a->sampled > 0.05)
-        sample_memory(a);
-    return watch_tick(&a->progress.watch, done, total, what);
+    effort_note(&a->effort, text);
 }
 
 /* -------------------------------------------------------------------- telling */
@@ -98,18 +78,9 @@ static json_t *json_of_files(const struct account *a)
 
 static void print_json(const struct account *a)
 {
-    json_t *j = json_object();
-    json_object_set_new(j, "output", json_text(a->making->out));
-    json_object_set_new(j, "files", json_of_files(a));
-    json_object_set_new(j, "level", json_text(a->name));
-    json_object_set_new(j, "bytes", json_value((double)a->layout.bytes));
-    json_object_set_new(j, "bits_per_weight", json_value(a->layout.bits_per_weight));
-    json_object_set_new(j, "seconds", json_value(a->seconds));
-    json_object_set_new(j, "threads", json_integer(threads_count()));
-    json_object_set_new(j, "peak_rss_bytes", json_value((double)usage_peak_rss()));
-    json_object_set_new(j, "peak_private_bytes", json_value((double)a->peak_private));
-    json_object_set_new(j, "dry_run", json_boolean(a->making->dry_run));
-    json_object_set_new(j, "tensors", json_of_tensors(a));
+    const struct made made = {a->making->out, a->name, (double)a->layout.bytes, a->layout.bits_per_weight,
+                              a->making->dry_run};
+    json_t *j = effort_json(&a->effort, &made, json_of_files(a), json_of_tensors(a));
     json_object_set_new(j, "fallbacks", json_array());
     json_print(stdout, j, 0);
 }
@@ -155,8 +126,8 @@ static void print_done(const struct account *a)
     char seconds[FORMAT_SIZE], memory[FORMAT_SIZE];
     print_sizes(a);
     printf("%s: %d of %d tensors quantized in %s on %d threads, %s of memory at most\n", a->making->out,
-           a->layout.quantized, a->layout.count, format_duration(seconds, a->seconds), threads_count(),
-           format_bytes(memory, (double)a->peak_private));
+           a->layout.quantized, a->layout.count, format_duration(seconds, a->effort.seconds), threads_count(),
+           format_bytes(memory, (double)a->effort.peak_private));
     print_snippet(a);
 }
 
@@ -178,11 +149,9 @@ static int refuse_options(const struct making *m, struct error *e)
                   : 0;
 }
 
-/* Rounded to nearest these lose more than GGUF levels of their size: a text belongs to them. */
 static int refuse_nearest(const struct account *a, struct error *e)
 {
-    bool needs = a->scheme.format == &pack_gptq || a->scheme.format == &pack_awq || a->scheme.smooth;
-    if (!needs || a->making->nearest || a->making->calibration.text)
+    if (!checkpoint_wants_text(&a->scheme) || a->making->nearest || a->making->calibration.text)
         return 0;
     return error_set(e, ERROR_USAGE, "%s is made by a calibration text: give one with --calibration FILE, or say"
                      " --method nearest to round every weight by itself, which loses more", a->name);
@@ -191,17 +160,13 @@ static int refuse_nearest(const struct account *a, struct error *e)
 static int make(struct account *a, struct error *e)
 {
     const struct quantize_listener listener = {.end = on_end, .note = on_note, .user = a};
-    double started = clock_monotonic();
     char *part = checkpoint_part(a->making->out);
     a->job.listener = &listener;
-    interrupt_catch();
-    progress_init(&a->progress, false);
+    effort_begin(&a->effort);
     int rc = checkpoint_run(&a->job, e);
-    progress_done(&a->progress);
+    effort_end(&a->effort);
     if (rc && file_exists(part))
         error_context(e, "what was finished is kept, --resume goes on with it");
-    sample_memory(a);
-    a->seconds = clock_monotonic() - started;
     free(part);
     return rc;
 }
@@ -228,9 +193,8 @@ static int account_for(struct account *a, struct error *e)
 
 int making_folder_run(const struct making *m, struct error *e)
 {
-    struct account a = {.making = m, .watch = {.tick = on_tick}};
+    struct account a = {.making = m};
     struct model *model;
-    a.watch.user = &a;
     if (scheme_parse(&a.scheme, m->level, e))
         return e->code;
     scheme_name(&a.scheme, a.name);
@@ -250,7 +214,7 @@ int making_folder_run(const struct making *m, struct error *e)
         .nearest = m->nearest,
         .memory_bytes = (double)m->memory_bytes,
         .resume = m->resume,
-        .watch = &a.watch,
+        .watch = &a.effort.watch,
     };
     rc = account_for(&a, e);
     checkpoint_layout_done(&a.layout);

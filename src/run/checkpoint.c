@@ -111,6 +111,11 @@ static void tell_end(const struct maker *m, int i, double seconds, bool reused)
 
 /* ------------------------------------------------------------------- checking */
 
+bool checkpoint_wants_text(const struct scheme *s)
+{
+    return s->format == &pack_gptq || s->format == &pack_awq || s->smooth;
+}
+
 static int check_place(const struct checkpoint_job *j, struct error *e)
 {
     char *part = checkpoint_part(j->out), *parent = path_folder(part);

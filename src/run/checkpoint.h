@@ -33,6 +33,8 @@ struct checkpoint_job {
     const struct quantize_listener *listener; /* an index for each stored tensor of the source */
     struct watch *watch;
 };
+/* Rounded to nearest, this format loses more than GGUF levels of its size: a text belongs to it. */
+bool checkpoint_wants_text(const struct scheme *s);
 /* The checks alone: source, scheme, output's place, disk. The layout is the caller's to free whatever is returned. */
 int checkpoint_check(const struct checkpoint_job *j, struct checkpoint_layout *l, struct error *e);
 /* After an error OUT.part stays where `resume` can go on from it. */

@@ -9,13 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "pack/pack.h"
 #include "run/checkpoint.h"
-
-static bool is_nearest(const struct plan *p)
-{
-    return p->method && strcmp(p->method, "nearest") == 0;
-}
 
 static struct checkpoint_job job_of(struct worker *w, const struct quantize_listener *l)
 {
@@ -27,20 +21,18 @@ static struct checkpoint_job job_of(struct worker *w, const struct quantize_list
         .skip = p->skip,
         .skip_count = p->skip_count,
         .calibration = p->calibration.text ? &p->calibration : NULL,
-        .nearest = is_nearest(p),
+        .nearest = plan_rounds_to_nearest(p),
         .resume = w->options->resume,
         .listener = l,
         .watch = &w->watch,
     };
 }
 
-/* GPTQ and AWQ to nearest lose more than GGUF levels of their size: a plan has to ask for that. */
+/* A plan has to ask for less. */
 static int check_method(const struct worker *w, struct error *e)
 {
     const struct plan *p = w->plan;
-    const struct scheme *s = &w->folder.scheme;
-    bool needs = s->format == &pack_gptq || s->format == &pack_awq || s->smooth;
-    if (is_nearest(p) || !needs || p->calibration.text)
+    if (plan_rounds_to_nearest(p) || !checkpoint_wants_text(&w->folder.scheme) || p->calibration.text)
         return 0;
     return error_set(e, ERROR_USAGE, "%s: %s is made by a calibration text: name one under 'calibration', or say method:"
                      " nearest there to round every weight by itself, which loses more", p->file ? p->file : "the plan",

@@ -1,0 +1,30 @@
+/* What making a file or a folder takes: progress on stderr meanwhile, time and memory afterwards. */
+#ifndef CMD_EFFORT_H
+#define CMD_EFFORT_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "base/watch.h"
+
+struct effort {
+    struct progress progress;
+    struct watch watch;         /* for the work: draws the progress, looks at the memory */
+    uint64_t peak_private;
+    double started, seconds, sampled;
+};
+/* From here on interrupts are caught. The work is done by the time of effort_end. */
+void effort_begin(struct effort *x);
+void effort_end(struct effort *x);
+/* For quantize_listener.note, with the effort as its user. */
+void effort_note(void *user, const char *text);
+
+struct made {
+    const char *output, *level;
+    double bytes, bits_per_weight;
+    bool dry_run;
+};
+/* The keys that `quantwiz quantize --json` has for files and for folders alike; takes both references. */
+json_t *effort_json(const struct effort *x, const struct made *made, json_t *files, json_t *tensors);
+
+#endif
