@@ -60,7 +60,8 @@ enum page_number {
     PAGE_RUN,
     PAGE_EVALUATE,
     PAGE_REPORT,
-    PAGE_COUNT,
+    PAGE_STEPS,                               /* so many are steps; further ones lie beside them: keys of pages open them, */
+    PAGE_COUNT = PAGE_STEPS,                  /* and Back leads to the page before */
 };
 extern const struct page *const pages[PAGE_COUNT];
 

@@ -29,6 +29,17 @@ static const char *locked(const struct wizard *w, int page)
     return pages[page]->locked ? pages[page]->locked(w) : NULL;
 }
 
+static bool is_step(int page)
+{
+    return page < PAGE_STEPS;
+}
+
+/* The page that Back leads to; -1: none. */
+static int page_before(const struct wizard *w)
+{
+    return is_step(w->page) ? w->page - 1 : w->page_before;
+}
+
 static int go_to(struct wizard *w, int page)
 {
     if (page < 0 || page >= PAGE_COUNT || page == w->page)
@@ -38,8 +49,10 @@ static int go_to(struct wizard *w, int page)
         wizard_say(w, "%s: %s", pages[page]->name, why);
         return PAGE_HANDLED;
     }
-    if (page > w->page && pages[w->page]->leave && pages[w->page]->leave(w))
+    if (is_step(page) && page > w->page && pages[w->page]->leave && pages[w->page]->leave(w))
         return PAGE_HANDLED;
+    if (is_step(w->page))
+        w->page_before = w->page;
     w->visited[w->page] = true;
     w->page = page;
     if (pages[page]->enter)
@@ -83,7 +96,7 @@ static int key_next(struct wizard *w)
 static int key_help(struct wizard *w);
 static bool can_go_back(const struct wizard *w)
 {
-    return w->page > 0 && !locked(w, w->page - 1);
+    return page_before(w) >= 0 && !locked(w, page_before(w));
 }
 
 const struct page_key ui_global_keys[] = {
@@ -184,8 +197,8 @@ static void draw_steps(const struct ui *u)
 {
     const struct wizard *w = u->w;
     struct rect r = u->layout.steps;
-    for (int i = 0; i < PAGE_COUNT; i++) {
-        bool here = i == w->page, shut = locked(w, i) != NULL,
+    for (int i = 0; i < PAGE_STEPS; i++) {
+        bool here = i == (is_step(w->page) ? w->page : w->page_before), shut = locked(w, i) != NULL,
              complete = !shut && pages[i]->complete && pages[i]->complete(w);
         enum style s = here ? STYLE_STRONG : shut ? STYLE_DIM : STYLE_NORMAL;
         if (complete)
@@ -257,10 +270,10 @@ static int act(struct ui *u, int flags)
     struct wizard *w = u->w;
     if (flags & PAGE_QUIT)
         u->quit = true;
-    if (flags & PAGE_NEXT)
+    if ((flags & PAGE_NEXT) && is_step(w->page + 1))
         flags |= go_to(w, w->page + 1);
     if (flags & PAGE_BACK)
-        flags |= w->page ? go_to(w, w->page - 1) : PAGE_HANDLED;
+        flags |= go_to(w, page_before(w));
     return flags;
 }
 
@@ -275,7 +288,7 @@ static int run_table(struct wizard *w, const struct page_key *keys, int key)
 
 static int global_key(struct ui *u, int key)
 {
-    if (key >= '1' && key <= '9')
+    if (key >= '1' && key < '1' + PAGE_STEPS)
         return go_to(u->w, key - '1');
     if (key == K_CTRL('l'))
         clearok(stdscr, TRUE);
@@ -327,7 +340,7 @@ static void on_click(struct ui *u, int y, int x)
     if (rect_holds(u->layout.bar, y, x))
         on_key(u, keybar_hit(u->bar, u->bar_count, x));
     else if (u->layout.has_steps && rect_holds(u->layout.steps, y, x))
-        act(u, go_to(w, y - u->layout.steps.y < PAGE_COUNT ? y - u->layout.steps.y : w->page));
+        act(u, go_to(w, is_step(y - u->layout.steps.y) ? y - u->layout.steps.y : w->page));
     else if (p->click)
         act(u, p->click(w, y, x));
 }

@@ -67,6 +67,7 @@ struct wizard {
     char **runs;                /* found at the start: alive or interrupted; NULL-terminated, or NULL */
 
     int page, asked_page;       /* asked_page: where a dialog's answer wants to go; -1 */
+    int page_before;            /* of a page beside the steps: where Back leads */
     bool visited[PAGE_COUNT], asked_quit;
     void *state[PAGE_COUNT];
     struct dialog **dialogs;
