@@ -39,18 +39,8 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
 }
 
 static const struct lattice lattice = {
-    .points = KERNEL(points_iq1),
-    .count = 2048,
-    .dims = 8,
-    .bits = 2,
-    .levels = 3,
-    .level = {-1, 0, 1},
-    .signs = LATTICE_SIGNED,
-    .shift = LATTICE_SHIFT,
+    LATTICE_ONE_BIT,
     .shift_each = true,
-    .scales = 8,
-    .narrow = 0.4f,
-    .wide = 0.8f,
 };
 
 static void put(const struct lattice_blocks *f, int k, void *block)

@@ -29,14 +29,8 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
 static const struct lattice lattice = {
     .points = KERNEL(points_iq2_xs),
     .count = 512,
-    .dims = 8,
-    .bits = 2,
-    .levels = 3,
-    .level = {1, 25 / 8.0f, 43 / 8.0f},
+    LATTICE_TWO_BITS,
     .signs = LATTICE_EVEN,
-    .scales = 16,
-    .narrow = 0.7f,
-    .wide = 1.3f,
 };
 
 static void put(const struct lattice_blocks *f, int k, void *block)

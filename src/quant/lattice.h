@@ -37,6 +37,14 @@ struct lattice {
     float narrow, wide; /* of the search: the units that take a sub-block's largest value to the largest level, times */
 };
 
+#define LATTICE_SHIFT 0.125f
+/* What the formats of two bits have in common, and those of one. */
+#define LATTICE_TWO_BITS \
+    .dims = 8, .bits = 2, .levels = 3, .level = {1, 25 / 8.0f, 43 / 8.0f}, .scales = 16, .narrow = 0.7f, .wide = 1.3f
+#define LATTICE_ONE_BIT                                                                                          \
+    .points = KERNEL(points_iq1), .count = 2048, .dims = 8, .bits = 2, .levels = 3, .level = {-1, 0, 1},         \
+    .signs = LATTICE_SIGNED, .shift = LATTICE_SHIFT, .scales = 8, .narrow = 0.4f, .wide = 0.8f
+
 /* What is stored of the one or two super-blocks of a tile. */
 struct lattice_blocks {
     uint16_t d[2];
@@ -66,7 +74,6 @@ static inline void lattice_eight(float *restrict x, float unit, unsigned point, 
 }
 
 /* Of the 1-bit formats. */
-#define LATTICE_SHIFT 0.125f
 static inline void lattice_shifted(float *restrict x, float unit, unsigned point, bool minus)
 {
     for (int j = 0; j < 8; j++)
