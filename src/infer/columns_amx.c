@@ -1,6 +1,6 @@
 #include "infer/columns_amx.h"
 
-#include <immintrin.h>
+#include "infer/amx.h"
 
 enum { TILE = 16, TILE_BYTES = 1024, LINE_BYTES = 64 };
 _Static_assert(2 * TILE_BYTES == COLUMNS_GROUP_BYTES, "two tiles a group");
@@ -43,34 +43,13 @@ void columns_amx_pack(const float *x, int64_t rows, int64_t count, int64_t first
             pack_tile(x, rows, count, row, first + half * TILE, l, r);
 }
 
-/* The intrinsics of GCC do not tell the compiler that they touch memory. */
-static inline void settle(void)
-{
-    __asm__ volatile("" ::: "memory");
-}
-
-static void configure_tiles(void)
-{
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } c = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        c.row_bytes[i] = LINE_BYTES;
-        c.rows[i] = TILE;
-    }
-    __asm__ volatile("" : "+m"(c));
-    _tile_loadconfig(&c);
-}
-
 void columns_amx_add(const void *left, const void *right, int64_t groups, float *sum, int64_t step)
 {
     const char *l = left, *r = right;
     float *below = sum + TILE * step;
     int64_t bytes = step * (int64_t)sizeof *sum;
-    configure_tiles();
-    settle();
+    amx_configure();
+    amx_settle();
     _tile_loadd(0, sum, bytes);
     _tile_loadd(1, sum + TILE, bytes);
     _tile_loadd(2, below, bytes);
@@ -90,5 +69,5 @@ void columns_amx_add(const void *left, const void *right, int64_t groups, float 
     _tile_stored(2, below, bytes);
     _tile_stored(3, below + TILE, bytes);
     _tile_release();
-    settle();
+    amx_settle();
 }

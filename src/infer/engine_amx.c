@@ -21,12 +21,12 @@
  * how many parts count. */
 #include "infer/engine.h"
 
-#include <immintrin.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cpu.h"
+#include "infer/amx.h"
 
 enum {
     PARTS = 3,
@@ -168,28 +168,6 @@ static void pack_weights(const float *w, int64_t rows, int64_t k, void *strip)
     memcpy((char *)strip + block_bytes(k), &most, sizeof most);
 }
 
-/* The intrinsics of GCC do not tell the compiler that they touch memory. */
-static inline void settle(void)
-{
-    __asm__ volatile("" ::: "memory");
-}
-
-/* Eight tiles of 16 rows of 64 bytes. */
-static void configure_tiles(void)
-{
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } c = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        c.row_bytes[i] = 64;
-        c.rows[i] = TILE;
-    }
-    __asm__ volatile("" : "+m"(c));
-    _tile_loadconfig(&c);
-}
-
 /* Tiles 0 to 3 hold sums, 4 and 5 a part of the inputs, 6 and 7 one of the weights. */
 #define LOAD_INPUTS(part)                                    \
     do {                                                     \
@@ -264,9 +242,9 @@ static void multiply_edge(const char *x, const char *w, int64_t k, float *y, int
                           int64_t n)
 {
     _Alignas(64) float whole[ENGINE_BLOCK * ENGINE_STRIP];
-    settle();
+    amx_settle();
     multiply_block(x, w, groups(k), PARTS, whole, ENGINE_STRIP, false);
-    settle();
+    amx_settle();
     for (int64_t r = 0; r < rows; r++)
         memcpy(y + r * y_step, whole + r * ENGINE_STRIP, n * sizeof *y);
 }
@@ -299,13 +277,13 @@ static void multiply(const void *inputs, int64_t rows, const void *strips, int64
                      int64_t y_step)
 {
     int64_t depth = groups(k);
-    configure_tiles();
+    amx_configure();
     for (int64_t g = 0; g < depth; g += GROUPS_AT_ONCE)
         for (int64_t c = 0; c < n; c += ENGINE_STRIP)
             multiply_strip(inputs, rows, (const char *)strips + c / ENGINE_STRIP * strip_bytes(k), n - c, k,
                            g, at_most(depth - g, GROUPS_AT_ONCE), y + c, y_step);
     _tile_release();
-    settle();
+    amx_settle();
 }
 
 const struct engine engine_amx = {
