@@ -6,11 +6,6 @@
 #include "base/mem.h"
 #include "calib/grid.h"
 
-/* Of the mean square of the inputs. */
-/* More than GPTQ's customary 0.01: beside it, SmolLM2 at Q3_K_M and Q2_K diverges 20 % less on a text of another kind than
- * the calibration's, and the demo model 3 % more on one of the same kind. */
-static const double damp = 0.1;
-
 static const struct quant_type *type(void *user, const struct tensor *t)
 {
     const struct block_method *b = user;
@@ -53,7 +48,7 @@ static void encode_without_grid(const struct feedback *f, const struct quant_typ
 static void encode(void *user, struct layerwise_group *g)
 {
     struct feedback f;
-    feedback_init(&f, g->h, damp);
+    feedback_init(&f, g->h, FEEDBACK_DAMP);
     for (int i = 0; i < g->count; i++) {
         struct layerwise_weight *w = &g->weights[i];
         const struct quant_type *to = type(user, w->source);

@@ -12,9 +12,6 @@
 #include "pack/codes.h"
 #include "pack/pack.h"
 
-/* Of the mean square of the inputs. */
-static const double damp = 0.1; /* see block_method.c */
-
 static bool is_wanted(const struct code_method *c, const struct tensor *t)
 {
     return c->wanted[t - c->model->tensors];
@@ -102,7 +99,7 @@ static void encode(void *user, struct layerwise_group *g)
     const struct code_method *c = user;
     struct code_feedback f;
     if (g->h->rows > 0 && !c->nearest)
-        code_feedback_init(&f, c->scheme, g->h, damp);
+        code_feedback_init(&f, c->scheme, g->h, FEEDBACK_DAMP);
     else
         code_feedback_nearest(&f, c->scheme, g->h);
     for (int i = 0; i < g->count; i++)
