@@ -130,14 +130,6 @@ static double mean_diagonal(const struct hessian *h)
     return sum / (double)h->columns;
 }
 
-int64_t hessian_dead(const struct hessian *h)
-{
-    int64_t count = 0;
-    for (int64_t i = 0; i < h->columns; i++)
-        count += h->sum[i * h->columns + i] == 0;
-    return count;
-}
-
 /* The lower triangle of the matrix in reverse order, its last row and column first, with `more` on the diagonal. */
 static void reverse_into(const struct hessian *h, float more, float *out)
 {

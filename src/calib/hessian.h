@@ -29,8 +29,6 @@ void hessian_add_drifted(struct hessian *h, const float *x, const float *off, in
 /* The same with its columns by falling diagonal: order[columns] says which stands where. Free with hessian_done. */
 void hessian_sort(struct hessian *out, const struct hessian *h, int32_t *order);
 
-/* Columns that no input ever reached. */
-int64_t hessian_dead(const struct hessian *h);
 /* u[columns][columns], upper triangular (zeros below), with uᵀ u = (H + damp · mean(diagonal H) · 1)⁻¹. Where that
  * cannot be factored, `*damp` is raised tenfold until it can; false when even 1 does not help. */
 bool hessian_factor(const struct hessian *h, double *damp, float *u);

@@ -406,15 +406,3 @@ void layerwise_done(struct layerwise *l, bool keep)
     free(l->tensors);
     *l = (struct layerwise){0};
 }
-
-float *layerwise_floats(const struct layerwise_layer *l, enum tensor_role role)
-{
-    const struct tensor *t = model_role(l->fork, role, l->layer);
-    return t ? walk_hold(l->walk, (struct tensor *)t) : NULL;
-}
-
-unsigned char *layerwise_room(const struct layerwise_layer *l, enum tensor_role role)
-{
-    const struct tensor *t = model_role(l->fork, role, l->layer);
-    return t ? walk_room(l->walk, (struct tensor *)t) : NULL;
-}

@@ -49,11 +49,6 @@ struct layerwise_layer {
     int count;
     struct walk *walk;
 };
-/* A tensor of the layer as floats, which the fork computes with from now on: a weight, a norm. NULL: the model has none
- * of this role. */
-float *layerwise_floats(const struct layerwise_layer *l, enum tensor_role role);
-/* Its room in the store, for what `encode` is never called for (norms). */
-unsigned char *layerwise_room(const struct layerwise_layer *l, enum tensor_role role);
 
 enum layerwise_inputs {
     LAYERWISE_BOTH,      /* those that the quantized weights before produce, and how far they have drifted (hessian.h) */

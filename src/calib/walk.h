@@ -1,4 +1,4 @@
-/* Shared by the files of the walk over layers: walk.c (the story), walk_groups.c (which inputs the weights of a stage
+/* Shared by the files of the walk over layers: layerwise.c (the story), walk_groups.c (which inputs the weights of a stage
  * meet), walk_tensors.c (weights as floats, and what was made of them). */
 #ifndef CALIB_WALK_H
 #define CALIB_WALK_H

@@ -7,54 +7,9 @@
 
 #include "calib/code_grid.h"
 #include "pack/codes.h"
-#include "tests/unit/noise.h"
+#include "tests/unit/moments.h"
 
 enum { COLUMNS = 384, ROWS = 37, INPUTS = 1500, N = ROWS * COLUMNS };
-
-/* Inputs of which neighbours are alike, and some columns larger than others. */
-static void fill_hessian(struct hessian *h, int64_t columns)
-{
-    struct noise noise = {3};
-    float *x = xmalloc(sizeof *x * INPUTS * columns);
-    for (int i = 0; i < INPUTS; i++) {
-        double drift = 0;
-        for (int64_t j = 0; j < columns; j++) {
-            drift = 0.8 * drift + noise_normal(&noise);
-            x[i * columns + j] = (float)(drift * (j % 37 ? 1 : 4));
-        }
-    }
-    hessian_init(h, columns);
-    hessian_add(h, x, INPUTS);
-    free(x);
-}
-
-static double at(const struct hessian *h, int64_t i, int64_t j)
-{
-    return i < j ? h->sum[i * h->columns + j] : h->sum[j * h->columns + i];
-}
-
-/* Σ over rows of D (H + more) Dᵀ */
-static double output_error(const struct hessian *h, const float *a, const float *b, double more)
-{
-    double sum = 0;
-    int64_t n = h->columns;
-    for (int r = 0; r < ROWS; r++)
-        for (int64_t i = 0; i < n; i++) {
-            double d = a[r * n + i] - b[r * n + i], part = more * d;
-            for (int64_t j = 0; j < n; j++)
-                part += at(h, i, j) * (a[r * n + j] - b[r * n + j]);
-            sum += d * part;
-        }
-    return sum;
-}
-
-static double mean_diagonal(const struct hessian *h)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < h->columns; i++)
-        sum += at(h, i, i) / (double)h->columns;
-    return sum;
-}
 
 static struct scheme scheme(const char *name)
 {
@@ -95,7 +50,7 @@ static void it_loses_less_than_rounding_to_nearest(void **state)
     struct hessian h;
     struct noise noise = {5};
     float *w = xmalloc(N * sizeof *w), *y = xmalloc(N * sizeof *w), *z = xmalloc(N * sizeof *w);
-    fill_hessian(&h, COLUMNS);
+    moments_fill(&h, COLUMNS, INPUTS);
     noise_fill(&noise, w, N, 0.05);
     for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++) {
         struct scheme s = scheme(schemes[i].name);
@@ -112,8 +67,8 @@ static void it_loses_less_than_rounding_to_nearest(void **state)
         codes_floats(&c, z);
         for (int k = 0; k < N; k++)
             assert_float_equal(y[k], z[k], 1e-6);
-        double loss = output_error(&h, w, z, 0);
-        double damped = output_error(&h, w, z, 0.01 * mean_diagonal(&h)) / ((double)INPUTS * ROWS);
+        double loss = moments_error(&h, w, z, ROWS, 0);
+        double damped = moments_error(&h, w, z, ROWS, 0.01 * moments_mean_diagonal(&h)) / ((double)INPUTS * ROWS);
         assert_float_equal(r.loss / damped, 1, 0.01);
         /* Another number of threads makes the same. */
         int threads = omp_get_max_threads();
@@ -125,7 +80,7 @@ static void it_loses_less_than_rounding_to_nearest(void **state)
         assert_memory_equal(c.scales, again.scales, ROWS * scheme_groups(&s, COLUMNS) * sizeof *c.scales);
         codes_nearest(&again, &s, w);
         codes_floats(&again, z);
-        double nearest = output_error(&h, w, z, 0);
+        double nearest = moments_error(&h, w, z, ROWS, 0);
         if (!(loss < schemes[i].of_nearest * nearest))
             fail_msg("%s: %g, to nearest %g", schemes[i].name, loss, nearest);
         code_feedback_done(&f);
@@ -196,12 +151,12 @@ static void it_is_the_recursion(void **state)
     static float w[ROWS * SMALL], y[ROWS * SMALL];
     struct hessian h;
     struct noise noise = {7};
-    fill_hessian(&h, SMALL);
+    moments_fill(&h, SMALL, INPUTS);
     noise_fill(&noise, w, ROWS * SMALL, 0.05);
-    double more = 0.01 * mean_diagonal(&h);
+    double more = 0.01 * moments_mean_diagonal(&h);
     for (int i = 0; i < SMALL; i++)
         for (int j = 0; j < SMALL; j++)
-            a[i][j] = at(&h, i, j) + (i == j) * more;
+            a[i][j] = moments_at(&h, i, j) + (i == j) * more;
     plain_factor(a, u);
     static const char *const names[] = {"gptq-int4-g32", "gptq-int3-g32-asym", "awq-int4-g64"};
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
@@ -233,13 +188,13 @@ static void columns_go_by_their_weight(void **state)
     struct code_feedback f;
     struct scheme s = scheme("gptq-int4-g64-act");
     int seen[COLUMNS] = {0};
-    fill_hessian(&h, COLUMNS);
+    moments_fill(&h, COLUMNS, INPUTS);
     code_feedback_init(&f, &s, &h, 0.01);
     for (int i = 0; i < COLUMNS; i++) {
         seen[f.order[i]]++;
         assert_int_equal(f.group_of[f.order[i]], i / 64);
         if (i)
-            assert_true(at(&h, f.order[i - 1], f.order[i - 1]) >= at(&h, f.order[i], f.order[i]));
+            assert_true(moments_at(&h, f.order[i - 1], f.order[i - 1]) >= moments_at(&h, f.order[i], f.order[i]));
     }
     for (int i = 0; i < COLUMNS; i++)
         assert_int_equal(seen[i], 1);

@@ -6,54 +6,9 @@
 #include <omp.h>
 
 #include "calib/feedback.h"
-#include "tests/unit/noise.h"
+#include "tests/unit/moments.h"
 
 enum { COLUMNS = 512, ROWS = 40, INPUTS = 2000 };
-
-/* Inputs of which neighbours are alike, and some columns larger than others. */
-static void fill_hessian(struct hessian *h)
-{
-    struct noise noise = {3};
-    float *x = xmalloc(sizeof *x * INPUTS * COLUMNS);
-    for (int i = 0; i < INPUTS; i++) {
-        double drift = 0;
-        for (int j = 0; j < COLUMNS; j++) {
-            drift = 0.8 * drift + noise_normal(&noise);
-            x[i * COLUMNS + j] = (float)(drift * (j % 37 ? 1 : 4));
-        }
-    }
-    hessian_init(h, COLUMNS);
-    hessian_add(h, x, INPUTS / 2);
-    hessian_add(h, x + (size_t)INPUTS / 2 * COLUMNS, INPUTS - INPUTS / 2);
-    free(x);
-}
-
-static double at(const struct hessian *h, int64_t i, int64_t j)
-{
-    return i < j ? h->sum[i * h->columns + j] : h->sum[j * h->columns + i];
-}
-
-/* Σ over rows of D (H + more) Dᵀ */
-static double output_error(const struct hessian *h, const float *a, const float *b, double more)
-{
-    double sum = 0;
-    for (int r = 0; r < ROWS; r++)
-        for (int i = 0; i < COLUMNS; i++) {
-            double d = a[r * COLUMNS + i] - b[r * COLUMNS + i], part = more * d;
-            for (int j = 0; j < COLUMNS; j++)
-                part += at(h, i, j) * (a[r * COLUMNS + j] - b[r * COLUMNS + j]);
-            sum += d * part;
-        }
-    return sum;
-}
-
-static double mean_diagonal(const struct hessian *h)
-{
-    double sum = 0;
-    for (int i = 0; i < COLUMNS; i++)
-        sum += at(h, i, i) / COLUMNS;
-    return sum;
-}
 
 static void the_factor_undoes_the_hessian(void **state)
 {
@@ -61,7 +16,7 @@ static void the_factor_undoes_the_hessian(void **state)
     struct hessian h;
     double damp = 0.01;
     float *u = xmalloc(sizeof *u * COLUMNS * COLUMNS);
-    fill_hessian(&h);
+    moments_fill(&h, COLUMNS, INPUTS);
     assert_true(hessian_factor(&h, &damp, u));
     assert_float_equal(damp, 0.01, 0);
     int threads = omp_get_max_threads();
@@ -78,7 +33,7 @@ static void the_factor_undoes_the_hessian(void **state)
             for (int i = a; i < COLUMNS; i++)
                 for (int j = b; j < COLUMNS; j++)
                     sum += u[a * COLUMNS + i] * u[b * COLUMNS + j] *
-                           (at(&h, i, j) + (i == j) * 0.01 * mean_diagonal(&h));
+                           (moments_at(&h, i, j) + (i == j) * 0.01 * moments_mean_diagonal(&h));
             assert_float_equal(sum, a == b, 2e-3);
             if (b < a)
                 assert_true(u[a * COLUMNS + b] == 0);
@@ -108,7 +63,7 @@ static void it_loses_less_in_every_type(void **state)
     float *w = xmalloc(N * sizeof *w), *plain = xmalloc(N * sizeof *w), *y = xmalloc(N * sizeof *w),
           *z = xmalloc(N * sizeof *w);
     unsigned char *blocks = xmalloc(N * 4), *again = xmalloc(N * 4);
-    fill_hessian(&h);
+    moments_fill(&h, COLUMNS, INPUTS);
     feedback_init(&f, &h, 0.01);
     noise_fill(&noise, w, N, 0.05);
     for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
@@ -122,10 +77,10 @@ static void it_loses_less_in_every_type(void **state)
         t->decode(blocks, z, N);
         for (int k = 0; k < N; k++)
             assert_float_equal(y[k], z[k], 1e-6);
-        double loss = output_error(&h, w, z, 0), nearest = output_error(&h, w, plain, 0);
+        double loss = moments_error(&h, w, z, ROWS, 0), nearest = moments_error(&h, w, plain, ROWS, 0);
         if (loss > 0.7 * nearest)
             fail_msg("%s: %g, to nearest %g", t->name, loss, nearest);
-        double damped = output_error(&h, w, z, 0.01 * mean_diagonal(&h)) / ((double)INPUTS * ROWS);
+        double damped = moments_error(&h, w, z, ROWS, 0.01 * moments_mean_diagonal(&h)) / ((double)INPUTS * ROWS);
         assert_float_equal(r.loss / damped, 1, 0.01);
         /* One thread makes the same. */
         int threads = omp_get_max_threads();
@@ -187,7 +142,7 @@ static void what_cannot_be_factored(void **state)
     unsigned char blocks[144], nearest[144];
     /* Without inputs there is nothing to go by. */
     hessian_init(&h, 256);
-    assert_int_equal(hessian_dead(&h), 256);
+    assert_int_equal(moments_dead(&h), 256);
     feedback_init(&f, &h, 0.01);
     struct noise noise = {9};
     noise_fill(&noise, w, 256, 1);
@@ -200,7 +155,7 @@ static void what_cannot_be_factored(void **state)
     x[7] = 2;
     x[9] = 1;
     hessian_add(&h, x, 1);
-    assert_int_equal(hessian_dead(&h), 254);
+    assert_int_equal(moments_dead(&h), 254);
     feedback_init(&f, &h, 0.01);
     assert_non_null(f.u);
     feedback_done(&f);

@@ -1,0 +1,64 @@
+/* Second moments to test with, and what changes of weights do to outputs by their definition. */
+#ifndef MOMENTS_H
+#define MOMENTS_H
+
+#include <stdlib.h>
+
+#include "calib/hessian.h"
+#include "tests/unit/noise.h"
+
+/* Of inputs of which neighbours are alike, and some columns larger than others; in two halves. */
+static inline void moments_fill(struct hessian *h, int64_t columns, int inputs)
+{
+    struct noise noise = {3};
+    float *x = malloc(sizeof *x * inputs * columns);
+    for (int i = 0; i < inputs; i++) {
+        double drift = 0;
+        for (int64_t j = 0; j < columns; j++) {
+            drift = 0.8 * drift + noise_normal(&noise);
+            x[i * columns + j] = (float)(drift * (j % 37 ? 1 : 4));
+        }
+    }
+    hessian_init(h, columns);
+    hessian_add(h, x, inputs / 2);
+    hessian_add(h, x + inputs / 2 * columns, inputs - inputs / 2);
+    free(x);
+}
+
+static inline double moments_at(const struct hessian *h, int64_t i, int64_t j)
+{
+    return i < j ? h->sum[i * h->columns + j] : h->sum[j * h->columns + i];
+}
+
+/* Σ over rows of D (H + more) Dᵀ, D = a - b */
+static inline double moments_error(const struct hessian *h, const float *a, const float *b, int rows, double more)
+{
+    double sum = 0;
+    int64_t n = h->columns;
+    for (int r = 0; r < rows; r++)
+        for (int64_t i = 0; i < n; i++) {
+            double d = a[r * n + i] - b[r * n + i], part = more * d;
+            for (int64_t j = 0; j < n; j++)
+                part += moments_at(h, i, j) * (a[r * n + j] - b[r * n + j]);
+            sum += d * part;
+        }
+    return sum;
+}
+
+static inline double moments_mean_diagonal(const struct hessian *h)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < h->columns; i++)
+        sum += moments_at(h, i, i) / (double)h->columns;
+    return sum;
+}
+
+static inline int moments_dead(const struct hessian *h)
+{
+    int count = 0;
+    for (int64_t i = 0; i < h->columns; i++)
+        count += moments_at(h, i, i) == 0;
+    return count;
+}
+
+#endif
