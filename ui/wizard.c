@@ -252,7 +252,7 @@ int wizard_start_run(struct wizard *w, struct error *e)
     char *path = path_join(p->run_folder, "plan.yaml"), *folder = xstrdup(p->run_folder);
     int rc = file_make_folder(folder, e);
     rc = rc ? rc : plan_save(p, path, e);
-    rc = rc ? rc : run_start_worker(path, false, e);
+    rc = rc ? rc : run_start_worker(path, false, false, e);
     rc = rc ? rc : wizard_attach(w, folder, e);
     free(path);
     free(folder);
@@ -262,7 +262,7 @@ int wizard_start_run(struct wizard *w, struct error *e)
 int wizard_resume_run(struct wizard *w, struct error *e)
 {
     char *path = path_join(w->run.folder, "plan.yaml"), *folder = xstrdup(w->run.folder);
-    int rc = run_start_worker(path, true, e);
+    int rc = run_start_worker(path, true, false, e);
     rc = rc ? rc : wizard_attach(w, folder, e);
     free(path);
     free(folder);

@@ -6,11 +6,13 @@
 #include "base/str.h"
 #include "cmd/args.h"
 #include "report/report.h"
-#include "run/run.h"
+#include "run/gate.h"
 #include "run/run_state.h"
 
 static const struct option_spec options[] = {
     {"resume", 0, NULL, "go on where an earlier attempt was cut off"},
+    {"auto", 0, NULL, "where the quality gate rejects the result, take the next step, until one is accepted"},
+    {"attempts", 0, "N", "runs in all, at most, with --auto (4, or what the plan says)"},
     {"detach", 0, NULL, "start a worker that outlives this terminal, and return"},
     {0},
 };
@@ -53,14 +55,16 @@ static int run_here(struct plan *p, const struct args *a, struct error *e)
     if (!args_has(a, "threads") && p->threads > 0)
         threads_set(p->threads);
     progress_init(&progress, false);
-    int rc = run_plan(p, &o, e);
+    struct plan *last;
+    int rc = gate_run(p, &o, &last, e);
     progress_done(&progress);
     struct run_state s;
     struct error ignored;
-    run_state_init(&s, p->run_folder);
+    run_state_init(&s, last ? last->run_folder : p->run_folder);
     if (!args_json(a) && run_state_poll(&s, &ignored) >= 0)
         print_result(&s);
     run_state_done(&s);
+    plan_free(last);
     if (!rc && *e->text)
         fprintf(stderr, "quantwiz: %s\n", e->text);
     return rc;
@@ -68,7 +72,7 @@ static int run_here(struct plan *p, const struct args *a, struct error *e)
 
 static int start_detached(const struct plan *p, const char *path, const struct args *a, struct error *e)
 {
-    int rc = run_start_worker(path, args_has(a, "resume"), e);
+    int rc = run_start_worker(path, args_has(a, "resume"), args_has(a, "auto"), e);
     if (!rc && !args_json(a))
         printf("%s: the worker is started; watch it with 'quantwiz attach %s'\n", p->run_folder, p->run_folder);
     return rc;
@@ -81,14 +85,17 @@ static int run(const struct args *a, struct error *e)
     int rc = plan_load(&p, path, e);
     if (rc)
         return rc;
-    rc = args_has(a, "detach") ? start_detached(p, path, a, e) : run_here(p, a, e);
+    p->gate.automatic |= args_has(a, "auto");
+    rc = args_int(a, "attempts", 1, 100, &p->gate.attempts, e);
+    if (!rc)
+        rc = args_has(a, "detach") ? start_detached(p, path, a, e) : run_here(p, a, e);
     plan_free(p);
     return rc;
 }
 
 const struct command cmd_run = {
     .name = "run",
-    .usage = "plan.yaml [--resume] [--detach]",
+    .usage = "plan.yaml [--resume] [--auto] [--detach]",
     .summary = "do a plan: check, quantize, verify, evaluate, report",
     .options = options,
     .operands_min = 1,

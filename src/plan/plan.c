@@ -19,6 +19,8 @@ struct plan *plan_new(void)
     p->eval_context = DEFAULT_CONTEXT;
     p->eval_chunks = DEFAULT_CHUNKS;
     p->max_loss = 0.02;
+    p->stop_early = true;
+    p->gate.attempts = PLAN_ATTEMPTS;
     p->calibration = (struct calibration){.samples = CALIBRATION_SAMPLES, .sample_length = CALIBRATION_LENGTH};
     return p;
 }

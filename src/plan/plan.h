@@ -9,6 +9,22 @@
 #include "plan/recipe.h"
 #include "text/calibration.h"
 
+/* What a plan may be changed in: a variant of it, or the quality gate's next step. NULLs and zeros: as in the plan. */
+struct plan_change {
+    const char *name;              /* of artefact and run, behind the model's; NULL: by what changes */
+    const char *level, *method, *imatrix;
+    struct calibration calibration;/* text CALIBRATION_NONE: without one */
+    bool pure;
+};
+#define CALIBRATION_NONE "none"
+
+enum { PLAN_ATTEMPTS = 4 };          /* where nobody said more */
+struct plan_gate {
+    bool automatic;                /* over the wish, the next step is taken and not only proposed */
+    int attempts;                  /* runs in all, at most */
+    const char *after, *why;       /* the run that this one is the next step after, and why it; NULL: it is the first */
+};
+
 struct plan {
     const char *file;              /* where it was read from or will be written; NULL: memory only */
     const char *source;            /* the checkpoint */
@@ -37,7 +53,10 @@ struct plan {
     const char *eval_text, *eval_tasks, *eval_prompts; /* NULL: built in / none */
     int eval_context, eval_chunks;
     double max_loss;
-    bool activations_q8;
+    bool activations_q8, stop_early; /* stop_early: once the gate is decided */
+    struct plan_gate gate;
+    struct plan_change *variants;  /* [variant_count]: the plan is several; 0: it is itself alone */
+    int variant_count;
     /* for the document */
     const char *machine_summary;   /* YAML of the machine in brief */
     const char **rationale;        /* reasons, a line each */
@@ -55,6 +74,9 @@ bool plan_makes_folder(const struct plan *p);
  * what earlier ones lost. */
 bool plan_takes_text(const struct level *l);
 bool plan_rounds_to_nearest(const struct plan *p);
+/* A plan with a change made, for a run of its own beside the plan's: other artefact, other folder, no variants. `why`:
+ * its rationale. Borrows from `p`, which must outlive it, unless it is saved and loaded again. */
+int plan_with(struct plan **out, const struct plan *p, const struct plan_change *c, const char *why, struct error *e);
 int plan_load(struct plan **out, const char *path, struct error *e);
 /* The YAML that plan_save writes; free() it. */
 char *plan_text(const struct plan *p);

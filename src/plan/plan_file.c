@@ -88,6 +88,27 @@ static const struct schema_field evaluation_fields[] = {
      .help = "the gate: how much perplexity may grow"},
     {"activations", SCHEMA_TEXT, false, .valid = is_activations, .expected = "f32 or q8",
      .help = "f32: the weights alone are measured; q8: rounded to 8 bits as runtimes on CPUs do"},
+    {"stop_early", SCHEMA_BOOL, false,
+     .help = "true: stop once the gate is decided; false: all chunks, so that runs compare (variants: false)"},
+    {0},
+};
+static const struct schema_field gate_fields[] = {
+    {"auto", SCHEMA_BOOL, false, .help = "true: the next step is taken, and not only proposed (--auto)"},
+    {"attempts", SCHEMA_INTEGER, false, .help = "runs in all, at most (4)"},
+    {"after", SCHEMA_TEXT, false, .help = "the folder of the run that was rejected before this one; its list of attempts goes on"},
+    {"why", SCHEMA_TEXT, false, .help = "why this step; for the document"},
+    {0},
+};
+static const struct schema_field variant_fields[] = {
+    {"name", SCHEMA_TEXT, false, .help = "of its artefact and run, behind the model's (its level, and what else changes)"},
+    {"level", SCHEMA_TEXT, false, .help = "as under quantization"},
+    {"pure", SCHEMA_BOOL, false, .help = "as under quantization"},
+    {"imatrix", SCHEMA_TEXT, false, .help = "as under quantization"},
+    {"calibration", SCHEMA_TEXT, false, .help = "the path under calibration; none: no text, whatever the plan says"},
+    {"sha256", SCHEMA_TEXT, false, .help = "as under calibration"},
+    {"samples", SCHEMA_INTEGER, false, .help = "as under calibration"},
+    {"sample_length", SCHEMA_INTEGER, false, .help = "as under calibration"},
+    {"method", SCHEMA_TEXT, false, .valid = is_method, .expected = "feedback or nearest", .help = "as under calibration"},
     {0},
 };
 static const struct schema_field wish_fields[] = {
@@ -103,6 +124,9 @@ static const struct schema_field fields[] = {
     {"calibration", SCHEMA_MAP, false, calibration_fields, .help = "the text that it is made by"},
     {"output", SCHEMA_MAP, true, output_fields, .help = "where it goes"},
     {"evaluation", SCHEMA_MAP, false, evaluation_fields, .help = "how it is measured"},
+    {"gate", SCHEMA_MAP, false, gate_fields, .help = "what becomes of a result that loses more than max_loss"},
+    {"variants", SCHEMA_MAPS, false, variant_fields,
+     .help = "what to make instead of the plan's own level: a run each, beside the others, and a table that compares them"},
     {"wishes", SCHEMA_MAPS, false, wish_fields, .help = "what was asked for; for the document"},
     {"machine", SCHEMA_TREE, false, .help = "the machine that the plan is for, in brief; for the document"},
     {"rationale", SCHEMA_TEXTS, false, .help = "why this level; for the document"},
@@ -188,11 +212,17 @@ static int read_quantization(struct plan *p, const struct yaml *q, struct error 
     return number_of(q, "threads", 0, 4096, &p->threads, e);
 }
 
+/* A path, but for the names that stand for texts. */
+static const char *text_path_of(struct plan *p, const struct yaml *map, const char *key)
+{
+    const char *text = text_of(map, key);
+    bool named = text && (strcmp(text, CALIBRATION_GENERAL) == 0 || strcmp(text, CALIBRATION_NONE) == 0);
+    return named ? text : path_of(p, map, key);
+}
+
 static int read_calibration(struct plan *p, const struct yaml *c, struct error *e)
 {
-    const char *text = text_of(c, "path");
-    bool general = text && strcmp(text, CALIBRATION_GENERAL) == 0;
-    p->calibration.text = general ? text : path_of(p, c, "path");
+    p->calibration.text = text_path_of(p, c, "path");
     p->calibration.hash = text_of(c, "sha256");
     p->method = text_of(c, "method");
     int rc = number_of(c, "samples", 1, 1 << 20, &p->calibration.samples, e);
@@ -207,10 +237,44 @@ static int read_evaluation(struct plan *p, const struct yaml *v, struct error *e
     p->eval_tasks = path_of(p, v, "tasks");
     p->eval_prompts = path_of(p, v, "prompts");
     p->activations_q8 = activations && strcmp(activations, "q8") == 0;
+    p->stop_early = flag_of(v, "stop_early", true);
     if (loss)
         parse_percent(loss, &p->max_loss);
     int rc = number_of(v, "context", 8, 1 << 20, &p->eval_context, e);
     return rc ? rc : number_of(v, "chunks", 0, 1 << 30, &p->eval_chunks, e);
+}
+
+static int read_gate(struct plan *p, const struct yaml *g, struct error *e)
+{
+    p->gate.automatic = flag_of(g, "auto", false);
+    p->gate.after = path_of(p, g, "after");
+    p->gate.why = text_of(g, "why");
+    return number_of(g, "attempts", 1, 100, &p->gate.attempts, e);
+}
+
+static int read_variant(struct plan *p, struct plan_change *c, const struct yaml *v, struct error *e)
+{
+    *c = (struct plan_change){
+        .name = text_of(v, "name"),
+        .level = text_of(v, "level"),
+        .method = text_of(v, "method"),
+        .imatrix = path_of(p, v, "imatrix"),
+        .pure = flag_of(v, "pure", false),
+        .calibration = {.text = text_path_of(p, v, "calibration"), .hash = text_of(v, "sha256")},
+    };
+    int rc = number_of(v, "samples", 1, 1 << 20, &c->calibration.samples, e);
+    return rc ? rc : number_of(v, "sample_length", 4, 1 << 20, &c->calibration.sample_length, e);
+}
+
+/* Runs compare on the same chunks only. */
+static int read_variants(struct plan *p, const struct yaml *list, struct error *e)
+{
+    int rc = 0;
+    p->variants = list ? arena_alloc(&p->arena, list->count * sizeof *p->variants) : NULL;
+    for (; list && !rc && p->variant_count < (int)list->count; p->variant_count++)
+        rc = read_variant(p, &p->variants[p->variant_count], list->items[p->variant_count], e);
+    p->stop_early = p->stop_early && !p->variant_count;
+    return rc;
 }
 
 static int read_wishes(struct plan *p, const struct yaml *list, struct error *e)
@@ -266,6 +330,8 @@ static int read_plan(struct plan *p, const struct yaml *y, struct error *e)
         rc = read_calibration(p, yaml_get(y, "calibration"), e);
     if (!rc)
         rc = read_evaluation(p, yaml_get(y, "evaluation"), e);
+    rc = rc ? rc : read_gate(p, yaml_get(y, "gate"), e);
+    rc = rc ? rc : read_variants(p, yaml_get(y, "variants"), e);
     return rc ? rc : read_wishes(p, yaml_get(y, "wishes"), e);
 }
 
@@ -341,22 +407,27 @@ static void put_quantization(struct writer *w, const struct plan *p)
     yaml_end(&w->y);
 }
 
-static void put_calibration(struct writer *w, const struct plan *p)
+/* A text with what belongs to it, under this key. */
+static void put_text_to_calibrate(struct writer *w, const char *key, const struct calibration *c)
 {
-    const struct calibration *c = &p->calibration;
-    if (!c->text && !p->method)
-        return;
-    yaml_begin(&w->y, "calibration");
-    if (calibration_is_general(c))
-        yaml_put_text(&w->y, "path", c->text);
+    if (c->text && (calibration_is_general(c) || strcmp(c->text, CALIBRATION_NONE) == 0))
+        yaml_put_text(&w->y, key, c->text);
     else
-        put_path(w, "path", c->text);
+        put_path(w, key, c->text);
     if (c->text && c->hash)
         yaml_put_text(&w->y, "sha256", c->hash);
-    if (c->text) {
+    if (c->text && c->samples)
         yaml_put_integer(&w->y, "samples", c->samples);
+    if (c->text && c->sample_length)
         yaml_put_integer(&w->y, "sample_length", c->sample_length);
-    }
+}
+
+static void put_calibration(struct writer *w, const struct plan *p)
+{
+    if (!p->calibration.text && !p->method)
+        return;
+    yaml_begin(&w->y, "calibration");
+    put_text_to_calibrate(w, "path", &p->calibration);
     if (p->method)
         yaml_put_text(&w->y, "method", p->method);
     yaml_end(&w->y);
@@ -375,7 +446,48 @@ static void put_evaluation(struct writer *w, const struct plan *p)
     put_path(w, "prompts", p->eval_prompts);
     yaml_put_text(&w->y, "max_loss", loss);
     yaml_put_text(&w->y, "activations", p->activations_q8 ? "q8" : "f32");
+    if (!p->stop_early)
+        yaml_put_bool(&w->y, "stop_early", false);
     yaml_end(&w->y);
+}
+
+static void put_gate(struct writer *w, const struct plan_gate *g)
+{
+    if (!g->automatic && !g->after && g->attempts == PLAN_ATTEMPTS)
+        return;
+    yaml_begin(&w->y, "gate");
+    yaml_put_bool(&w->y, "auto", g->automatic);
+    yaml_put_integer(&w->y, "attempts", g->attempts);
+    put_path(w, "after", g->after);
+    if (g->why)
+        yaml_put_text(&w->y, "why", g->why);
+    yaml_end(&w->y);
+}
+
+static void put_variant(struct writer *w, const struct plan_change *c)
+{
+    yaml_item(&w->y);
+    if (c->name)
+        yaml_put_text(&w->y, "name", c->name);
+    if (c->level)
+        yaml_put_text(&w->y, "level", c->level);
+    if (c->pure)
+        yaml_put_bool(&w->y, "pure", true);
+    put_path(w, "imatrix", c->imatrix);
+    put_text_to_calibrate(w, "calibration", &c->calibration);
+    if (c->method)
+        yaml_put_text(&w->y, "method", c->method);
+    yaml_item_end(&w->y);
+}
+
+static void put_variants(struct writer *w, const struct plan *p)
+{
+    if (p->variant_count)
+        yaml_begin(&w->y, "variants");
+    for (int i = 0; i < p->variant_count; i++)
+        put_variant(w, &p->variants[i]);
+    if (p->variant_count)
+        yaml_end(&w->y);
 }
 
 static void put_wishes(struct writer *w, const struct wishes *wishes)
@@ -437,6 +549,8 @@ static char *text_for(const struct plan *p, const char *folder)
     put_path(&w, "run", p->run_folder);
     yaml_end(&w.y);
     put_evaluation(&w, p);
+    put_gate(&w, &p->gate);
+    put_variants(&w, p);
     put_document(&w, p);
     return str_take(&w.y.out);
 }

@@ -284,15 +284,48 @@ static const struct schema_field usecases_schema[] = {
 
 /* ------------------------------------------------ steps.yaml: read by src/run */
 
+static bool is_loss(const char *text)
+{
+    double fraction;
+    return parse_percent(text, &fraction);
+}
+
+static bool is_calibrating(const char *text)
+{
+    return strcmp(text, "feedback") == 0 || strcmp(text, "general") == 0 || strcmp(text, "more") == 0;
+}
+
+static bool is_known_text(const char *text)
+{
+    return strcmp(text, "general") == 0 || strcmp(text, "own") == 0;
+}
+
+static const struct schema_field incoherent_fields[] = {
+    {"repeated", SCHEMA_NUMBER, true, .help = "share of an answer that stands in it before, from which on it repeats itself"},
+    {"base_repeated", SCHEMA_NUMBER, true, .help = "of the original's answer: from here on it does so, too, and the answer does not count"},
+    {"answers", SCHEMA_NUMBER, true, .help = "share of the answers that must"},
+    {"same_top", SCHEMA_NUMBER, true, .help = "or: so few positions have the original's likeliest token"},
+    {"kld_mean", SCHEMA_NUMBER, true, .help = "or: the divergence from the original is so large"},
+    {0},
+};
 static const struct schema_field step_fields[] = {
-    {"level", SCHEMA_TEXT, true, .help = "the level that the quality gate rejected"},
-    {"next", SCHEMA_TEXT, true, .help = "the level to try instead"},
+    {"level", SCHEMA_TEXT, true, .help = "the level that the quality gate rejected; * and [] as in the shell"},
+    {"incoherent", SCHEMA_BOOL, false, .help = "true: only where the output is incoherent"},
+    {"over", SCHEMA_TEXT, false, .valid = is_loss, .expected = "a percentage such as 5%", .help = "only where it loses more"},
+    {"within", SCHEMA_NUMBER, false, .help = "only where it loses at most so many times what is allowed"},
+    {"nearest", SCHEMA_BOOL, false, .help = "true: only where each weight was rounded by itself; false: only where a text decided"},
+    {"text", SCHEMA_TEXT, false, .valid = is_known_text, .expected = "general or own", .help = "only where this is the text to calibrate by"},
+    {"samples_below", SCHEMA_INTEGER, false, .help = "only with fewer samples of it"},
+    {"next", SCHEMA_TEXT, false, .help = "the level to try instead; nothing: the same"},
+    {"calibrate", SCHEMA_TEXT, false, .valid = is_calibrating, .expected = "feedback, general or more",
+     .help = "feedback: let a text decide, the person's own or the general one; general: by that; more: by four times as much"},
     {"why", SCHEMA_TEXT, true, .help = "the reason"},
     {0},
 };
 static const struct schema_field steps_schema[] = {
     {"schema", SCHEMA_INTEGER, true, .help = "1"},
-    {"steps", SCHEMA_MAPS, true, step_fields, .help = "what to try after a rejection"},
+    {"incoherent", SCHEMA_MAP, true, incoherent_fields, .help = "what gives output away that is no language any more"},
+    {"steps", SCHEMA_MAPS, true, step_fields, .help = "what to try after a rejection: the first that applies and was not tried"},
     {0},
 };
 

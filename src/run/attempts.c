@@ -1,6 +1,5 @@
 #include "run/attempts.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,9 +99,18 @@ int attempts_read(struct attempts *a, const char *folder, struct error *e)
     return rc;
 }
 
+int attempts_read_until(struct attempts *a, const char *folder, struct error *e)
+{
+    int rc = attempts_read(a, folder, e);
+    for (int i = 0; !rc && i < a->count; i++)
+        if (file_same(a->items[i].run, folder))
+            a->count = i + 1;
+    return rc;
+}
+
 /* -------------------------------------------------------------------- writing */
 
-static void put_line(struct str *out, const struct attempt *x, const char *folder)
+json_t *attempt_json(const struct attempt *x, const char *folder)
 {
     json_t *j = json_object();
     char *run = path_relative(folder, x->run);
@@ -113,10 +121,16 @@ static void put_line(struct str *out, const struct attempt *x, const char *folde
         json_object_set_new(j, texts[i].key, json_text(*text_at(x, texts[i].at)));
     for (size_t i = 0; i < ARRAY_LENGTH(reals); i++)
         json_object_set_new(j, reals[i].key, json_value(*real_at(x, reals[i].at)));
+    free(run);
+    return j;
+}
+
+static void put_line(struct str *out, const struct attempt *x, const char *folder)
+{
+    json_t *j = attempt_json(x, folder);
     char *line = json_dumps(j, JSON_COMPACT);
     str_addf(out, "%s\n", line);
     free(line);
-    free(run);
     json_decref(j);
 }
 

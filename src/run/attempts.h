@@ -17,6 +17,8 @@
 #ifndef RUN_ATTEMPTS_H
 #define RUN_ATTEMPTS_H
 
+#include <jansson.h>
+
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -34,7 +36,11 @@ struct attempts {
 
 /* The list in a run's folder; empty where there is none. Free with attempts_done whatever is returned. */
 int attempts_read(struct attempts *a, const char *folder, struct error *e);
+/* The list up to and including that run itself, which the first one's goes beyond. */
+int attempts_read_until(struct attempts *a, const char *folder, struct error *e);
 void attempts_done(struct attempts *a);
+/* An attempt as its line in the list of this folder. */
+json_t *attempt_json(const struct attempt *x, const char *folder);
 /* Copies what it borrows. */
 void attempts_add(struct attempts *a, const struct attempt *x);
 /* Writes the list into a run's folder, and into that of the first attempt. */

@@ -23,7 +23,8 @@
     X(CHUNK, "chunk", "perplexity and divergence so far: the keys of eval --json, chunks_planned, histogram") \
     X(TASK, "task", "a task's figures so far: name, items, done, accuracy, low, high, base")              \
     X(SAMPLE, "sample", "one prompt: prompt, base, answer, differs_at")                                   \
-    X(RESULT, "result", "the evaluation's end: the keys of eval --json, verdict, proposal")               \
+    X(RESULT, "result", "the evaluation's end: the keys of eval --json, verdict, proposal, incoherent")               \
+    X(ATTEMPT, "attempt", "what the gate has tried, up to this run: the keys of the last line of attempts.jsonl")  \
     X(LOG, "log", "a line for people: text, level (info, warning, error)")                                \
     X(PAUSE, "pause", "paused: true or false")                                                            \
     X(DONE, "done", "the end: status (done, rejected, failed, interrupted), exit, artefacts, report, error")

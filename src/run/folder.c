@@ -111,17 +111,13 @@ static int add_files(const char *folder, json_t *files, struct str *sums, uint64
 /* The folder's own SHA-256 is that of its files' lines: `sha256sum * | sha256sum` in it. */
 int folder_tell(struct worker *w, struct error *e)
 {
-    json_t *j = json_object(), *files = json_array();
+    json_t *files = json_array(), *j;
     struct str sums = {0};
     uint64_t total = 0;
     char hash[HASH_TEXT];
     int rc = add_files(w->plan->out, files, &sums, &total, e);
-    json_object_set_new(j, "path", json_text(w->plan->out));
-    json_object_set_new(j, "bytes", json_value((double)total));
-    json_object_set_new(j, "planned_bytes", json_value((double)w->folder.planned_bytes));
-    json_object_set_new(j, "source_bytes", json_value((double)w->source->file_bytes));
-    json_object_set_new(j, "bits_per_weight", json_value(w->folder.bits_per_weight));
-    json_object_set_new(j, "sha256", json_text(hash_bytes(hash, sums.data, sums.length)));
+    j = worker_artefact(w, total, w->folder.planned_bytes, w->folder.bits_per_weight,
+                        hash_bytes(hash, sums.data, sums.length));
     json_object_set_new(j, "files", files);
     str_done(&sums);
     if (rc)

@@ -10,7 +10,6 @@
 #include "base/str.h"
 #include "hub/source.h"
 #include "infer/decoder.h"
-#include "run/figures.h"
 #include "run/folder.h"
 #include "run/forecast.h"
 #include "run/worker.h"
@@ -137,22 +136,6 @@ static int apply_recipe(struct worker *w, struct error *e)
     return refuse_fallbacks(w, e);
 }
 
-static struct eval_options eval_options(const struct plan *p)
-{
-    return (struct eval_options){
-        .text = p->eval_text,
-        .context = p->eval_context,
-        .chunks = p->eval_chunks,
-        .tasks = p->eval_tasks,
-        .prompts = p->eval_prompts,
-        .prompt_tokens = 32,
-        .activations_q8 = p->activations_q8,
-        .speed = true,
-        .max_loss = p->max_loss,
-        .stop_early = true,
-    };
-}
-
 /* A generic text is worse than one of the model's own domain, and on a text that the weights were made by any of them
  * looks good. */
 static int tell_text(struct worker *w, struct error *e)
@@ -177,7 +160,7 @@ static int tell_text(struct worker *w, struct error *e)
 
 static int check_evaluation(const struct worker *w, struct error *e)
 {
-    const struct eval_options options = eval_options(w->plan);
+    const struct eval_options options = worker_eval_options(w->plan);
     struct error why;
     return w->plan->evaluate && decoder_check(w->source, &why) == 0 ? eval_check(&options, e) : 0;
 }
@@ -295,22 +278,27 @@ static void on_note(void *user, const char *text)
     event_say(&w->log, "info", "%s", text);
 }
 
+json_t *worker_artefact(struct worker *w, uint64_t bytes, uint64_t planned, double bits, const char *sha256)
+{
+    json_t *j = json_object();
+    w->bytes = (double)bytes;
+    json_object_set_new(j, "path", json_text(w->plan->out));
+    json_object_set_new(j, "bytes", json_value((double)bytes));
+    json_object_set_new(j, "planned_bytes", json_value((double)planned));
+    json_object_set_new(j, "source_bytes", json_value((double)w->source->file_bytes));
+    json_object_set_new(j, "bits_per_weight", json_value(bits));
+    json_object_set_new(j, "sha256", json_text(sha256));
+    return j;
+}
+
 static int tell_artefact(struct worker *w, struct error *e)
 {
     char hash[HASH_TEXT];
-    uint64_t bytes;
+    uint64_t bytes, planned = quantize_output_bytes(w->source, &w->recipe, NULL);
     int rc = hash_file(hash, w->plan->out, &bytes, e);
-    if (rc)
-        return rc;
-    json_t *j = json_object();
-    json_object_set_new(j, "path", json_text(w->plan->out));
-    json_object_set_new(j, "bytes", json_value((double)bytes));
-    json_object_set_new(j, "planned_bytes", json_value((double)quantize_output_bytes(w->source, &w->recipe, NULL)));
-    json_object_set_new(j, "source_bytes", json_value((double)w->source->file_bytes));
-    json_object_set_new(j, "bits_per_weight", json_value(w->recipe.bits_per_weight));
-    json_object_set_new(j, "sha256", json_text(hash));
-    event_send(&w->log, EVENT_ARTEFACT, j);
-    return 0;
+    if (!rc)
+        event_send(&w->log, EVENT_ARTEFACT, worker_artefact(w, bytes, planned, w->recipe.bits_per_weight, hash));
+    return rc;
 }
 
 int phase_quantize(struct worker *w, struct error *e)
@@ -337,93 +325,6 @@ int phase_quantize(struct worker *w, struct error *e)
         return rc;
     w->made = true;
     return folder ? folder_tell(w, e) : tell_artefact(w, e);
-}
-
-/* ------------------------------------------------------------------- evaluate */
-
-static void on_chunk(void *user, const struct eval_figures *f)
-{
-    struct worker *w = user;
-    event_send(&w->log, EVENT_CHUNK, figures_json(f));
-}
-
-static void on_task(void *user, const struct eval_task *t, int done, int total)
-{
-    struct worker *w = user;
-    (void)total;
-    event_send(&w->log, EVENT_TASK, task_json(t, done));
-}
-
-static void on_sample(void *user, const struct eval_sample *s, int done, int total)
-{
-    struct worker *w = user;
-    (void)done;
-    (void)total;
-    event_send(&w->log, EVENT_SAMPLE, sample_json(s));
-}
-
-static void tell_result(struct worker *w, const struct eval_result *r)
-{
-    json_t *j = figures_json(&r->figures), *tasks = json_array();
-    for (int i = 0; i < r->task_count; i++)
-        json_array_append_new(tasks, task_json(&r->tasks[i], r->tasks[i].items));
-    json_object_set_new(j, "tasks", tasks);
-    json_object_set_new(j, "text", json_text(w->plan->eval_text));
-    json_object_set_new(j, "context", json_integer(w->plan->eval_context));
-    json_object_set_new(j, "bytes", json_value((double)r->bytes));
-    json_object_set_new(j, "bytes_base", json_value((double)r->bytes_base));
-    json_object_set_new(j, "base_prefill_tokens_per_s", json_value(r->base_prefill_tokens_per_s));
-    json_object_set_new(j, "base_decode_tokens_per_s", json_value(r->base_decode_tokens_per_s));
-    json_object_set_new(j, "activations_q8", json_boolean(r->activations_q8));
-    json_object_set_new(j, "proposal", json_text(w->proposal.next));
-    event_send(&w->log, EVENT_RESULT, j);
-}
-
-static int judge(struct worker *w, const struct eval_figures *f, struct error *e)
-{
-    const char *verdict = f->verdict ? f->verdict : "undecided";
-    w->rejected = strcmp(verdict, "reject") == 0;
-    int rc = w->rejected ? proposal_after(&w->proposal, w->plan->level, &w->arena, e) : 0;
-    event_say(&w->log, w->rejected ? "warning" : "info", "%s: perplexity %+.2f %% against the original's, the limit"
-              " is %.3g %%", verdict, 100 * expm1(f->delta_ln_ppl), 100 * w->plan->max_loss);
-    if (w->proposal.next)
-        event_say(&w->log, "info", "try %s: %s", w->proposal.next, w->proposal.why);
-    return rc;
-}
-
-static int evaluate(struct worker *w, const struct model *artefact, struct error *e)
-{
-    const struct eval_listener listener = {.chunk = on_chunk, .task = on_task, .sample = on_sample, .user = w};
-    const struct eval_options options = eval_options(w->plan);
-    struct eval_result r;
-    int rc = eval_run(&r, artefact, w->source, &options, &listener, &w->watch, e);
-    if (!rc)
-        rc = judge(w, &r.figures, e);
-    if (!rc)
-        tell_result(w, &r);
-    eval_result_done(&r);
-    return rc;
-}
-
-int phase_evaluate(struct worker *w, struct error *e)
-{
-    struct model *artefact;
-    struct error why;
-    if (!w->plan->evaluate) {
-        event_say(&w->log, "info", "the plan asks for no evaluation");
-        return 0;
-    }
-    if (decoder_check(w->source, &why)) {
-        event_say(&w->log, "warning", "no evaluation: %s", why.text);
-        return 0;
-    }
-    worker_phase(w, "evaluate", 0.99);
-    int rc = model_open_as(&artefact, w->plan->out, w->plan->source_pre, 0, e);
-    if (rc)
-        return rc;
-    rc = evaluate(w, artefact, e);
-    model_close(artefact);
-    return rc;
 }
 
 /* --------------------------------------------------------------------- report */

@@ -1,15 +1,21 @@
-/* rules/steps.yaml: what to try when the quality gate rejected a level. */
+/* rules/steps.yaml: what to try when the quality gate rejected a result, and what gives incoherent output away. */
 #ifndef RUN_PROPOSAL_H
 #define RUN_PROPOSAL_H
 
-#include "base/error.h"
-#include "base/mem.h"
+#include "eval/coherence.h"
+#include "plan/plan.h"
+#include "run/attempts.h"
 
 struct proposal {
-    const char *next;   /* level; NULL: none, the original is what is left */
+    const char *next;   /* for people: "Q5_K_M", "Q4_K_M with error feedback by the general text"; NULL: none */
     const char *why;
+    struct plan_change change;
 };
-/* The texts live in the arena. */
-int proposal_after(struct proposal *p, const char *level, struct arena *a, struct error *e);
+/* After the last one of these attempts, which was `plan`; nothing that was tried is proposed again. The texts live in
+ * the arena. Without a proposal the original is what is left. */
+int proposal_after(struct proposal *p, const struct plan *plan, const struct attempts *tried, struct arena *a,
+                   struct error *e);
+
+int proposal_limits(struct coherence_limits *l, struct error *e);
 
 #endif

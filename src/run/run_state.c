@@ -31,7 +31,7 @@ static void forget_attempt(struct run_state *s)
     s->phase_count = s->fallback_count = s->history_count = s->artefact_count = 0;
     s->rss_bytes = s->cpu_percent = s->written_bytes = s->planned_bytes = s->disk_free_bytes = NAN;
     s->peak_rss_bytes = s->peak_private_bytes = NAN;
-    s->proposal = s->eval_text = NULL;
+    s->proposal = s->eval_text = s->incoherent = NULL;
     s->eval_context = 0;
     s->artefact = (struct run_artefact){0};
     s->eval.task_count = s->eval.sample_count = 0;
@@ -257,6 +257,7 @@ static void on_result(struct run_state *s, const json_t *j)
     s->eval.bytes_base = (uint64_t)json_integer_value(json_object_get(j, "bytes_base"));
     s->eval.activations_q8 = json_is_true(json_object_get(j, "activations_q8"));
     s->proposal = text(s, j, "proposal");
+    s->incoherent = text(s, j, "incoherent");
     s->eval_text = text(s, j, "text");
     s->eval_context = integer(j, "context");
     s->has_result = true;
@@ -294,6 +295,7 @@ static void on_done(struct run_state *s, const json_t *j)
     s->eta_s = NAN;
 }
 
+/* What stands in files of its own needs none. */
 static void (*const handlers[EVENT_COUNT])(struct run_state *s, const json_t *j) = {
     [EVENT_START] = on_start,       [EVENT_PHASE] = on_phase,         [EVENT_FALLBACK] = on_fallback,
     [EVENT_LAYER] = on_layer,       [EVENT_TENSOR] = on_tensor,
@@ -317,7 +319,7 @@ static int take_line(struct run_state *s, const char *line, size_t length)
     int kind = name ? event_find(name) : -1;
     double t = figure_number(j, "t");
     s->now = isnan(t) ? s->now : t;
-    if (kind >= 0)
+    if (kind >= 0 && handlers[kind])
         handlers[kind](s, j);
     json_decref(j);
     return kind >= 0;

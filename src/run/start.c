@@ -90,11 +90,15 @@ static int launch_with_log(const char *log_path, const char *const *argv, struct
     return rc;
 }
 
-int run_start_worker(const char *plan_path, bool resume, struct error *e)
+int run_start_worker(const char *plan_path, bool resume, bool automatic, struct error *e)
 {
     struct plan *p;
     struct run_lock lock;
-    const char *argv[] = {"quantwiz", "run", plan_path, resume ? "--resume" : NULL, NULL};
+    const char *argv[6] = {"quantwiz", "run", plan_path}, **option = argv + 3;
+    if (resume)
+        *option++ = "--resume";
+    if (automatic)
+        *option++ = "--auto";
     int rc = plan_load(&p, plan_path, e);
     if (rc)
         return rc;

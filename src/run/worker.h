@@ -32,14 +32,20 @@ struct worker {
     double started, told;             /* when the run began, and when progress was last told (monotonic) */
     double quantize_cost, evaluate_cost; /* guessed seconds, to divide the bar */
     bool made;                        /* the artefact bears its final name */
+    double bytes;                     /* of it */
     bool rejected;
+    const char *incoherent;           /* what gave the output away as such; NULL: nothing */
     struct proposal proposal;         /* after a rejection */
-    struct arena arena;               /* its texts */
+    struct arena arena;               /* texts of both */
     char *report;
 };
 
 /* Tells that a phase begins: one of worker_phases. Its progress goes from where the bar is to `to` (0 to 1). */
 void worker_phase(struct worker *w, const char *name, double to);
+
+struct eval_options worker_eval_options(const struct plan *p);
+/* What the event of an artefact says of files and folders alike. */
+json_t *worker_artefact(struct worker *w, uint64_t bytes, uint64_t planned, double bits, const char *sha256);
 
 /* In this order; each returns 0 or an error. */
 int phase_check(struct worker *w, struct error *e);

@@ -314,3 +314,68 @@ folder_plan() { # LEVEL EVALUATION-LINES...
     "$QUANTWIZ" quantize big same w8a8
     diff -r out-hf same
 }
+
+# attempt KEY: its values in a list of attempts, in order
+attempt() {
+    sed "s/.*\"$1\":\(\"[^\"]*\"\|[^,}]*\).*/\1/" "${2:-out.quantwiz}/attempts.jsonl" | tr -d '"' | tr '\n' ' '
+}
+
+@test "--auto takes steps until the gate accepts, and each has the list of those before it" {
+    plan "$DEMO" Q2_K "chunks: 6" "max_loss: 1.5%"
+    sed -i 's/out\.gguf/demo-Q2_K.gguf/' plan.yaml
+    run "$QUANTWIZ" run plan.yaml --auto
+    [ "$status" -eq 0 ]
+    [[ $output == *"made      demo-Q3_K_M.gguf"* ]]
+    [ "$(attempt level)" = "Q2_K Q3_K_M " ]
+    [ "$(attempt number)" = "1 2 " ]
+    [ "$(attempt run)" = ". ../demo-Q3_K_M.quantwiz " ]
+    [ "$(attempt run demo-Q3_K_M.quantwiz)" = "../out.quantwiz . " ]
+    events attempt | grep -q '"number":1'
+    grep -q '"kind":"attempt","number":2' demo-Q3_K_M.quantwiz/events.jsonl
+    "$QUANTWIZ" quantize "$DEMO" same.gguf Q3_K_M
+    cmp same.gguf demo-Q3_K_M.gguf
+    # Once more by the plan that the step left behind, and the first folder's list stays whole.
+    run "$QUANTWIZ" run out.quantwiz/plan.yaml --auto --resume
+    [ "$status" -eq 0 ]
+    [ "$(attempt level)" = "Q2_K Q3_K_M " ]
+}
+
+@test "with a wish that nothing meets --auto ends: at the attempts, or where nothing is left" {
+    plan "$DEMO" Q4_K_M "chunks: 4" "max_loss: 0.00001%"
+    sed -i 's/out\.gguf/demo-Q4_K_M.gguf/' plan.yaml
+    run "$QUANTWIZ" run plan.yaml --auto --attempts 2
+    [ "$status" -eq 3 ]
+    [ "$(attempt level)" = "Q4_K_M Q5_K_M " ]
+    printf 'gate: {auto: true, attempts: 50}\n' >>plan.yaml
+    run "$QUANTWIZ" run plan.yaml --resume
+    [ "$status" -eq 3 ]
+    [ "$(attempt level)" = "Q4_K_M Q5_K_M Q6_K Q8_0 " ]
+    [[ $output == *"the quality gate rejected Q8_0"* ]]
+}
+
+@test "far over the wish another method comes before a larger level, and killed with -9 the steps go on" {
+    plan "$DEMO" Q2_K "chunks: 6" "max_loss: 0.5%"
+    sed -i 's/out\.gguf/demo-Q2_K.gguf/; s/Q2_K$/Q2_K\n  pure: true/' plan.yaml
+    "$QUANTWIZ" run plan.yaml --auto --attempts 3 >/dev/null 2>&1 3>&- &
+    wait_for '"kind":"attempt"'
+    sleep 0.5
+    kill -9 $!
+    wait $! || true
+    run "$QUANTWIZ" run plan.yaml --auto --attempts 3 --resume
+    [ "$status" -eq 3 ]
+    [ "$(attempt method | cut -d' ' -f1-2)" = "null feedback" ]
+    [ "$(attempt level | cut -d' ' -f1-2)" = "Q2_K Q2_K" ]
+    [ "$(attempt level | wc -w)" -eq 3 ]
+}
+
+@test "a folder's steps stay folders, and change the method over 5 %" {
+    folder_plan gptq-int4-g64 "chunks: 4" "max_loss: 0.00001%"
+    sed -i 's/out-hf/demo-gptq-int4-g64/' plan.yaml
+    head -c 9000 "$top_srcdir/demo/eval.txt" >text.txt
+    printf 'calibration:\n  path: text.txt\n  samples: 4\n  sample_length: 256\n' >>plan.yaml
+    run "$QUANTWIZ" run plan.yaml --auto --attempts 3
+    [ "$status" -eq 3 ]
+    [ "$(attempt level | wc -w)" -eq 3 ]
+    [[ "$(attempt level)" == "gptq-int4-g64 "*"gptq-int"* ]]
+    [ -e "$(attempt level | cut -d' ' -f2 | sed 's/^/demo-/')/config.json" ]
+}

@@ -1,0 +1,116 @@
+/* A plan changed in a few things, for a run of its own beside the plan's. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/file.h"
+#include "plan/plan.h"
+#include "plan/rules.h"
+
+/* Pinned to the old text, and to the old number of samples, it would be refused or not changed at all. */
+static void change_text(struct plan *n, const struct plan_change *c)
+{
+    const struct calibration *to = &c->calibration;
+    if (to->text)
+        n->calibration = (struct calibration){.text = strcmp(to->text, CALIBRATION_NONE) ? to->text : NULL, .hash = to->hash,
+                                              .samples = n->calibration.samples,
+                                              .sample_length = n->calibration.sample_length};
+    n->calibration.samples = to->samples ? to->samples : n->calibration.samples;
+    n->calibration.sample_length = to->sample_length ? to->sample_length : n->calibration.sample_length;
+    n->method = c->method ? c->method : n->calibration.text ? n->method : NULL;
+}
+
+/* Another level is of another format and kernel, perhaps; and one that is made by a text gets the general one. */
+static int change_level(struct plan *n, const struct plan *p, const struct plan_change *c, struct error *e)
+{
+    struct rules *r;
+    const struct level *level;
+    int rc = rules_load(&r, e);
+    if (rc)
+        return rc;
+    rc = rules_level_find(r, c->level ? c->level : p->level, &level, &n->arena, e);
+    if (!rc) {
+        bool other = strcasecmp(level->name, p->level) != 0;
+        n->level = arena_strdup(&n->arena, level->name);
+        n->format = arena_strdup(&n->arena, level->format);
+        n->kernel = other ? NULL : p->kernel;
+        if (level->calibrated && !n->calibration.text && !plan_rounds_to_nearest(n))
+            n->calibration.text = CALIBRATION_GENERAL;
+    }
+    rules_free(r);
+    return rc;
+}
+
+/* "Q5_K_M-feedback-general-512": the level, and what else differs from the plan. */
+static char *name_of_change(const struct plan *n, const struct plan_change *c)
+{
+    struct str name = {0};
+    str_add(&name, n->level);
+    if (c->pure)
+        str_add(&name, "-pure");
+    if (c->imatrix)
+        str_add(&name, "-imatrix");
+    if (c->method)
+        str_addf(&name, "-%s", c->method);
+    if (c->calibration.text && strcmp(c->calibration.text, CALIBRATION_NONE) != 0 && c->method)
+        str_addf(&name, "-%s", path_name(c->calibration.text));
+    if (c->calibration.samples && !c->level)
+        str_addf(&name, "-%d", c->calibration.samples);
+    return str_take(&name);
+}
+
+/* "dir/Model-Q4_K_M.gguf" -> "Model" */
+static char *stem_of(const struct plan *p)
+{
+    char *stem = xstrdup(path_name(p->out));
+    size_t level = strlen(p->level);
+    if (str_ends(stem, ".gguf"))
+        stem[strlen(stem) - strlen(".gguf")] = 0;
+    size_t n = strlen(stem);
+    if (n > level + 1 && stem[n - level - 1] == '-' && strcasecmp(stem + n - level, p->level) == 0)
+        stem[n - level - 1] = 0;
+    return stem;
+}
+
+static const char *beside(struct plan *n, const char *path, const char *stem, const char *name, const char *end)
+{
+    char *folder = path_folder(path), *file = xasprintf("%s-%s%s", stem, name, end), *all = path_join(folder, file);
+    const char *kept = arena_strdup(&n->arena, strcmp(folder, ".") == 0 ? file : all);
+    free(folder);
+    free(file);
+    free(all);
+    return kept;
+}
+
+static void name_change(struct plan *n, const struct plan *p, const struct plan_change *c)
+{
+    char *stem = stem_of(p), *name = c->name ? xstrdup(c->name) : name_of_change(n, c);
+    n->out = beside(n, p->out, stem, name, plan_makes_folder(n) ? "" : ".gguf");
+    n->run_folder = beside(n, p->run_folder, stem, name, ".quantwiz");
+    free(stem);
+    free(name);
+}
+
+int plan_with(struct plan **out, const struct plan *p, const struct plan_change *c, const char *why, struct error *e)
+{
+    struct plan *n = xmalloc(sizeof *n);
+    *n = *p;
+    n->arena = (struct arena){0};
+    wishes_copy(&n->wishes, &p->wishes);
+    n->file = NULL;
+    n->variants = NULL;
+    n->variant_count = 0;
+    n->imatrix = c->imatrix ? c->imatrix : p->imatrix;
+    n->pure = c->pure || p->pure;
+    n->rationale = arena_alloc(&n->arena, sizeof *n->rationale);
+    n->rationale[0] = arena_strdup(&n->arena, why);
+    n->rationale_count = 1;
+    change_text(n, c);
+    int rc = change_level(n, p, c, e);
+    if (rc)
+        plan_free(n);
+    else
+        name_change(n, p, c);
+    *out = rc ? NULL : n;
+    return rc;
+}

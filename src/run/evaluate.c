@@ -1,0 +1,169 @@
+/* The phase that measures the artefact, and the quality gate. */
+#include <math.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "infer/decoder.h"
+#include "run/figures.h"
+#include "run/worker.h"
+
+struct eval_options worker_eval_options(const struct plan *p)
+{
+    return (struct eval_options){
+        .text = p->eval_text,
+        .context = p->eval_context,
+        .chunks = p->eval_chunks,
+        .tasks = p->eval_tasks,
+        .prompts = p->eval_prompts,
+        .prompt_tokens = 32,
+        .activations_q8 = p->activations_q8,
+        .speed = true,
+        .max_loss = p->max_loss,
+        .stop_early = p->stop_early,
+    };
+}
+
+static void on_chunk(void *user, const struct eval_figures *f)
+{
+    struct worker *w = user;
+    event_send(&w->log, EVENT_CHUNK, figures_json(f));
+}
+
+static void on_task(void *user, const struct eval_task *t, int done, int total)
+{
+    struct worker *w = user;
+    (void)total;
+    event_send(&w->log, EVENT_TASK, task_json(t, done));
+}
+
+static void on_sample(void *user, const struct eval_sample *s, int done, int total)
+{
+    struct worker *w = user;
+    (void)done;
+    (void)total;
+    event_send(&w->log, EVENT_SAMPLE, sample_json(s));
+}
+
+/* ----------------------------------------------------------------------- gate */
+
+/* The run as an attempt, after those before it. */
+static void add_attempt(const struct worker *w, const struct eval_figures *f, struct attempts *list)
+{
+    const struct plan *p = w->plan;
+    attempts_add(list, &(struct attempt){
+        .number = list->count + 1,
+        .run = p->run_folder,
+        .level = p->level,
+        .method = p->method ? p->method : p->calibration.text ? "feedback" : NULL,
+        .calibration = p->calibration.text,
+        .samples = p->calibration.text ? p->calibration.samples : 0,
+        .why = p->gate.why,
+        .verdict = w->rejected ? "reject" : f->verdict,
+        .incoherent = w->incoherent,
+        .loss = expm1(f->delta_ln_ppl),
+        .kld_mean = f->kld_mean,
+        .same_top = f->same_top,
+        .bytes = w->bytes,
+    });
+}
+
+/* A run by itself that is not rejected was no attempt at anything. */
+static int record_attempt(struct worker *w, const struct eval_figures *f, struct error *e)
+{
+    struct attempts list = {0};
+    const char *after = w->plan->gate.after;
+    int rc = after ? attempts_read_until(&list, after, e) : 0;
+    if (!rc && (after || w->rejected)) {
+        add_attempt(w, f, &list);
+        event_send(&w->log, EVENT_ATTEMPT, attempt_json(&list.items[list.count - 1], w->plan->run_folder));
+        rc = attempts_write(&list, w->plan->run_folder, e);
+    }
+    if (!rc && w->rejected)
+        rc = proposal_after(&w->proposal, w->plan, &list, &w->arena, e);
+    attempts_done(&list);
+    return rc;
+}
+
+/* Where nobody is there to decide, what the interval leaves open is decided by the figure itself. */
+static bool is_over(const struct plan *p, const struct eval_figures *f)
+{
+    return f->has_base && expm1(f->delta_ln_ppl) > p->max_loss;
+}
+
+/* Incoherent output is rejected whatever the chunks so far leave open; what loses less than the wish is not that. */
+static int judge(struct worker *w, struct eval_result *r, struct error *e)
+{
+    struct eval_figures *f = &r->figures;
+    const char *verdict = f->verdict ? f->verdict : "undecided";
+    struct coherence_limits limits;
+    int rc = proposal_limits(&limits, e);
+    if (rc)
+        return rc;
+    bool accepted = strcmp(verdict, "accept") == 0;
+    w->incoherent = accepted ? NULL : coherence_fault(r, &limits, &w->arena);
+    f->verdict = w->incoherent || (w->plan->gate.automatic && !accepted && is_over(w->plan, f)) ? "reject" : f->verdict;
+    w->rejected = f->verdict && strcmp(f->verdict, "reject") == 0;
+    event_say(&w->log, w->rejected ? "warning" : "info", "%s: perplexity %+.2f %% against the original's, the limit"
+              " is %.3g %%", f->verdict ? f->verdict : verdict, 100 * expm1(f->delta_ln_ppl), 100 * w->plan->max_loss);
+    if (w->incoherent)
+        event_say(&w->log, "warning", "the output is incoherent: %s", w->incoherent);
+    rc = record_attempt(w, f, e);
+    if (!rc && w->proposal.next)
+        event_say(&w->log, "info", "try %s: %s", w->proposal.next, w->proposal.why);
+    return rc;
+}
+
+/* -------------------------------------------------------------------- measuring */
+
+static void tell_result(struct worker *w, const struct eval_result *r)
+{
+    json_t *j = figures_json(&r->figures), *tasks = json_array();
+    for (int i = 0; i < r->task_count; i++)
+        json_array_append_new(tasks, task_json(&r->tasks[i], r->tasks[i].items));
+    json_object_set_new(j, "tasks", tasks);
+    json_object_set_new(j, "text", json_text(w->plan->eval_text));
+    json_object_set_new(j, "context", json_integer(w->plan->eval_context));
+    json_object_set_new(j, "bytes", json_value((double)r->bytes));
+    json_object_set_new(j, "bytes_base", json_value((double)r->bytes_base));
+    json_object_set_new(j, "base_prefill_tokens_per_s", json_value(r->base_prefill_tokens_per_s));
+    json_object_set_new(j, "base_decode_tokens_per_s", json_value(r->base_decode_tokens_per_s));
+    json_object_set_new(j, "activations_q8", json_boolean(r->activations_q8));
+    json_object_set_new(j, "proposal", json_text(w->proposal.next));
+    json_object_set_new(j, "incoherent", json_text(w->incoherent));
+    event_send(&w->log, EVENT_RESULT, j);
+}
+
+static int evaluate(struct worker *w, const struct model *artefact, struct error *e)
+{
+    const struct eval_listener listener = {.chunk = on_chunk, .task = on_task, .sample = on_sample, .user = w};
+    const struct eval_options options = worker_eval_options(w->plan);
+    struct eval_result r;
+    int rc = eval_run(&r, artefact, w->source, &options, &listener, &w->watch, e);
+    if (!rc)
+        rc = judge(w, &r, e);
+    if (!rc)
+        tell_result(w, &r);
+    eval_result_done(&r);
+    return rc;
+}
+
+int phase_evaluate(struct worker *w, struct error *e)
+{
+    struct model *artefact;
+    struct error why;
+    if (!w->plan->evaluate) {
+        event_say(&w->log, "info", "the plan asks for no evaluation");
+        return 0;
+    }
+    if (decoder_check(w->source, &why)) {
+        event_say(&w->log, "warning", "no evaluation: %s", why.text);
+        return 0;
+    }
+    worker_phase(w, "evaluate", 0.99);
+    int rc = model_open_as(&artefact, w->plan->out, w->plan->source_pre, 0, e);
+    if (rc)
+        return rc;
+    rc = evaluate(w, artefact, e);
+    model_close(artefact);
+    return rc;
+}
