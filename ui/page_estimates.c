@@ -186,7 +186,7 @@ static void paint_bar(void *user, int row, int column, struct rect at)
 
 static enum style sign_style(char sign)
 {
-    return sign == '+' ? STYLE_GOOD : sign == 'x' ? STYLE_BAD : sign == '-' ? STYLE_WARN : STYLE_NORMAL;
+    return sign == '+' ? STYLE_GOOD : sign == 'x' ? STYLE_BAD : strchr("-?", sign) ? STYLE_WARN : STYLE_NORMAL;
 }
 
 static void add_reason(struct text *t, int width, const struct estimate_reason *r, const char *level)
@@ -230,11 +230,13 @@ static void build_reasons(struct estimates_page *p, const struct wizard *w, int 
         return;
     if (r->recommended && s->headline)
         text_add(t, width, STYLE_ACCENT, s->headline, NULL);
+    for (int i = 0; i < s->doubts.count && r->recommended; i++)
+        add_reason(t, width, &s->doubts.items[i], NULL);
     add_memory(t, width, s, r);
     for (int i = 0; i < r->reason_count; i++)
         add_reason(t, width, &r->reasons[i], NULL);
-    for (int i = 0; i < s->warning_count && r->recommended; i++)
-        add_reason(t, width, &s->warnings[i], NULL);
+    for (int i = 0; i < s->warnings.count && r->recommended; i++)
+        add_reason(t, width, &s->warnings.items[i], NULL);
     if (r->recommended)
         add_losers(t, width, s);
 }

@@ -72,7 +72,8 @@ static void print_json(const struct estimates *s)
     json_object_set_new(o, "gpu_budget_bytes", json_value(s->gpu_budget_known ? (double)s->gpu_budget : NAN));
     json_object_set_new(o, "cpu_budget_bytes", json_value(s->cpu_budget_known ? (double)s->cpu_budget : NAN));
     json_object_set_new(o, "levels", levels);
-    json_object_set_new(o, "warnings", reasons_json(s->warnings, s->warning_count));
+    json_object_set_new(o, "when_not_to_quantize", reasons_json(s->doubts.items, s->doubts.count));
+    json_object_set_new(o, "warnings", reasons_json(s->warnings.items, s->warnings.count));
     json_object_set_new(o, "recommended",
                         json_text(s->recommended < 0 ? NULL : s->rows[s->recommended].level->name));
     json_object_set_new(o, "headline", json_text(s->headline));
@@ -148,14 +149,16 @@ static void print_why(const struct estimates *s)
 {
     const struct estimate *best = s->recommended < 0 ? NULL : &s->rows[s->recommended];
     printf("\n%s\n", s->headline);
+    for (int i = 0; i < s->doubts.count; i++)
+        print_reason("", &s->doubts.items[i]);
     for (int i = 0; best && i < best->reason_count; i++)
         print_reason("", &best->reasons[i]);
     puts(best ? "\nThe others:" : "\nWhy:");
     for (int i = 0; i < s->count; i++)
         if (!s->rows[i].recommended)
             print_reason(s->rows[i].level->name, against(&s->rows[i]));
-    for (int i = 0; i < s->warning_count; i++)
-        printf("%sMind: %s  [%s]\n", i ? "" : "\n", s->warnings[i].text, s->warnings[i].rule);
+    for (int i = 0; i < s->warnings.count; i++)
+        printf("%sMind: %s  [%s]\n", i ? "" : "\n", s->warnings.items[i].text, s->warnings.items[i].rule);
 }
 
 static void print_head(const struct situation *s)

@@ -29,16 +29,24 @@ enum comparison { AT_LEAST, BELOW, ONE_OF, IS, LOSS_OVER };
     X("capability_known", BOOL, IS, FACT_CAPABILITY_KNOWN,                                                \
       "whether the compute capability of the GPUs that are used is known; without GPUs neither")          \
     X("tensor_parallel_min", NUMBER, AT_LEAST, FACT_TENSOR_PARALLEL, "weights are cut over so many GPUs") \
+    X("kv_share_min", NUMBER, AT_LEAST, FACT_KV_SHARE,                                                    \
+      "of the original's weights and its cache the cache has at least this share")                        \
+    X("prompt_share_min", NUMBER, AT_LEAST, FACT_PROMPT_SHARE,                                            \
+      "of the time for a prompt that fills the context and a typical answer the prompt takes at least this share") \
     X("fit", TEXTS, ONE_OF, FACT_FIT, "the wish fit is one of these")                                     \
     X("use_case", TEXTS, ONE_OF, FACT_USE_CASE, "the wish use-case is one of these")                      \
     X("runtime", TEXTS, ONE_OF, FACT_RUNTIME, "the wish runtime is one of these")                         \
     X("kv_type", TEXTS, ONE_OF, FACT_KV_TYPE, "the wish kv-type is one of these")                         \
+    X("priority", TEXTS, ONE_OF, FACT_PRIORITY, "the wish priority is one of these")                      \
+    X("flash_attention", TEXTS, ONE_OF, FACT_FLASH_ATTENTION, "the wish flash-attention is one of these") \
+    X("vendor", TEXTS, ONE_OF, FACT_VENDOR, "the GPUs that are used are of this maker: NVIDIA, AMD, Intel") \
     X("gpu", BOOL, IS, FACT_GPU, "whether there is a GPU")                                                \
     X("calibration", BOOL, IS, FACT_CALIBRATION, "whether a text is given")                               \
     X("domain_text", BOOL, IS, FACT_DOMAIN_TEXT, "whether that is a text of one's own, not the general one") \
     X("quantized_source", BOOL, IS, FACT_QUANTIZED_SOURCE, "whether the checkpoint is quantized already") \
     X("source_folder", BOOL, IS, FACT_SOURCE_FOLDER, "whether the checkpoint is a folder, not a GGUF file") \
     X("source_fits", BOOL, IS, FACT_SOURCE_FITS, "whether the checkpoint would fit as it is")             \
+    X("source_fast", BOOL, IS, FACT_SOURCE_FAST, "whether it then reaches the wish min-speed")            \
     X("max_loss_asked", BOOL, IS, FACT_LOSS_ASKED, "whether the person set the largest loss")             \
     X("evaluation", BOOL, IS, FACT_EVALUATION, "whether the result will be measured")                     \
     X("loss_over_wish", TEXT, LOSS_OVER, FACT_COUNT,                                                      \
@@ -113,6 +121,7 @@ const struct schema_field usecase_fields[] = {
     {"levels", SCHEMA_TEXTS, false, .help = "levels that suit it, the preferred one first"},
     {"prefer", SCHEMA_NUMBER, false, .help = "points for them; each later one gets one less"},
     {"prompt_tokens", SCHEMA_INTEGER, true, .help = "a typical prompt with its answer: the length of calibration samples"},
+    {"answer_tokens", SCHEMA_INTEGER, false, .help = "of these the answer's"},
     {"why", SCHEMA_TEXT, true, WHY, .help = "the reason"},
     {"source", SCHEMA_TEXT, true, .help = "where that comes from"},
     {0},
@@ -218,14 +227,24 @@ static int compile_decisions(struct rules *r, struct error *e)
     return rc;
 }
 
+/* What is only said: warnings, doubts. */
+static int compile_sayings(struct rules *r, const struct yaml *rows, struct decision **list, int *count,
+                           struct error *e)
+{
+    int rc = 0;
+    *list = arena_alloc(&r->arena, rows->count * sizeof **list);
+    for (size_t i = 0; !rc && i < rows->count; i++)
+        rc = compile(r, rows->items[i], &(*list)[(*count)++], e);
+    return rc;
+}
+
 int decisions_compile(struct rules *r, struct error *e)
 {
-    const struct yaml *rows = yaml_get(r->warnings_tree, "warnings");
+    const struct yaml *warnings = yaml_get(r->warnings_tree, "warnings");
+    const struct yaml *doubts = yaml_get(r->necessity_tree, "doubts");
     int rc = compile_decisions(r, e);
-    r->warnings = arena_alloc(&r->arena, rows->count * sizeof *r->warnings);
-    for (size_t i = 0; !rc && i < rows->count; i++)
-        rc = compile(r, rows->items[i], &r->warnings[r->warning_count++], e);
-    return rc;
+    rc = rc ? rc : compile_sayings(r, warnings, &r->warnings, &r->warning_count, e);
+    return rc ? rc : compile_sayings(r, doubts, &r->doubts, &r->doubt_count, e);
 }
 
 /* -------------------------------------------------------------------- asking */

@@ -224,6 +224,20 @@ static int fill_rows(struct estimator *e, const char *name, struct error *err)
 
 /* ----------------------------------------------------------------------- all */
 
+/* Wishes that no estimate can be made for. */
+static int refuse_wishes(const struct machine *m, const struct wishes *w, struct error *e)
+{
+    int asked = (int)w->value[WISH_TENSOR_PARALLEL].number, gpus = m ? m->gpu_count : asked;
+    const char *kv = wishes_choice(w, WISH_KV_TYPE);
+    if (asked > 1 && asked > gpus && wishes_fit(w) != FIT_CPU)
+        return error_set(e, ERROR_USAGE, "--tensor-parallel %d: this machine has %d %s; take fewer, or replay another"
+                         " machine with --machine FILE", asked, gpus, gpus == 1 ? "GPU" : "GPUs");
+    if (strcmp(kv, "f16") != 0 && strcmp(wishes_choice(w, WISH_FLASH_ATTENTION), "off") == 0)
+        return error_set(e, ERROR_USAGE, "--kv-type %s wants flash attention: llama.cpp refuses quantized values without"
+                         " it; leave out --flash-attention off, or take --kv-type f16", kv);
+    return 0;
+}
+
 static int refuse_mixes(const struct wishes *w, struct error *e)
 {
     if (w->value[WISH_MIX].number == 1)
@@ -270,6 +284,7 @@ int estimates_make_with(struct estimates **out, const struct machine *m, const s
     struct estimator all = {m, model, w, r, runtime_named(r, wishes_choice(w, WISH_RUNTIME))};
     *out = NULL;
     int rc = refuse_mixes(w, e);
+    rc = rc ? rc : refuse_wishes(m, w, e);
     if (!rc && !all.runtime)
         rc = error_set(e, ERROR_USAGE, "rules/runtimes.yaml has no runtime '%s'",
                        wishes_choice(w, WISH_RUNTIME));
@@ -312,7 +327,8 @@ void estimates_free(struct estimates *s)
         return;
     for (int i = 0; i < s->count; i++)
         free(s->rows[i].reasons);
-    free(s->warnings);
+    free(s->warnings.items);
+    free(s->doubts.items);
     arena_done(&s->arena);
     free(s);
 }

@@ -13,9 +13,14 @@ enum verdict { VERDICT_FITS, VERDICT_SPLIT /* part on the CPU */, VERDICT_TOO_BI
 const char *verdict_name(enum verdict v);        /* "fits", "split", "too big", "unknown" */
 
 struct estimate_reason {
-    char sign;                /* '+' favours, '-' against, 'x' forbids, 'i' tells */
+    char sign;                /* '+' favours, '-' against, 'x' forbids, '?' asks whether it is needed, 'i' tells */
     char *text;
     const char *rule;         /* "decisions.yaml:41" */
+};
+
+struct sayings {
+    struct estimate_reason *items;
+    int count, capacity;
 };
 
 struct estimate {             /* one row */
@@ -34,6 +39,7 @@ struct estimate {             /* one row */
     int fallbacks;
     enum verdict verdict;
     bool forbidden, recommended, is_source;    /* is_source: the checkpoint as it is */
+    bool unproven;                             /* the rules do not know whether it runs: not recommended either */
     bool asked;                                /* for by name: estimates_make_with */
     double score;                      /* points for minus points against */
     struct estimate_reason *reasons;
@@ -51,8 +57,8 @@ struct estimates {
     bool gpu_budget_known, cpu_budget_known;
     double source_bits;                /* bits per weight of the checkpoint */
     char *headline;                    /* what to do: "keep F16: a model of 4.6M is small as it is" */
-    struct estimate_reason *warnings;  /* the anti-patterns that apply (rules/warnings.yaml) */
-    int warning_count, warning_capacity;
+    struct sayings warnings;           /* the anti-patterns that apply (rules/warnings.yaml) */
+    struct sayings doubts;             /* why not to quantize at all (rules/necessity.yaml) */
     struct arena arena;
 };
 

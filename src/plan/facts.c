@@ -23,9 +23,7 @@ static double total_vram(const struct machine *m, const struct wishes *w, int gp
     }
     if (gpus)
         return known ? sum : NAN;
-    return wishes_fit(w) != FIT_CPU && w->value[WISH_BUDGET].set
-               ? w->value[WISH_BUDGET].number
-               : 0;
+    return wishes_fit(w) != FIT_CPU && w->value[WISH_BUDGET].set ? w->value[WISH_BUDGET].number : 0;
 }
 
 /* Of NVIDIA's GPUs; NaN where one is not known, or none is there. */
@@ -38,6 +36,46 @@ static double least_capability(const struct machine *m, int gpus)
         least = fmin(least, m->gpus[i].compute_capability.value);
     }
     return least;
+}
+
+/* Of all GPUs that are used; NULL where they differ, or none is used. */
+static const char *vendor_of(const struct machine *m, const struct wishes *w, int gpus)
+{
+    const char *vendor = gpus && wishes_fit(w) != FIT_CPU ? m->gpus[0].vendor : NULL;
+    for (int i = 1; i < gpus && vendor; i++)
+        if (!m->gpus[i].vendor || strcmp(m->gpus[i].vendor, vendor) != 0)
+            vendor = NULL;
+    return vendor;
+}
+
+/* How much of the memory, and of what a step reads with its sequences all full, is the cache. */
+static double kv_share(const struct estimate *original)
+{
+    double kv = original ? (double)original->kv_bytes : 0, weights = original ? (double)original->weights_bytes : 0;
+    return kv + weights > 0 ? kv / (kv + weights) : NAN;
+}
+
+double facts_prompt_seconds(const struct facts *f)
+{
+    return f->original ? f->number[FACT_CTX] / f->original->prefill_tokens_per_s : NAN;
+}
+
+double facts_answer_seconds(const struct facts *f)
+{
+    return f->original && f->answer_tokens ? f->answer_tokens / f->original->tokens_per_s : NAN;
+}
+
+static double prompt_share(const struct facts *f)
+{
+    double prompt = facts_prompt_seconds(f);
+    return prompt / (prompt + facts_answer_seconds(f));
+}
+
+/* Whether the checkpoint as it is runs as fast as was wished for. */
+static double source_fast(const struct estimate *source, double wish)
+{
+    bool known = source && source->verdict == VERDICT_FITS && !isnan(source->tokens_per_s) && !isnan(wish);
+    return truth(known, known && source->tokens_per_s >= wish);
 }
 
 static bool has_domain_text(const struct wishes *w)
@@ -53,7 +91,7 @@ struct facts facts_gather(const struct estimates *s, const struct machine *m, co
     const struct estimate *source = estimates_source(s);
     int gpus = gpus_used(m, w, runtime);
     double ctx = w->value[WISH_CTX].number;
-    return (struct facts){
+    struct facts f = {
         .number = {
             [FACT_PARAMETERS] = (double)model->parameters,
             [FACT_VRAM] = total_vram(m, w, gpus),
@@ -72,6 +110,7 @@ struct facts facts_gather(const struct estimates *s, const struct machine *m, co
             [FACT_QUANTIZED_SOURCE] = model->quantized,
             [FACT_SOURCE_FITS] = truth(source && source->verdict != VERDICT_UNKNOWN,
                                        source && source->verdict == VERDICT_FITS),
+            [FACT_SOURCE_FAST] = source_fast(source, w->value[WISH_MIN_SPEED].number),
             [FACT_LOSS_ASKED] = w->value[WISH_MAX_LOSS].set,
             [FACT_EVALUATION] = 1,
         },
@@ -80,11 +119,19 @@ struct facts facts_gather(const struct estimates *s, const struct machine *m, co
             [FACT_USE_CASE] = wishes_choice(w, WISH_USE_CASE),
             [FACT_RUNTIME] = wishes_choice(w, WISH_RUNTIME),
             [FACT_KV_TYPE] = wishes_choice(w, WISH_KV_TYPE),
+            [FACT_PRIORITY] = wishes_choice(w, WISH_PRIORITY),
+            [FACT_FLASH_ATTENTION] = wishes_choice(w, WISH_FLASH_ATTENTION),
+            [FACT_VENDOR] = vendor_of(m, w, gpus),
         },
         .fit = wishes_fit(w),
         .max_loss = w->value[WISH_MAX_LOSS].number,
         .min_speed = w->value[WISH_MIN_SPEED].number,
         .runtime = runtime->title,
+        .answer_tokens = rules_answer_tokens(r, wishes_choice(w, WISH_USE_CASE)),
+        .original = source ? source : s->count ? &s->rows[0] : NULL,
         .s = s,
     };
+    f.number[FACT_KV_SHARE] = kv_share(f.original);
+    f.number[FACT_PROMPT_SHARE] = prompt_share(&f);
+    return f;
 }

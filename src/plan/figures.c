@@ -91,6 +91,73 @@ static void put_speed(struct str *s, const struct telling *t)
     put_rate(s, t->row ? t->row->tokens_per_s : NAN);
 }
 
+static void put_seconds(struct str *s, double seconds)
+{
+    if (isnan(seconds))
+        str_add(s, "unknown");
+    else
+        str_addf(s, "%.*f s", seconds < 9.95 ? 1 : 0, seconds);
+}
+
+static void put_size(struct str *s, double bytes)
+{
+    char text[FORMAT_SIZE];
+    str_add(s, format_bytes(text, bytes));
+}
+
+static void put_prompt_seconds(struct str *s, const struct telling *t)
+{
+    put_seconds(s, facts_prompt_seconds(t->facts));
+}
+
+static void put_answer_seconds(struct str *s, const struct telling *t)
+{
+    put_seconds(s, facts_answer_seconds(t->facts));
+}
+
+static void put_answer_tokens(struct str *s, const struct telling *t)
+{
+    str_addf(s, "%d", t->facts->answer_tokens);
+}
+
+static void put_kv(struct str *s, const struct telling *t)
+{
+    put_size(s, t->row ? (double)t->row->kv_bytes : NAN);
+}
+
+static void put_kv_type(struct str *s, const struct telling *t)
+{
+    str_add(s, t->facts->word[FACT_KV_TYPE]);
+}
+
+static void put_weights(struct str *s, const struct telling *t)
+{
+    put_size(s, t->row ? (double)t->row->weights_bytes : NAN);
+}
+
+static void put_total(struct str *s, const struct telling *t)
+{
+    put_size(s, t->row ? (double)t->row->total_bytes : NAN);
+}
+
+/* What may be used where the row would lie. */
+static void put_budget(struct str *s, const struct telling *t)
+{
+    bool cpu = t->facts->fit == FIT_CPU;
+    put_size(s, (double)(cpu ? t->facts->s->cpu_budget : t->facts->s->gpu_budget));
+}
+
+static void put_vendor(struct str *s, const struct telling *t)
+{
+    const char *vendor = t->facts->word[FACT_VENDOR];
+    str_add(s, vendor ? vendor : "unknown makers");
+}
+
+static void put_parallel(struct str *s, const struct telling *t)
+{
+    str_addf(s, "%.0f", t->facts->number[FACT_PARALLEL]);
+}
+
 static const struct figure {
     const char *name;
     void (*put)(struct str *s, const struct telling *t);
@@ -99,7 +166,11 @@ static const struct figure {
     {"use_case", put_use_case},     {"ctx", put_ctx},                 {"trained_ctx", put_trained_ctx},
     {"loss", put_loss},             {"loss_from", put_loss_from},     {"level", put_level},
     {"speed", put_speed},           {"wish_speed", put_wish_speed},   {"format", put_format},
-    {"runtime", put_runtime},       {"capability", put_capability},
+    {"runtime", put_runtime},       {"capability", put_capability},   {"kv", put_kv},
+    {"kv_type", put_kv_type},       
+    {"weights", put_weights},       {"total", put_total},             {"budget", put_budget},
+    {"vendor", put_vendor},         {"parallel", put_parallel},       {"prompt_seconds", put_prompt_seconds},
+    {"answer_seconds", put_answer_seconds}, {"answer_tokens", put_answer_tokens},
 };
 
 /* The figure that a "{name}" at `text` stands for, or NULL. */

@@ -117,7 +117,20 @@ static int norm(struct graph *g, int64_t tokens, int x)
     return add(g, bytes, true, add(g, bytes, true, x, NONE, NONE), NONE, NONE);
 }
 
-/* Flash attention: the scores never leave the registers; only queries, keys, values and the result count. */
+/* Flash attention: the scores never leave the registers, only the result counts. Without, each head's scores of all
+ * cells are stored, and the result once by heads and once by tokens. */
+static int attend(struct graph *g, const struct layer_shape *l, int64_t width, int q)
+{
+    const struct graph_part *p = g->part;
+    int mask = l->window > 0 && g->window_mask != NONE ? g->window_mask : g->mask;
+    uint64_t result = floats(width, p->tokens);
+    if (p->cache->flash)
+        return add(g, result, false, q, mask, NONE);
+    uint64_t scores = floats(kv_cells(p->cache, l) * l->heads, p->tokens);
+    int odds = add(g, scores, true, add(g, scores, false, q, NONE, NONE), mask, NONE);
+    return add(g, result, false, add(g, result, false, odds, NONE, NONE), NONE, NONE);
+}
+
 static int attention(struct graph *g, const struct layer_shape *l, int x)
 {
     const struct hparams *hp = g->part->hp;
@@ -131,8 +144,7 @@ static int attention(struct graph *g, const struct layer_shape *l, int x)
     add(g, 0, false, k, g->cells_k, NONE);
     if (v != NONE)
         add(g, 0, false, v, g->cells_v, NONE);
-    int mask = l->window > 0 && g->window_mask != NONE ? g->window_mask : g->mask;
-    int out = add(g, floats(value * l->heads, t), false, q, mask, NONE);
+    int out = attend(g, l, value * l->heads, q);
     return matrix(g, hp->embd, t, latent ? matrix(g, (int64_t)l->value_length * l->heads, t, out) : out);
 }
 
@@ -200,7 +212,15 @@ static uint64_t mask_bytes(const struct graph_part *p, bool window)
             kv_cells(p->cache, l) > cells)
             cells = kv_cells(p->cache, l);
     }
-    return (uint64_t)cells * (uint64_t)p->tokens * 2; /* 16-bit floats */
+    return (uint64_t)cells * (uint64_t)p->tokens * (p->cache->flash ? 2 : 4); /* floats of 16 or 32 bits */
+}
+
+/* Where a step's values go: without flash attention they lie transposed, so each has a place of its own. */
+static uint64_t value_places(const struct graph_part *p)
+{
+    const struct layer_shape *l = p->hp->layer;
+    bool apart = !p->cache->flash && p->hp->layers && l->kv_heads > 0 && !p->hp->mla_rank;
+    return (uint64_t)p->tokens * sizeof(int64_t) * (apart ? (uint64_t)(l->kv_heads * l->value_length) : 1);
 }
 
 static int begin(struct graph *g)
@@ -211,7 +231,7 @@ static int begin(struct graph *g)
     input(g, floats(p->hp->embd, p->tokens)); /* embeddings may be handed in instead: reserved, never read */
     g->positions = input(g, tokens * sizeof(int32_t));
     g->cells_k = input(g, tokens * sizeof(int64_t));
-    g->cells_v = input(g, tokens * sizeof(int64_t));
+    g->cells_v = input(g, value_places(p));
     g->mask = input(g, mask_bytes(p, false));
     g->window_mask = window ? input(g, window) : NONE;
     g->rows = p->output ? input(g, (uint64_t)p->outputs * sizeof(int32_t)) : NONE;

@@ -1,14 +1,22 @@
 #include "plan/kv.h"
 
+#include <string.h>
+
+static int micro_batch(const struct wishes *w, const struct runtime *r)
+{
+    return wishes_given(w, WISH_MICRO_BATCH) ? (int)w->value[WISH_MICRO_BATCH].number : r->micro_batch;
+}
+
 struct kv_cache kv_of(const struct wishes *w, const struct runtime *r)
 {
     const struct quant_type *type = quant_type_named(wishes_choice(w, WISH_KV_TYPE));
     return (struct kv_cache){
         .context = (int64_t)w->value[WISH_CTX].number,
         .sequences = (int)w->value[WISH_PARALLEL].number,
-        .micro_batch = r->micro_batch,
+        .micro_batch = micro_batch(w, r),
         .pad = r->kv_pad,
         .windowed = r->windowed,
+        .flash = strcmp(wishes_choice(w, WISH_FLASH_ATTENTION), "on") == 0,
         .k = type,
         .v = type,
     };

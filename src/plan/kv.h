@@ -12,6 +12,7 @@ struct kv_cache {
     int sequences;
     int micro_batch, pad;        /* of the runtime */
     bool windowed;
+    bool flash;                  /* attention without storing the scores */
     const struct quant_type *k, *v;
 };
 

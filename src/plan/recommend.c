@@ -102,26 +102,61 @@ static void decide(struct estimates *s, const struct decision *d, const struct t
         row->score -= d->weight;
 }
 
+/* A maker whose GPUs the kernels of the rules are not for. */
+static bool is_foreign(const char *maker)
+{
+    return maker && strcmp(maker, "NVIDIA") != 0;
+}
+
 static void rule_out(struct estimate *row, char *text, const char *rule)
 {
     add(row, 'x', text, rule);
     row->forbidden = true;
 }
 
-/* What the runtime cannot read is out, whatever else speaks for it. */
-static void ask_runtime(struct estimates *s, struct estimate *row, const struct runtime *r, double capability,
-                        bool cpu)
+/* What nobody has told is not recommended; who asks for it by name gets it. */
+static void leave_open(struct estimate *row, char *text, const char *rule)
 {
-    const struct runtime_format *f = runtime_accepts(r, row->level->format);
-    const char *where = rules_where(r->row, &s->arena);
-    if (!f)
-        rule_out(row, print(s, "%s does not read %s files", r->title, row->level->format), where);
-    else if (!cpu && capability < f->capability_min)
+    add(row, '-', text, rule);
+    row->unproven = true;
+}
+
+static void ask_capability(struct estimates *s, struct estimate *row, const struct runtime *r,
+                           const struct runtime_format *f, double have, const char *where)
+{
+    if (have < f->capability_min)
         rule_out(row, print(s, "%s wants compute capability %.1f for %s, this GPU has %.1f", r->title,
-                            f->capability_min, row->level->format, capability), where);
-    else if (!cpu && f->capability_min > 0 && isnan(capability))
+                            f->capability_min, row->level->format, have), where);
+    else if (f->capability_min > 0 && isnan(have))
         add(row, 'i', print(s, "unknown: %s wants compute capability %.1f for %s, and this GPU's is not known",
                             r->title, f->capability_min, row->level->format), where);
+}
+
+/* A GPU that is not NVIDIA's has no compute capability; what runs there is listed by maker. */
+static void ask_maker(struct estimates *s, struct estimate *row, const struct runtime *r,
+                      const struct runtime_format *f, const char *maker, const char *where)
+{
+    if (str_among(f->fails_on, maker))
+        rule_out(row, print(s, "%s does not run %s on GPUs of %s", r->title, row->level->format, maker), where);
+    else if (f->capability_min > 0 && !str_among(f->works_on, maker))
+        leave_open(row, print(s, "unknown: nothing here says whether %s runs %s on GPUs of %s (%s, %s)", r->title,
+                              row->level->format, maker, r->version, r->date), where);
+}
+
+/* What the runtime cannot read is out, whatever else speaks for it. */
+static void ask_runtime(struct estimates *s, struct estimate *row, const struct runtime *r, const struct facts *facts)
+{
+    const struct runtime_format *f = runtime_accepts(r, row->level->format);
+    const char *where = rules_where(r->row, &s->arena), *maker = facts->word[FACT_VENDOR];
+    if (!f && str_among(r->refuses, row->level->format))
+        rule_out(row, print(s, "%s does not read %s files", r->title, row->level->format), where);
+    else if (!f)
+        leave_open(row, print(s, "unknown: nothing here says whether %s reads %s files (%s, %s)", r->title,
+                              row->level->format, r->version, r->date), where);
+    else if (is_foreign(maker))
+        ask_maker(s, row, r, f, maker, where);
+    else if (facts->fit != FIT_CPU)
+        ask_capability(s, row, r, f, facts->number[FACT_CAPABILITY], where);
     if (f && f->note)
         add(row, 'i', print(s, "%s reads %s: %s", r->title, row->level->format, f->note), where);
 }
@@ -142,9 +177,14 @@ static void ask_kernels(struct estimates *s, struct estimate *row, const struct 
     row->kernel = answer.kernel && !refused ? answer.kernel->title : NULL;
 }
 
+static bool is_usable(const struct estimate *row)
+{
+    return !row->forbidden && !row->unproven;
+}
+
 static bool can_win(const struct estimate *row)
 {
-    return !row->forbidden && row->verdict != VERDICT_TOO_BIG;
+    return is_usable(row) && row->verdict != VERDICT_TOO_BIG;
 }
 
 /* Most points; among equals the larger. */
@@ -185,8 +225,8 @@ static char *nothing_usable(struct estimates *s, const struct runtime *r, const 
     for (int i = 0; i < s->count; i++)
         if (runtime_accepts(r, s->rows[i].level->format))
             return print(s, "no level can be used: see the reasons of the rows");
-    return print(s, "no level can be used: %s does not read GGUF files%s", r->title,
-                 m->folder ? "" : ", and of a GGUF file nothing else is made; start from the checkpoint folder");
+    return print(s, "no level can be used: %s %s GGUF files%s", r->title,
+                 str_among(r->refuses, "gguf") ? "does not read" : "is not known to read", m->folder ? "" : ", and of a GGUF file nothing else is made; start from the checkpoint folder");
 }
 
 /* Where the weights could lie instead: "--fit split", more GPUs. */
@@ -205,38 +245,49 @@ static void headline(struct estimates *s, const struct facts *f, const struct ru
                      int gpus)
 {
     const struct estimate *row = s->recommended < 0 ? NULL : &s->rows[s->recommended];
-    bool all_forbidden = true;
+    bool usable = false;
     for (int i = 0; i < s->count; i++)
-        all_forbidden = all_forbidden && s->rows[i].forbidden;
+        usable |= is_usable(&s->rows[i]);
     if (row)
         s->headline =
             print(s, "%s %s: %s", verb(row, m), row->level->name, main_reason(row));
-    else if (all_forbidden)
+    else if (!usable)
         s->headline = nothing_usable(s, r, m);
     else
         s->headline =
             print(s, "nothing fits: try a shorter context, --kv-type q8_0%s", other_places(s, f, r, gpus));
 }
 
-/* ------------------------------------------------------------------- warnings */
+/* ------------------------------------------------------------------- sayings */
 
 static bool is_targeted(const struct decision *d)
 {
     return d->levels || d->rows || d->formats;
 }
 
+static void say(struct estimates *s, struct sayings *list, char sign, const struct decision *d,
+                const struct telling *t)
+{
+    int rank;
+    if (decision_holds(d, t->facts) && (!is_targeted(d) || (t->row && decision_takes(d, t->facts, t->row, &rank))))
+        reason_add(&list->items, &list->count, &list->capacity, sign, tell(s, d->why, t), d->where);
+}
+
 static void warn(struct estimates *s, const struct facts *f, const struct model *model, const struct rules *r,
                  int row)
 {
     struct telling t = {f, model, row < 0 ? NULL : &s->rows[row]};
-    int rank;
-    s->warning_count = 0;
-    for (int i = 0; i < r->warning_count; i++) {
-        const struct decision *d = &r->warnings[i];
-        if (decision_holds(d, f) && (!is_targeted(d) || (t.row && decision_takes(d, f, t.row, &rank))))
-            reason_add(&s->warnings, &s->warning_count, &s->warning_capacity, 'i', tell(s, d->why, &t),
-                       d->where);
-    }
+    s->warnings.count = 0;
+    for (int i = 0; i < r->warning_count; i++)
+        say(s, &s->warnings, 'i', &r->warnings[i], &t);
+}
+
+/* Doubts are about the checkpoint as it is. */
+static void doubt(struct estimates *s, const struct facts *f, const struct model *model, const struct rules *r)
+{
+    struct telling t = {f, model, f->original};
+    for (int i = 0; i < r->doubt_count; i++)
+        say(s, &s->doubts, '?', &r->doubts[i], &t);
 }
 
 void recommend_warnings(struct estimates *s, int row, bool evaluation, const struct machine *m,
@@ -255,10 +306,11 @@ void recommend(struct estimates *s, const struct machine *m, const struct model 
     for (int i = 0; i < s->count; i++) {
         struct telling t = {&f, model, &s->rows[i]};
         describe(s, &t, &s->rows[i]);
-        ask_runtime(s, &s->rows[i], runtime, f.number[FACT_CAPABILITY], wishes_fit(w) == FIT_CPU);
+        ask_runtime(s, &s->rows[i], runtime, &f);
         struct kernel_question q = {model, s->rows[i].level, runtime, f.number[FACT_CAPABILITY], wishes_fit(w) == FIT_CPU,
                                     (int)w->value[WISH_TENSOR_PARALLEL].number};
-        if (s->rows[i].level->scheme && runtime_accepts(runtime, s->rows[i].level->format))
+        if (s->rows[i].level->scheme && runtime_accepts(runtime, s->rows[i].level->format) &&
+            !is_foreign(f.word[FACT_VENDOR]))
             ask_kernels(s, &s->rows[i], r, &q);
     }
     for (int k = 0; k < r->decision_count; k++)
@@ -270,4 +322,5 @@ void recommend(struct estimates *s, const struct machine *m, const struct model 
     choose(s);
     headline(s, &f, runtime, model, m ? m->gpu_count : 0);
     warn(s, &f, model, r, s->recommended);
+    doubt(s, &f, model, r);
 }

@@ -153,13 +153,23 @@ int rules_level_find(const struct rules *r, const char *name, const struct level
     return rc;
 }
 
-int rules_prompt_tokens(const struct rules *r, const char *use_case)
+static int use_case_number(const struct rules *r, const char *use_case, const char *key)
 {
     const struct yaml *uses = yaml_get(r->usecases_tree, "usecases");
     for (size_t i = 0; i < uses->count; i++)
         if (strcmp(checked_text(uses->items[i], "name"), use_case) == 0)
-            return checked_integer(uses->items[i], "prompt_tokens", 0);
+            return checked_integer(uses->items[i], key, 0);
     return 0;
+}
+
+int rules_prompt_tokens(const struct rules *r, const char *use_case)
+{
+    return use_case_number(r, use_case, "prompt_tokens");
+}
+
+int rules_answer_tokens(const struct rules *r, const char *use_case)
+{
+    return use_case_number(r, use_case, "answer_tokens");
 }
 
 /* --------------------------------------------------------------------- all */
@@ -169,7 +179,7 @@ static int load_all(struct rules *r, struct error *e)
     const struct { const char *name; struct yaml **tree; } files[] = {
         {"levels", &r->levels_tree},       {"recipes", &r->recipes_tree},   {"runtimes", &r->runtimes_tree},
         {"kernels", &r->kernels_tree},     {"decisions", &r->decisions_tree}, {"warnings", &r->warnings_tree},
-        {"usecases", &r->usecases_tree},
+        {"usecases", &r->usecases_tree},   {"necessity", &r->necessity_tree},
     };
     int rc = 0;
     for (size_t i = 0; !rc && i < ARRAY_LENGTH(files); i++)

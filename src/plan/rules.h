@@ -29,7 +29,7 @@ struct level {                    /* rules/levels.yaml */
 
 struct recipe_book;               /* rules/recipes.yaml, compiled: recipe_book.h */
 struct runtime;                   /* rules/runtimes.yaml: runtime.h */
-struct decision;                  /* rules/decisions.yaml, warnings.yaml and usecases.yaml: decision.h */
+struct decision;                  /* rules/decisions.yaml, warnings.yaml, necessity.yaml and usecases.yaml: decision.h */
 struct loss_table;                /* levels.yaml, what was published: loss.h */
 struct kernel;                    /* rules/kernels.yaml: kernel.h */
 
@@ -44,11 +44,11 @@ struct rules {
     int runtime_count;
     struct kernel *kernels;
     int kernel_count;
-    struct decision *decisions, *warnings;
-    int decision_count, warning_count;
+    struct decision *decisions, *warnings, *doubts;
+    int decision_count, warning_count, doubt_count;
     /* the files themselves, checked */
     struct yaml *levels_tree, *recipes_tree, *runtimes_tree, *kernels_tree, *decisions_tree, *warnings_tree,
-        *usecases_tree;
+        *usecases_tree, *necessity_tree;
     struct arena arena;
 };
 int rules_load(struct rules **out, struct error *e);
@@ -60,6 +60,8 @@ int rules_level_find(const struct rules *r, const char *name, const struct level
                      struct error *e);
 /* Tokens of a typical prompt with its answer, for a use case of rules/usecases.yaml; 0: not said. */
 int rules_prompt_tokens(const struct rules *r, const char *use_case);
+/* Of these the answer's. */
+int rules_answer_tokens(const struct rules *r, const char *use_case);
 /* The types of these names, NULL-terminated; NULL for no list. The schema has checked the names. */
 const struct quant_type **rules_types(struct rules *r, const char *const *names);
 /* "levels.yaml:41": where a rule stands, for reasons. */

@@ -49,6 +49,11 @@ static bool is_group(const char *text)
     return strcmp(text, "row") == 0 || (sscanf(text, "%6d%n", &columns, &n) == 1 && !text[n] && columns > 0);
 }
 
+static bool is_vendor(const char *text)
+{
+    return strcmp(text, "AMD") == 0 || strcmp(text, "Intel") == 0;
+}
+
 static bool is_tile(const char *text)
 {
     int rows, columns, n = 0;
@@ -179,6 +184,10 @@ static const struct schema_field format_fields[] = {
     {"format", SCHEMA_TEXT, true, .help = "a file format that it reads: gguf, gptq, awq, …"},
     {"capability_min", SCHEMA_NUMBER, false, .help = "least compute capability of an NVIDIA GPU"},
     {"note", SCHEMA_TEXT, false, .help = "how well, since when"},
+    {"works_on", SCHEMA_TEXTS, false, .valid = is_vendor, .expected = "AMD or Intel",
+     .help = "makers of other GPUs that it runs this format on; those that neither list names are unknown"},
+    {"fails_on", SCHEMA_TEXTS, false, .valid = is_vendor, .expected = "AMD or Intel",
+     .help = "makers of other GPUs that it does not run it on"},
     {"dequantizes", SCHEMA_BOOL, false, .help = "true: holds 16-bit weights whatever the file has"},
     {"start", SCHEMA_TEXTS, false, .help = "lines that start a file of this format, instead of the runtime's"},
     {0},
@@ -198,10 +207,12 @@ static const struct schema_field runtime_fields[] = {
     {"title", SCHEMA_TEXT, true, .help = "for people"},
     {"like", SCHEMA_TEXT, false, .help = "the runtime whose values stand for those that are not given"},
     {"date", SCHEMA_TEXT, true, .help = "as of when"},
-    {"source", SCHEMA_TEXT, true, .help = "version and documents read"},
+    {"version", SCHEMA_TEXT, true, .help = "of which version, or of what where nobody counts them"},
+    {"source", SCHEMA_TEXT, true, .help = "documents read"},
     {"start", SCHEMA_TEXTS, false, .help = "shell lines that start it with {file}, {folder}, {basename}, {name}, {context},"
      " {parallel}, {tensor_parallel} and {kv_type} filled in"},
     {"formats", SCHEMA_MAPS, false, format_fields, .help = "what it reads"},
+    {"refuses", SCHEMA_TEXTS, false, .help = "formats that it does not read; those that neither list names are unknown"},
     {"micro_batch", SCHEMA_INTEGER, false, .help = "tokens that one step works on; 0: the whole context"},
     {"kv_pad", SCHEMA_INTEGER, false, .help = "cells of the KV cache come in multiples of this"},
     {"windowed", SCHEMA_BOOL, false, .help = "true: layers with a sliding window cache only that"},
@@ -276,6 +287,11 @@ static const struct schema_field warnings_schema[] = {
     {"warnings", SCHEMA_MAPS, true, warning_fields, .help = "habits that spoil results"},
     {0},
 };
+static const struct schema_field necessity_schema[] = {
+    {"schema", SCHEMA_INTEGER, true, .help = "1"},
+    {"doubts", SCHEMA_MAPS, true, warning_fields, .help = "reasons not to quantize at all, or not in the hope of much"},
+    {0},
+};
 static const struct schema_field usecases_schema[] = {
     {"schema", SCHEMA_INTEGER, true, .help = "1"},
     {"usecases", SCHEMA_MAPS, true, usecase_fields, .help = "what a model is for"},
@@ -331,7 +347,7 @@ static const struct schema_field steps_schema[] = {
 
 static const struct { const char *name; const struct schema_field *fields; } schemas[] = {
     {"levels", levels_schema},       {"recipes", recipes_schema},   {"runtimes", runtimes_schema},
-    {"decisions", decisions_schema}, {"warnings", warnings_schema}, {"usecases", usecases_schema},
+    {"decisions", decisions_schema}, {"warnings", warnings_schema}, {"usecases", usecases_schema}, {"necessity", necessity_schema},
     {"steps", steps_schema},         {"kernels", kernels_schema},
 };
 

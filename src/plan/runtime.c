@@ -14,10 +14,14 @@ static void compile_formats(struct rules *r, struct runtime *t, const struct yam
     const struct yaml *list = yaml_get(owner(row, like, "formats"), "formats");
     struct runtime_format *f = arena_alloc(&r->arena, (list ? list->count : 0) * sizeof *f);
     for (size_t i = 0; list && i < list->count; i++)
-        f[i] = (struct runtime_format){checked_text(list->items[i], "format"),
-                                       checked_number(list->items[i], "capability_min", 0),
-                                       checked_text(list->items[i], "note"),
-                                       checked_bool(list->items[i], "dequantizes", false)};
+        f[i] = (struct runtime_format){
+            .format = checked_text(list->items[i], "format"),
+            .capability_min = checked_number(list->items[i], "capability_min", 0),
+            .works_on = checked_texts(list->items[i], "works_on", &r->arena),
+            .fails_on = checked_texts(list->items[i], "fails_on", &r->arena),
+            .note = checked_text(list->items[i], "note"),
+            .dequantizes = checked_bool(list->items[i], "dequantizes", false),
+        };
     t->formats = f;
     t->format_count = list ? (int)list->count : 0;
 }
@@ -50,6 +54,9 @@ static void compile(struct rules *r, struct runtime *t, const struct yaml *row, 
     *t = (struct runtime){
         .name = checked_text(row, "name"),
         .title = checked_text(row, "title"),
+        .version = checked_text(row, "version"),
+        .date = checked_text(row, "date"),
+        .refuses = checked_texts(owner(row, like, "refuses"), "refuses", &r->arena),
         .micro_batch = INTEGER("micro_batch", 0),
         .kv_pad = INTEGER("kv_pad", 1),
         .windowed = BOOL("windowed", false),

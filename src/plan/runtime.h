@@ -7,6 +7,7 @@
 struct runtime_format {
     const char *format;            /* "gguf" */
     double capability_min;         /* least NVIDIA compute capability, 0: any or none */
+    const char *const *works_on, *const *fails_on; /* makers of other GPUs, where that is known; NULL: of none */
     const char *note;              /* NULL: none */
     bool dequantizes;              /* holds 16-bit weights whatever the file has */
 };
@@ -22,6 +23,8 @@ struct runtime_repack {
 
 struct runtime {
     const char *name, *title;
+    const char *version, *date;    /* that the rules speak of */
+    const char *const *refuses;    /* formats that it does not read; NULL: none is known */
     const struct runtime_format *formats;
     int format_count;
     int micro_batch;               /* tokens that one step works on; 0: the whole context */
@@ -44,6 +47,6 @@ struct runtime {
 /* From the checked tree; lives in the rules' arena. */
 int runtimes_compile(struct rules *r, struct error *e);
 const struct runtime *runtime_named(const struct rules *r, const char *name); /* NULL: none */
-const struct runtime_format *runtime_accepts(const struct runtime *r, const char *format); /* NULL: no */
+const struct runtime_format *runtime_accepts(const struct runtime *r, const char *format); /* NULL: not that the rules knew */
 
 #endif

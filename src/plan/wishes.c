@@ -13,6 +13,8 @@ static const char *const fits[] = {[FIT_GPU] = "gpu", [FIT_CPU] = "cpu", [FIT_SP
 static const char *const runtimes[] = {"llama.cpp", "ollama",       "lmstudio",     "vllm", "tgi",
                                        "sglang",    "transformers", "tensorrt-llm", NULL};
 static const char *const kv_types[] = {"f16", "q8_0", "q4_0", NULL};
+static const char *const switches[] = {"on", "off", NULL};
+static const char *const priorities[] = {"balanced", "latency", "throughput", NULL};
 static const char *const use_cases[] = {"general", "code", "creative", "technical", "edge", NULL};
 
 const struct wish_spec wish_specs[WISH_COUNT] = {
@@ -30,12 +32,22 @@ const struct wish_spec wish_specs[WISH_COUNT] = {
     [WISH_KV_TYPE] = {"kv-type", "KV cache type", WISH_CHOICE, kv_types, .preset = "f16",
                       .help = "How the cache is stored: q8_0 halves it almost without loss, q4_0 quarters it "
                               "with some."},
+    [WISH_FLASH_ATTENTION] = {"flash-attention", "Flash attention", WISH_CHOICE, switches, .preset = "on",
+                              .help = "Attention that never stores its scores; without it the buffers grow with the"
+                                      " context, and the KV cache stays in f16. Off where the GPU has no kernel for it."},
+    [WISH_MICRO_BATCH] = {"micro-batch", "Micro batch", WISH_INTEGER, .low = 1, .high = 65536, .unit = "tokens",
+                          .help = "Tokens of a prompt that are worked on at once: fewer take smaller buffers, and"
+                                  " prompts take longer. Default: the runtime's."},
     [WISH_PARALLEL] = {"parallel", "Parallel sequences", WISH_INTEGER, .low = 1, .high = 4096, .preset = "1",
                        .help = "Conversations served at once; each has a cache of its own."},
     [WISH_TENSOR_PARALLEL] = {"tensor-parallel", "GPUs in parallel", WISH_INTEGER, .low = 1, .high = 64,
                               .preset = "1",
                               .help = "GPUs that vLLM, SGLang, TGI and TensorRT-LLM cut each weight over; the "
                                       "pieces must still suit the kernels."},
+    [WISH_PRIORITY] = {"priority", "Priority", WISH_CHOICE, priorities, .preset = "balanced",
+                       .help = "latency: one answer as fast as can be, which few bytes a weight make; throughput: many"
+                               " answers at once, which arithmetic in 8 bits makes. Default: throughput from 8 parallel"
+                               " sequences on."},
     [WISH_MIN_SPEED] = {"min-speed", "Minimum speed", WISH_NUMBER, .unit = "tokens/s",
                         .help = "The least decoding speed that is good enough, for one sequence."},
     [WISH_MAX_LOSS] = {"max-loss", "Largest loss", WISH_PERCENT, .preset = "2%",
@@ -218,6 +230,17 @@ static void default_context(struct wishes *w, const struct model *model)
         suggest(w, WISH_CTX, model->hp.context, "model");
 }
 
+/* Serving so many at once, nobody asks for the fastest single answer. */
+static void default_priority(struct wishes *w)
+{
+    enum { MANY_SEQUENCES = 8 };
+    struct wish_value *v = &w->value[WISH_PRIORITY];
+    if (v->set || w->value[WISH_PARALLEL].number < MANY_SEQUENCES)
+        return;
+    read_choice(&wish_specs[WISH_PRIORITY], "throughput", v);
+    v->from = "parallel";
+}
+
 void wishes_defaults(struct wishes *w, const struct machine *m, const struct model *model)
 {
     for (int i = 0; i < WISH_COUNT; i++)
@@ -226,6 +249,7 @@ void wishes_defaults(struct wishes *w, const struct machine *m, const struct mod
     default_fit(w, m);
     default_budget(w, m);
     default_context(w, model);
+    default_priority(w);
 }
 
 void wishes_done(struct wishes *w)

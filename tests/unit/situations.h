@@ -108,12 +108,17 @@ static inline void assert_reason(const struct estimate *r, char sign, const char
     fail_msg("%s lacks '%c %s'", r->level->name, sign, part);
 }
 
-static inline bool warned(const struct estimates *s, const char *part)
+static inline bool said(const struct sayings *list, const char *part)
 {
-    for (int i = 0; i < s->warning_count; i++)
-        if (strstr(s->warnings[i].text, part))
+    for (int i = 0; i < list->count; i++)
+        if (strstr(list->items[i].text, part))
             return true;
     return false;
+}
+
+static inline bool warned(const struct estimates *s, const char *part)
+{
+    return said(&s->warnings, part);
 }
 
 #endif

@@ -26,7 +26,8 @@ static struct kv_cache cache(int64_t context, enum quant_id type)
 {
     const struct quant_type *t = quant_type(type);
     return (struct kv_cache){
-        .context = context, .sequences = 1, .micro_batch = 512, .pad = 256, .windowed = true, .k = t, .v = t};
+        .context = context, .sequences = 1, .micro_batch = 512, .pad = 256, .windowed = true, .flash = true,
+        .k = t, .v = t};
 }
 
 /* Llama-3.1-8B, 32768 tokens: 4, 2.125 and 1.125 GiB. */
@@ -100,18 +101,26 @@ static void compute_buffers_are_llama_cpps(void **state)
 {
     static const struct shape demo = SHAPE_DEMO, smollm2 = SHAPE_SMOLLM2;
     static const struct shape wide = {"llama", 4096, 11008, 2, 32, 32, 32000, 4096, .type = QUANT_F16};
-    static const struct { const struct shape *shape; int ctx; double mib; } rows[] = {
+    static const struct { const struct shape *shape; int ctx; double mib; bool stored; int batch; } rows[] = {
         {&demo, 256, 5.38},      {&demo, 512, 9.00},      {&demo, 1024, 11.51},    {&demo, 2048, 9.00},
         {&demo, 3072, 12.50},    {&demo, 4096, 12.50},    {&demo, 6144, 10.51},    {&demo, 8192, 12.51},
         {&demo, 65536, 68.51},   {&smollm2, 256, 49.13},  {&smollm2, 512, 98.25},  {&smollm2, 2048, 102.51},
         {&smollm2, 4096, 98.25}, {&smollm2, 65536, 98.25}, {&wide, 512, 97.01},    {&wide, 8192, 104.51},
         {&wide, 65536, 160.51},
+        /* scores stored, where flash attention is off */
+        {&demo, 512, 12.01, true}, {&demo, 1024, 21.01, true}, {&demo, 4096, 75.01, true},
+        {&smollm2, 512, 98.25, true}, {&smollm2, 4096, 99.38, true}, {&smollm2, 8192, 166.38, true},
+        {&smollm2, 65536, 1286.38, true}, {&wide, 512, 105.51, true}, {&wide, 8192, 584.01, true},
+        /* steps of fewer tokens */
+        {&demo, 1024, 5.76, false, 256}, {&demo, 4096, 3.13, false, 128}, {&smollm2, 8192, 24.56, false, 128},
+        {&smollm2, 65536, 321.60, true, 128}, {&wide, 8192, 146.00, true, 128},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct model *m = shape_model(rows[i].shape);
         struct kv_cache c = cache(rows[i].ctx, QUANT_F16);
-        int tokens = rows[i].ctx < 512 ? rows[i].ctx : 512;
+        int batch = rows[i].batch ? rows[i].batch : 512, tokens = rows[i].ctx < batch ? rows[i].ctx : batch;
+        c.flash = !rows[i].stored;
         struct graph_part p = {&m->hp, &c, tokens, tokens, true};
         double mib = (double)graph_bytes(&p) / 1048576;
         if (fabs(mib - rows[i].mib) > 0.006)

@@ -150,7 +150,7 @@ static void models_under_3b_are_questioned(void **state)
     decide(&o, &(struct situation){SHAPE_LLAMA32_1B, 16, 0, 0, {NULL}});
     assert_string_equal(winner(o.s), "F16");
     assert_non_null(strstr(o.s->headline, "keep F16: a model of 1.24B is small as it is"));
-    assert_true(warned(o.s, "costs more quality than in larger ones"));
+    assert_true(said(&o.s->doubts, "costs more quality than in larger ones"));
     done(&o);
     /* Where it would not fit, 8 bits. */
     assert_recommends(&(struct situation){SHAPE_LLAMA32_1B, 16, 0, 0, {"budget", "2400MiB", "ctx", "2048"}},
@@ -266,7 +266,6 @@ static void habits_are_warned_of(void **state)
     static const struct { struct situation c; const char *part; } rows[] = {
         {{SHAPE_LLAMA2_7B, 64, 1, 24, {"use-case", "code"}},
          "judged on general text unless you give a domain text"},
-        {{SHAPE_LLAMA31_8B, 64, 1, 24, {"ctx", "65536"}}, "measured on 512 tokens; a context of 65536"},
         {{SHAPE_LLAMA2_7B, 64, 1, 24, {"ctx", "8192"}}, "trained on 4096 tokens"},
         {{SHAPE_LLAMA2_7B, 64, 1, 24, {"kv-type", "q4_0"}}, "q4_0 cache costs quality of its own"},
         {{SHAPE_MIXTRAL, 64, 0, 0, {NULL}}, "leave some of the experts out"},
@@ -278,8 +277,11 @@ static void habits_are_warned_of(void **state)
         assert_true(warned(o.s, rows[i].part));
         done(&o);
     }
+    decide(&o, &(struct situation){SHAPE_LLAMA31_8B, 64, 1, 24, {"ctx", "65536"}});
+    assert_true(said(&o.s->doubts, "nobody has told what quantizing does at 65536"));
+    done(&o);
     decide(&o, &(struct situation){SHAPE_LLAMA2_7B, 64, 1, 24, {"ctx", "4096"}});
-    assert_int_equal(o.s->warning_count, 0);
+    assert_int_equal(o.s->warnings.count, 0);
     int q2 = (int)(row(o.s, "Q2_K") - o.s->rows);
     recommend_warnings(o.s, q2, false, &o.machine.machine, o.model, &o.wishes, rules);
     assert_true(warned(o.s, "nothing will be measured"));
