@@ -10,10 +10,12 @@
 #include "cmd/open.h"
 #include "cmd/situation.h"
 #include "plan/plan.h"
+#include "plan/recommend.h"
 
 static const struct option_spec options[] = {
     {"output", 'o', "FILE", "the plan (default: plan.yaml; - is stdout)"},
     {"level", 0, "LEVEL", "this level instead of the recommended one"},
+    {"imatrix", 0, "FILE", "importance of each weight's columns, as `quantwiz imatrix` or llama.cpp makes it"},
     {"out", 0, "DIR", "where the artefact and the run's folder go (default: the current folder)"},
     {"text", 'f', "FILE", "evaluate on this text"},
     {"chunks", 0, "N", "evaluate at most so many chunks; 0: all of the text"},
@@ -35,20 +37,32 @@ static int choose_row(const struct situation *s, const struct args *a, int *row,
     return *row < 0 ? error_set(e, ERROR_NOFIT, "%s", s->estimates->headline) : 0;
 }
 
+/* A path that stands for what the option says; NULL where it was not given. */
+static int take_file(const char **path, const struct args *a, const char *option, struct error *e)
+{
+    const char *given = args_get(a, option);
+    if (given && !file_exists(given))
+        return error_set(e, ERROR_USAGE, "--%s: there is no file %s", option, given);
+    *path = given ? given : *path;
+    return 0;
+}
+
+static int set_importance(struct plan *p, const struct args *a, struct error *e)
+{
+    int rc = take_file(&p->imatrix, a, "imatrix", e);
+    if (!rc && p->imatrix && plan_makes_folder(p))
+        return error_set(e, ERROR_USAGE, "--imatrix: %s is a format of checkpoint folders, which go by a text:"
+                         " --calibration FILE", p->level);
+    return rc;
+}
+
 static int set_evaluation(struct plan *p, const struct args *a, struct error *e)
 {
-    static const struct { const char *option; size_t field; } files[] = {
-        {"text", offsetof(struct plan, eval_text)},
-        {"tasks", offsetof(struct plan, eval_tasks)},
-        {"prompts", offsetof(struct plan, eval_prompts)},
-    };
-    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
-        const char *path = args_get(a, files[i].option);
-        if (path && !file_exists(path))
-            return error_set(e, ERROR_USAGE, "--%s: there is no file %s", files[i].option, path);
-        if (path)
-            *(const char **)((char *)p + files[i].field) = path;
-    }
+    int rc = take_file(&p->eval_text, a, "text", e);
+    rc = rc ? rc : take_file(&p->eval_tasks, a, "tasks", e);
+    rc = rc ? rc : take_file(&p->eval_prompts, a, "prompts", e);
+    if (rc)
+        return rc;
     const char *activations = args_get(a, "activations");
     if (activations && strcmp(activations, "q8") != 0 && strcmp(activations, "f32") != 0)
         return error_set(e, ERROR_USAGE, "--activations: expected f32 or q8, found '%s'", activations);
@@ -57,13 +71,26 @@ static int set_evaluation(struct plan *p, const struct args *a, struct error *e)
     return args_int(a, "chunks", 0, 1 << 30, &p->eval_chunks, e);
 }
 
-/* A level that was asked for is planned all the same; what forbids it is said before hours are spent. */
+static void mind(const struct estimate_reason *r)
+{
+    printf("Mind: %s%s%s%s\n", r->text, r->rule ? "  [" : "", r->rule ? r->rule : "", r->rule ? "]" : "");
+}
+
+/* A level that was asked for is planned all the same; what forbids it, or is not known, is said before hours are
+ * spent. */
 static void tell_prohibitions(const struct estimate *row)
 {
     for (int i = 0; i < row->reason_count; i++)
-        if (row->reasons[i].sign == 'x')
-            printf("Mind: %s%s%s%s\n", row->reasons[i].text, row->reasons[i].rule ? "  [" : "",
-                   row->reasons[i].rule ? row->reasons[i].rule : "", row->reasons[i].rule ? "]" : "");
+        if (row->reasons[i].sign == 'x' || (row->unproven && row->reasons[i].sign == '-'))
+            mind(&row->reasons[i]);
+}
+
+static void tell_warnings(const struct situation *s, const struct plan *p, const struct estimate *row)
+{
+    struct chosen c = {(int)(row - s->estimates->rows), p->evaluate || p->no_evaluation, p->imatrix != NULL};
+    recommend_warnings(s->estimates, &c, s->machine, s->model, &s->wishes, s->rules);
+    for (int i = 0; i < s->estimates->warnings.count; i++)
+        mind(&s->estimates->warnings.items[i]);
 }
 
 static void tell(const struct situation *s, const struct plan *p, const struct estimate *row, const char *path,
@@ -86,8 +113,7 @@ static void tell(const struct situation *s, const struct plan *p, const struct e
     if (calibration_is_general(&p->calibration))
         puts("Mind: it is made by the general text that comes with quantwiz; texts like those that the model will see "
              "(--calibration FILE) make a better result.");
-    if (!p->evaluate)
-        puts("Mind: without an evaluation nobody knows what the result has lost.");
+    tell_warnings(s, p, row);
     printf("Wrote %s. Next: quantwiz run %s\n", path, path);
 }
 
@@ -99,7 +125,8 @@ static int make_plan(const struct situation *s, const struct args *a, struct err
     if (rc || (rc = plan_make(&p, s->machine, s->model, &s->wishes, s->estimates, row, out ? out : ".", e)))
         return rc;
     path = path ? path : "plan.yaml";
-    rc = set_evaluation(p, a, e);
+    rc = set_importance(p, a, e);
+    rc = rc ? rc : set_evaluation(p, a, e);
     if (!rc && strcmp(path, "-") == 0) {
         char *text = plan_text(p);
         fputs(text, stdout);

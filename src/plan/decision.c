@@ -41,7 +41,7 @@ enum comparison { AT_LEAST, BELOW, ONE_OF, IS, LOSS_OVER };
     X("flash_attention", TEXTS, ONE_OF, FACT_FLASH_ATTENTION, "the wish flash-attention is one of these") \
     X("vendor", TEXTS, ONE_OF, FACT_VENDOR, "the GPUs that are used are of this maker: NVIDIA, AMD, Intel") \
     X("gpu", BOOL, IS, FACT_GPU, "whether there is a GPU")                                                \
-    X("calibration", BOOL, IS, FACT_CALIBRATION, "whether a text is given")                               \
+    X("calibration", BOOL, IS, FACT_CALIBRATION, "whether a text or an importance matrix is given")                               \
     X("domain_text", BOOL, IS, FACT_DOMAIN_TEXT, "whether that is a text of one's own, not the general one") \
     X("quantized_source", BOOL, IS, FACT_QUANTIZED_SOURCE, "whether the checkpoint is quantized already") \
     X("source_folder", BOOL, IS, FACT_SOURCE_FOLDER, "whether the checkpoint is a folder, not a GGUF file") \

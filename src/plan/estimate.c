@@ -229,7 +229,7 @@ static int refuse_wishes(const struct machine *m, const struct wishes *w, struct
 {
     int asked = (int)w->value[WISH_TENSOR_PARALLEL].number, gpus = m ? m->gpu_count : asked;
     const char *kv = wishes_choice(w, WISH_KV_TYPE);
-    if (asked > 1 && asked > gpus && wishes_fit(w) != FIT_CPU)
+    if (asked > 1 && asked > gpus)
         return error_set(e, ERROR_USAGE, "--tensor-parallel %d: this machine has %d %s; take fewer, or replay another"
                          " machine with --machine FILE", asked, gpus, gpus == 1 ? "GPU" : "GPUs");
     if (strcmp(kv, "f16") != 0 && strcmp(wishes_choice(w, WISH_FLASH_ATTENTION), "off") == 0)

@@ -287,6 +287,7 @@ char *plan_command(const struct plan *p)
     }
     for (int i = 0; i < p->skip_count; i++)
         add_option(&s, "--skip", p->skip[i]);
+    add_option(&s, "--imatrix", p->imatrix);
     add_calibration(&s, p);
     return str_take(&s);
 }

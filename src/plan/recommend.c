@@ -290,12 +290,14 @@ static void doubt(struct estimates *s, const struct facts *f, const struct model
         say(s, &s->doubts, '?', &r->doubts[i], &t);
 }
 
-void recommend_warnings(struct estimates *s, int row, bool evaluation, const struct machine *m,
-                        const struct model *model, const struct wishes *w, const struct rules *r)
+void recommend_warnings(struct estimates *s, const struct chosen *c, const struct machine *m, const struct model *model,
+                        const struct wishes *w, const struct rules *r)
 {
     struct facts f = facts_gather(s, m, model, w, r);
-    f.number[FACT_EVALUATION] = evaluation;
-    warn(s, &f, model, r, row);
+    f.number[FACT_EVALUATION] = c->evaluated;
+    if (c->importance)
+        f.number[FACT_CALIBRATION] = true;
+    warn(s, &f, model, r, c->row);
 }
 
 void recommend(struct estimates *s, const struct machine *m, const struct model *model,

@@ -32,22 +32,12 @@ const struct wish_spec wish_specs[WISH_COUNT] = {
     [WISH_KV_TYPE] = {"kv-type", "KV cache type", WISH_CHOICE, kv_types, .preset = "f16",
                       .help = "How the cache is stored: q8_0 halves it almost without loss, q4_0 quarters it "
                               "with some."},
-    [WISH_FLASH_ATTENTION] = {"flash-attention", "Flash attention", WISH_CHOICE, switches, .preset = "on",
-                              .help = "Attention that never stores its scores; without it the buffers grow with the"
-                                      " context, and the KV cache stays in f16. Off where the GPU has no kernel for it."},
-    [WISH_MICRO_BATCH] = {"micro-batch", "Micro batch", WISH_INTEGER, .low = 1, .high = 65536, .unit = "tokens",
-                          .help = "Tokens of a prompt that are worked on at once: fewer take smaller buffers, and"
-                                  " prompts take longer. Default: the runtime's."},
     [WISH_PARALLEL] = {"parallel", "Parallel sequences", WISH_INTEGER, .low = 1, .high = 4096, .preset = "1",
                        .help = "Conversations served at once; each has a cache of its own."},
     [WISH_TENSOR_PARALLEL] = {"tensor-parallel", "GPUs in parallel", WISH_INTEGER, .low = 1, .high = 64,
                               .preset = "1",
                               .help = "GPUs that vLLM, SGLang, TGI and TensorRT-LLM cut each weight over; the "
                                       "pieces must still suit the kernels."},
-    [WISH_PRIORITY] = {"priority", "Priority", WISH_CHOICE, priorities, .preset = "balanced",
-                       .help = "latency: one answer as fast as can be, which few bytes a weight make; throughput: many"
-                               " answers at once, which arithmetic in 8 bits makes. Default: throughput from 8 parallel"
-                               " sequences on."},
     [WISH_MIN_SPEED] = {"min-speed", "Minimum speed", WISH_NUMBER, .unit = "tokens/s",
                         .help = "The least decoding speed that is good enough, for one sequence."},
     [WISH_MAX_LOSS] = {"max-loss", "Largest loss", WISH_PERCENT, .preset = "2%",
@@ -63,6 +53,16 @@ const struct wish_spec wish_specs[WISH_COUNT] = {
                   .help = "Choose the best type for each tensor within the budget instead of a fixed level."},
     [WISH_FILE_BUDGET] = {"file-budget", "File size limit", WISH_BYTES,
                           .help = "The most that the file itself may take."},
+    [WISH_PRIORITY] = {"priority", "Priority", WISH_CHOICE, priorities, .preset = "balanced",
+                       .help = "latency: one answer as fast as can be, which few bytes a weight make; throughput: many"
+                               " answers at once, which arithmetic in 8 bits makes. Default: throughput from 8 parallel"
+                               " sequences on."},
+    [WISH_FLASH_ATTENTION] = {"flash-attention", "Flash attention", WISH_CHOICE, switches, .preset = "on",
+                              .help = "Attention that never stores its scores; without it the buffers grow with the"
+                                      " context, and the KV cache stays in f16. Off where the GPU has no kernel for it."},
+    [WISH_MICRO_BATCH] = {"micro-batch", "Micro batch", WISH_INTEGER, .low = 1, .high = 65536, .unit = "tokens",
+                          .help = "Tokens of a prompt that are worked on at once: fewer take smaller buffers, and"
+                                  " prompts take longer. Default: the runtime's."},
 };
 
 int wish_find(const char *name)

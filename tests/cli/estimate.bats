@@ -77,15 +77,25 @@ levels() { # all of them, in the order of the rows
     [ "$status" -eq 4 ]
     [[ $output == *"too big: needs"* ]]
     [[ $output == *"quantwiz: nothing fits: try a shorter context"* ]]
-    run "$QUANTWIZ" estimate "$DEMO" --runtime tgi
+    run "$QUANTWIZ" estimate "$DEMO" --runtime tensorrt-llm
     [ "$status" -eq 4 ]
-    [[ $output == *"Text Generation Inference does not read gguf files"* ]]
+    [[ $output == *"TensorRT-LLM does not read gguf files"* ]]
+    run "$QUANTWIZ" estimate "$DEMO" --runtime tgi # nobody has told: unknown is not no
+    [ "$status" -eq 4 ]
+    [[ $output == *"unknown: nothing here says whether Text Generation Inference reads gguf files"* ]]
 }
 
 @test "wrong wishes and mixes that are not there yet: exit status 2" {
     run "$QUANTWIZ" estimate "$DEMO" --kv-type q3
     [ "$status" -eq 2 ]
     [[ $output == *"--kv-type: KV cache type: expected one of f16, q8_0, q4_0, found 'q3'"* ]]
+    run "$QUANTWIZ" estimate "$DEMO" --kv-type q8_0 --flash-attention off
+    [ "$status" -eq 2 ]
+    [[ $output == *"--kv-type q8_0 wants flash attention"* ]]
+    run "$QUANTWIZ" estimate "$DEMO" --machine "$top_srcdir/tests/machines/workstation-2gpu.yaml" --runtime vllm \
+        --tensor-parallel 4
+    [ "$status" -eq 2 ]
+    [[ $output == *"--tensor-parallel 4: this machine has 2 GPUs"* ]]
     run "$QUANTWIZ" estimate "$DEMO" --mix
     [ "$status" -eq 2 ]
     [[ $output == *"is not available yet"* ]]

@@ -283,7 +283,7 @@ static void habits_are_warned_of(void **state)
     decide(&o, &(struct situation){SHAPE_LLAMA2_7B, 64, 1, 24, {"ctx", "4096"}});
     assert_int_equal(o.s->warnings.count, 0);
     int q2 = (int)(row(o.s, "Q2_K") - o.s->rows);
-    recommend_warnings(o.s, q2, false, &o.machine.machine, o.model, &o.wishes, rules);
+    recommend_warnings(o.s, &(struct chosen){.row = q2}, &o.machine.machine, o.model, &o.wishes, rules);
     assert_true(warned(o.s, "nothing will be measured"));
     assert_true(warned(o.s, "below Q3 a model of 6.74B falls apart"));
     done(&o);

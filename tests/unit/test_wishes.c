@@ -31,6 +31,25 @@ static void defaults_say_where_they_come_from(void **state)
     shape_free(model);
 }
 
+/* From 8 sequences on throughput is what counts, unless the person says otherwise. */
+static void many_sequences_want_throughput(void **state)
+{
+    struct wishes w = {0};
+    struct error e = {0};
+    (void)state;
+    assert_ok(wishes_set(&w, WISH_PARALLEL, "7", &e), &e);
+    wishes_defaults(&w, NULL, NULL);
+    assert_string_equal(wishes_choice(&w, WISH_PRIORITY), "balanced");
+    assert_ok(wishes_set(&w, WISH_PARALLEL, "8", &e), &e);
+    wishes_defaults(&w, NULL, NULL);
+    assert_string_equal(wishes_choice(&w, WISH_PRIORITY), "throughput");
+    assert_string_equal(w.value[WISH_PRIORITY].from, "parallel");
+    assert_ok(wishes_set(&w, WISH_PRIORITY, "latency", &e), &e);
+    wishes_defaults(&w, NULL, NULL);
+    assert_string_equal(wishes_choice(&w, WISH_PRIORITY), "latency");
+    wishes_done(&w);
+}
+
 static void unknown_memory_stays_unknown(void **state)
 {
     struct machine m = {0};
@@ -56,6 +75,9 @@ static void what_is_set_is_shown_and_reads_back(void **state)
         {WISH_MIN_SPEED, "12.5", "12.5", "12.5"},
         {WISH_CALIBRATION, "texts/law.txt", "texts/law.txt", "texts/law.txt"},
         {WISH_MIX, "yes", "yes", "yes"},
+        {WISH_PRIORITY, "Latency", "latency", "latency"},
+        {WISH_FLASH_ATTENTION, "off", "off", "off"},
+        {WISH_MICRO_BATCH, "256", "256", "256"},
     };
     struct wishes w = {0}, copy;
     struct error e = {0};
@@ -104,6 +126,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_say_where_they_come_from),
+        cmocka_unit_test(many_sequences_want_throughput),
         cmocka_unit_test(unknown_memory_stays_unknown),
         cmocka_unit_test(what_is_set_is_shown_and_reads_back),
         cmocka_unit_test(errors_say_what_is_expected),
