@@ -294,7 +294,7 @@ static struct code_grid grid_of(const struct code_feedback *f, struct codes *c)
 
 /* ------------------------------------------------------------------------- a weight */
 
-void code_feedback_init(struct code_feedback *f, const struct scheme *s, struct hessian *h, double damp)
+void code_feedback_init(struct code_feedback *f, const struct scheme *s, const struct hessian *h, double damp)
 {
     int64_t n = h->columns, group = scheme_group(s, n);
     *f = (struct code_feedback){.scheme = s};

@@ -18,7 +18,7 @@ struct code_feedback {
     struct hessian sorted;          /* of columns in that order; else zeros */
     int32_t *order, *group_of;      /* [columns]: the column at a place, the group of a column; else NULL */
 };
-void code_feedback_init(struct code_feedback *f, const struct scheme *s, struct hessian *h, double damp);
+void code_feedback_init(struct code_feedback *f, const struct scheme *s, const struct hessian *h, double damp);
 /* Every weight to the nearest code; scales searched by what inputs there are. */
 void code_feedback_nearest(struct code_feedback *f, const struct scheme *s, const struct hessian *h);
 void code_feedback_done(struct code_feedback *f);

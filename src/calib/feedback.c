@@ -13,30 +13,21 @@ enum {
     BATCH = GRID_COLUMNS, /* columns whose errors reach the later ones in one product */
 };
 
-/* Rows of a matrix that are one thread's work. */
-enum { STRIPE = 64 };
+/* Rows of a matrix that are one thread's work: enough that a product is worth packing its other side for. */
+enum { STRIPES = 16, STRIPE_LEAST = 32, STRIPE_MOST = 512 };
 
-static int64_t stripe_length(int64_t rows, int64_t at)
+static int64_t stripe_of(int64_t rows)
 {
-    return rows - at < STRIPE ? rows - at : STRIPE;
+    int64_t stripe = (rows + STRIPES - 1) / STRIPES;
+    return stripe < STRIPE_LEAST ? STRIPE_LEAST : stripe < STRIPE_MOST ? stripe : STRIPE_MOST;
 }
 
-/* drift = drift · uᵀ · u, some rows at a time */
-static void shift_drift(float *drift, const float *u, int64_t n)
+static int64_t smaller(int64_t a, int64_t b)
 {
-#pragma omp parallel
-    {
-        float *half = xaligned(STRIPE * n * sizeof *half);
-#pragma omp for schedule(dynamic)
-        for (int64_t r = 0; r < n; r += STRIPE) {
-            blas_times_rows(stripe_length(n, r), n, n, drift + r * n, n, u, n, half, n);
-            blas_times(stripe_length(n, r), n, n, half, n, u, n, drift + r * n, n);
-        }
-        free(half);
-    }
+    return a < b ? a : b;
 }
 
-void feedback_init(struct feedback *f, struct hessian *h, double damp)
+void feedback_init(struct feedback *f, const struct hessian *h, double damp)
 {
     size_t n = h->columns;
     *f = (struct feedback){.hessian = h, .damp = damp, .u = xaligned(n * n * sizeof(float))};
@@ -44,11 +35,6 @@ void feedback_init(struct feedback *f, struct hessian *h, double damp)
     if (!hessian_factor(h, &f->damp, f->u)) {
         free(f->u);
         f->u = NULL;
-    }
-    if (f->u && h->drift) {
-        shift_drift(h->drift, f->u, h->columns);
-        h->shift = h->drift;
-        h->drift = NULL;
     }
     for (size_t j = 0; j < n; j++)
         f->weight[j] = f->u ? 1 / (f->u[j * n + j] * f->u[j * n + j]) : 1;
@@ -174,16 +160,19 @@ static void add_squares(const struct work *k, int64_t rows, int width, double *s
 
 void feedback_undrift(const struct feedback *f, float *w, int64_t rows)
 {
-    int64_t n = f->hessian->columns;
-    if (!f->u || !f->hessian->shift)
+    int64_t n = f->hessian->columns, stripe = stripe_of(rows);
+    if (!f->u || !f->hessian->drift)
         return;
 #pragma omp parallel
     {
-        float *more = xaligned(STRIPE * n * sizeof *more);
+        float *more = xaligned(stripe * n * sizeof *more);
 #pragma omp for schedule(dynamic)
-        for (int64_t r = 0; r < rows; r += STRIPE) {
-            blas_times(stripe_length(rows, r), n, n, w + r * n, n, f->hessian->shift, n, more, n);
-            for (int64_t i = 0; i < stripe_length(rows, r) * n; i++)
+        for (int64_t r = 0; r < rows; r += stripe) {
+            int64_t count = smaller(stripe, rows - r);
+            blas_times(count, n, n, w + r * n, n, f->hessian->drift, n, more, n);
+            blas_times_upper(count, n, f->u, n, true, more, n);
+            blas_times_upper(count, n, f->u, n, false, more, n);
+            for (int64_t i = 0; i < count * n; i++)
                 w[r * n + i] += more[i];
         }
         free(more);
@@ -194,9 +183,10 @@ void feedback_undrift(const struct feedback *f, float *w, int64_t rows)
 static void pass_on(const struct work *k, int64_t rows, int64_t column, int width, int64_t rest)
 {
     const float *u = k->f->u + column * k->columns + column + width;
+    int64_t stripe = stripe_of(rows);
 #pragma omp parallel for schedule(dynamic)
-    for (int64_t r = 0; r < rows; r += STRIPE)
-        blas_subtract(stripe_length(rows, r), rest, width, k->errors + r * BATCH, BATCH, u, k->columns,
+    for (int64_t r = 0; r < rows; r += stripe)
+        blas_subtract(smaller(stripe, rows - r), rest, width, k->errors + r * BATCH, BATCH, u, k->columns,
                       k->w + r * k->columns + column + width, k->columns);
 }
 

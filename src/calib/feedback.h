@@ -31,19 +31,18 @@ struct feedback_result {
 
 /* A factored Hessian, for any number of tensors that share their inputs. */
 struct feedback {
-    const struct hessian *hessian; /* its shift is added to the weights first, where it has one */
+    const struct hessian *hessian; /* its drift is made good first, where it has one */
     float *u;         /* [columns][columns]; NULL: plain */
     float *weight;    /* [columns]: 1 / u[j][j]², what an error of a column costs */
     double damp;
 };
-/* Turns the drift of `h` into its shift. */
-void feedback_init(struct feedback *f, struct hessian *h, double damp);
+void feedback_init(struct feedback *f, const struct hessian *h, double damp);
 void feedback_done(struct feedback *f);
 
 /* Rows w[rows][columns] onto a grid, which stores their codes; `w` is overwritten with what these decode to, within the
  * rounding of a product. The same for any number of threads. */
 void feedback_encode(const struct feedback *f, struct grid *g, float *w, int64_t rows, struct feedback_result *r);
-/* Its first step alone: w += w · shift, where there is one. */
+/* Its first step alone: w += w · drift · H⁻¹, where a drift is known. */
 void feedback_undrift(const struct feedback *f, float *w, int64_t rows);
 
 #endif

@@ -20,7 +20,6 @@ void hessian_done(struct hessian *h)
 {
     free(h->sum);
     free(h->drift);
-    free(h->shift);
     free(h->size);
     free(h->most);
     *h = (struct hessian){0};
@@ -110,7 +109,6 @@ void hessian_sort(struct hessian *out, const struct hessian *h, int32_t *order)
     hessian_init(out, n);
     out->rows = h->rows;
     out->drift = reordered(h->drift, n, order);
-    out->shift = reordered(h->shift, n, order);
 #pragma omp parallel for
     for (int64_t i = 0; i < n; i++) {
         out->size[i] = h->size[order[i]];

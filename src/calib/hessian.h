@@ -14,7 +14,6 @@ struct hessian {
     double rows;       /* inputs that were summed */
     float *sum;        /* [columns][columns]; of what lies below the diagonal nothing is known */
     float *drift;      /* [columns][columns]; NULL: not known */
-    float *shift;      /* [columns][columns]: drift · H⁻¹, once feedback_init has made that of the drift; NULL: not known */
     double *size;      /* [columns]: Σ |x| */
     float *most;       /* [columns]: the largest |x| */
 };

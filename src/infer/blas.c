@@ -26,6 +26,12 @@ void blas_times_symmetric(int64_t m, int64_t n, const float *a, int64_t a_step, 
                 c, (blasint)c_step);
 }
 
+void blas_times_upper(int64_t m, int64_t n, const float *u, int64_t u_step, bool transposed, float *a, int64_t a_step)
+{
+    cblas_strmm(CblasRowMajor, CblasRight, CblasUpper, transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, (blasint)m,
+                (blasint)n, 1, u, (blasint)u_step, a, (blasint)a_step);
+}
+
 void blas_subtract(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_step, const float *b,
                    int64_t b_step, float *c, int64_t c_step)
 {

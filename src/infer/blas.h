@@ -16,6 +16,9 @@ void blas_times(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_step,
 void blas_times_symmetric(int64_t m, int64_t n, const float *a, int64_t a_step, const float *b, int64_t b_step, float *c,
                           int64_t c_step);
 
+/* a[m][n] = a · u with u[n][n] upper triangular, or a · uᵀ: half the work of a product with a full matrix */
+void blas_times_upper(int64_t m, int64_t n, const float *u, int64_t u_step, bool transposed, float *a, int64_t a_step);
+
 /* c[m][n] -= a[m][k] · b[k][n] */
 void blas_subtract(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_step, const float *b,
                    int64_t b_step, float *c, int64_t c_step);
