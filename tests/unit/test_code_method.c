@@ -10,7 +10,7 @@
 #include "infer/decoder.h"
 #include "pack/codes.h"
 
-enum { LENGTH = 32, COUNT = 4 };
+enum { LENGTH = 32, COUNT = 16 };
 
 static struct model *model;
 static bool *wanted;
