@@ -101,6 +101,17 @@ static double prefill_speed(const struct subject *s)
     return s->prefill_seconds > 0 ? s->prefill_tokens / s->prefill_seconds : NAN;
 }
 
+/* Where the store spared the base its passes, as fast as it was when they were made. */
+static double base_prefill_speed(const struct session *s)
+{
+    double speed = prefill_speed(&s->subjects[1]), before = base_store_number(s->store, "prefill_tokens_per_s");
+    if (!isnan(before))
+        return before;
+    if (!isnan(speed))
+        base_store_add(s->store, "prefill_tokens_per_s", json_real(speed));
+    return speed;
+}
+
 /* --------------------------------------------------------------- the whole */
 
 static int run_stages(struct session *s, const struct model *base, struct error *e)
@@ -110,6 +121,8 @@ static int run_stages(struct session *s, const struct model *base, struct error 
         rc = add_subject(s, base, e);
     if (!rc && base)
         rc = check_base(&s->subjects[0], &s->subjects[1], e);
+    if (!rc && base && s->o->base_store)
+        rc = base_store_open(&s->store, s->o->base_store, base, s->as_gguf, s->o->activations_q8, e);
     if (!rc)
         rc = perplexity_run(s, e);
     if (!rc && s->o->speed)
@@ -142,7 +155,8 @@ int eval_run(struct eval_result *r, const struct model *m, const struct model *b
     r->figures.seconds = clock_monotonic() - start;
     r->figures.prefill_tokens_per_s = prefill_speed(&s.subjects[0]);
     if (base)
-        r->base_prefill_tokens_per_s = prefill_speed(&s.subjects[1]);
+        r->base_prefill_tokens_per_s = base_prefill_speed(&s);
+    base_store_close(s.store);
     for (int i = 0; i < s.count; i++)
         tokenizer_free(s.subjects[i].tokenizer);
     return rc;

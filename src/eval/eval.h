@@ -22,6 +22,7 @@ struct eval_options {
     bool speed;              /* measure prefill and decode tokens/s */
     double max_loss;         /* the gate: 0.02 */
     bool stop_early;         /* stop when the interval decides the gate */
+    const char *base_store;  /* a folder for what the base makes of it all (base_store.h); NULL: it is not kept */
 };
 
 enum { EVAL_HISTOGRAM = 24 };

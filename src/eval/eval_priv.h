@@ -2,6 +2,7 @@
 #ifndef EVAL_EVAL_PRIV_H
 #define EVAL_EVAL_PRIV_H
 
+#include "eval/base_store.h"
 #include "eval/eval.h"
 #include "infer/decoder.h"
 #include "text/chunks.h"
@@ -23,6 +24,7 @@ struct session {
     struct eval_result *r;
     struct subject subjects[2];    /* the model, and its base */
     int count;                     /* 1 without a base */
+    struct base_store *store;      /* what the base made of it before; NULL: none */
     bool as_gguf;                  /* one of them is a GGUF file: both are computed so, and only weights differ */
 };
 

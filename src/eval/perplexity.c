@@ -28,6 +28,7 @@ struct run {
     int32_t *chunk;             /* [sequences][context] */
     int block;                  /* positions whose logits are held at a time */
     float *logits[2];           /* [block][vocab] */
+    float *kept;                /* [scored][embd]: of the base, to and from the store */
     struct divergence *rows;    /* [scored] */
     struct scores scores;
     double start;
@@ -86,6 +87,8 @@ static void allocate(struct run *r)
         r->logits[i] = xaligned((size_t)r->block * vocab * sizeof(float));
     r->chunk = xmalloc((size_t)r->sequences * r->context * sizeof *r->chunk);
     r->rows = xmalloc(r->scored * sizeof *r->rows);
+    if (r->s->store)
+        r->kept = xaligned((size_t)r->scored * r->s->subjects[1].model->hp.embd * sizeof *r->kept);
 }
 
 static int prepare(struct run *r, struct error *e)
@@ -105,6 +108,8 @@ static int prepare(struct run *r, struct error *e)
     if ((rc = decoders_open(r->decoders, r->s, r->sequences, r->context, e)))
         return rc;
     allocate(r);
+    base_store_begin(r->s->store, r->text.ids, r->text.count, r->context,
+                     r->kept ? (int64_t)r->scored * r->s->subjects[1].model->hp.embd : 0);
     r->scores.has_base = r->s->count > 1;
     return 0;
 }
@@ -118,6 +123,7 @@ static void finish(struct run *r)
     free(r->logits[0]);
     free(r->logits[1]);
     free(r->rows);
+    free(r->kept);
 }
 
 /* ------------------------------------------------------------------ chunks */
@@ -130,19 +136,46 @@ static void take_tokens(struct run *r, int from, int sequences)
         r->chunk[i * r->context] = tokenizer_bos(t);
 }
 
+static int pass(struct run *r, int subject, int from, int sequences, struct error *e)
+{
+    struct session *s = r->s;
+    struct watch_part part;
+    double start = clock_monotonic(), share = (double)sequences / s->count;
+    struct watch *w = watch_part(&part, s->w, from + subject * share, from + (subject + 1) * share, r->planned, "perplexity");
+    int rc = decoder_chunks(r->decoders[subject], r->chunk, sequences, r->context, w, e);
+    s->subjects[subject].prefill_seconds += clock_monotonic() - start;
+    s->subjects[subject].prefill_tokens += (double)sequences * r->context;
+    return rc;
+}
+
+/* What the base made of these chunks before stands for a pass; false where it is not known of all of them. */
+static bool recall(struct run *r, int from, int sequences)
+{
+    for (int i = 0; i < sequences; i++) {
+        if (!base_store_recall(r->s->store, from + i, r->kept))
+            return false;
+        decoder_restore(r->decoders[1], i * r->context + r->first, r->scored, r->kept);
+    }
+    return true;
+}
+
+static void keep(struct run *r, int from, int sequences)
+{
+    for (int i = 0; i < sequences && r->kept; i++) {
+        decoder_keep(r->decoders[1], i * r->context + r->first, r->scored, r->kept);
+        base_store_keep(r->s->store, from + i, r->kept);
+    }
+}
+
 /* All models over the next chunks. */
 static int forward(struct run *r, int from, int sequences, struct error *e)
 {
-    struct session *s = r->s;
-    int rc = 0;
     take_tokens(r, from, sequences);
-    for (int i = 0; i < s->count && !rc; i++) {
-        struct watch_part part;
-        double start = clock_monotonic(), share = (double)sequences / s->count;
-        struct watch *w = watch_part(&part, s->w, from + i * share, from + (i + 1) * share, r->planned, "perplexity");
-        rc = decoder_chunks(r->decoders[i], r->chunk, sequences, r->context, w, e);
-        s->subjects[i].prefill_seconds += clock_monotonic() - start;
-        s->subjects[i].prefill_tokens += (double)sequences * r->context;
+    int rc = pass(r, 0, from, sequences, e);
+    if (!rc && r->s->count > 1 && !recall(r, from, sequences)) {
+        rc = pass(r, 1, from, sequences, e);
+        if (!rc)
+            keep(r, from, sequences);
     }
     return rc;
 }
@@ -155,7 +188,7 @@ static void score_block(struct run *r, int sequence, int at, int count)
     for (int i = 0; i < s->count; i++) {
         double start = clock_monotonic();
         decoder_logits(r->decoders[i], row, count, r->logits[i]);
-        s->subjects[i].prefill_seconds += clock_monotonic() - start;
+        s->subjects[i].prefill_seconds += s->subjects[i].prefill_tokens > 0 ? clock_monotonic() - start : 0;
     }
 #pragma omp parallel for num_threads(threads_count())
     for (int k = 0; k < count; k++) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "eval/eval_priv.h"
@@ -44,6 +45,20 @@ static int answer(const struct session *s, int subject, const char *prompt, char
     return rc;
 }
 
+/* The base's answer, from the store where it was asked before. */
+static int answer_of_base(const struct session *s, const char *prompt, char **text, struct watch *w, struct error *e)
+{
+    char *question = xasprintf("%d tokens after: %s", s->o->prompt_tokens, prompt);
+    const char *before = json_string_value(base_store_answer(s->store, question));
+    int rc = 0;
+    if (before)
+        *text = xstrdup(before);
+    else if (!(rc = answer(s, 1, prompt, text, w, e)))
+        base_store_add(s->store, question, json_text(*text));
+    free(question);
+    return rc;
+}
+
 static int answer_both(const struct session *s, struct eval_sample *sample, int index, int total, struct error *e)
 {
     char **const texts[] = {&sample->answer, &sample->base};
@@ -51,8 +66,8 @@ static int answer_both(const struct session *s, struct eval_sample *sample, int 
     for (int i = 0; i < s->count && !rc; i++) {
         struct watch_part part;
         double share = 1.0 / s->count;
-        rc = answer(s, i, sample->prompt, texts[i],
-                    watch_part(&part, s->w, index + i * share, index + (i + 1) * share, total, "prompts"), e);
+        struct watch *w = watch_part(&part, s->w, index + i * share, index + (i + 1) * share, total, "prompts");
+        rc = i ? answer_of_base(s, sample->prompt, texts[i], w, e) : answer(s, i, sample->prompt, texts[i], w, e);
     }
     sample->differs_at = !rc && s->count > 1 ? first_difference(sample->base, sample->answer) : -1;
     return rc;

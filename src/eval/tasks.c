@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "eval/divergence.h"
@@ -206,6 +208,7 @@ struct asking {
     struct session *s;
     const struct items *list;
     struct eval_task *task;
+    char hash[HASH_TEXT];           /* of the file, for the base's answers that are kept */
     int done;
     double right[2], right_acc[2], right_norm[2]; /* counts, of the model and of its base */
     struct moments delta;
@@ -269,6 +272,44 @@ static void take(struct asking *a, const struct item *item, const struct outcome
         a->s->l->task(a->s->l->user, a->task, a->done, a->list->count);
 }
 
+/* -------------------------------------------------------- the base's, kept */
+
+static char *question(const struct asking *a, int item)
+{
+    return xasprintf("%s %d", a->hash, a->done + item);
+}
+
+/* What the base made of the next `count` items before; false where it is not known of all of them. */
+static bool recall(const struct asking *a, int count, struct outcome *outcomes)
+{
+    bool known = a->s->store;
+    for (int i = 0; i < count && known; i++) {
+        char *q = question(a, i);
+        const json_t *answer = base_store_answer(a->s->store, q);
+        known = answer;
+        for (size_t k = 0; k < ITEM_CHOICES && k < json_array_size(answer); k++) {
+            const json_t *ln_p = json_array_get(answer, k);
+            outcomes[i].ln_p[k] = json_is_number(ln_p) ? json_number_value(ln_p) : -INFINITY;
+        }
+        if (json_is_string(answer))
+            outcomes[i].written = xstrdup(json_string_value(answer));
+        free(q);
+    }
+    return known;
+}
+
+static void keep(const struct asking *a, int count, const struct outcome *outcomes)
+{
+    for (int i = 0; i < count && a->s->store; i++) {
+        char *q = question(a, i);
+        json_t *answer = outcomes[i].written ? json_text(outcomes[i].written) : json_array();
+        for (int k = 0; k < a->list->items[a->done + i].count; k++)
+            json_array_append_new(answer, json_value(outcomes[i].ln_p[k]));
+        base_store_add(a->s->store, q, answer);
+        free(q);
+    }
+}
+
 /* ---------------------------------------------------------- multiple choice */
 
 static int ask_batch(struct asking *a, struct decoder **d, const struct batch *b, struct error *e)
@@ -281,7 +322,10 @@ static int ask_batch(struct asking *a, struct decoder **d, const struct batch *b
         struct watch_part part;
         double share = (double)b->count / s->count;
         struct watch *w = watch_part(&part, s->w, a->done + k * share, a->done + (k + 1) * share, a->list->count, "tasks");
-        rc = score_batch(d[k], b, s->subjects[k].model->hp.vocab, outcomes[k], w, e);
+        bool known = k == 1 && recall(a, b->count, outcomes[k]);
+        rc = known ? 0 : score_batch(d[k], b, s->subjects[k].model->hp.vocab, outcomes[k], w, e);
+        if (k == 1 && !known && !rc)
+            keep(a, b->count, outcomes[k]);
         for (int i = 0; i < b->count && !rc; i++)
             judge(&outcomes[k][i], &items[i], a->list->layout->metric);
     }
@@ -330,7 +374,11 @@ static int ask_one(struct asking *a, const struct item *item, struct error *e)
     for (int k = 0; k < s->count && !rc; k++) {
         struct watch_part part;
         double share = 1.0 / s->count, at = a->done + k * share;
-        rc = write_answer(s, k, item, &outcomes[k], watch_part(&part, s->w, at, at + share, a->list->count, "tasks"), e);
+        struct watch *w = watch_part(&part, s->w, at, at + share, a->list->count, "tasks");
+        if (k == 1 && recall(a, 1, &outcomes[k]))
+            outcomes[k].right = item_matches(item, outcomes[k].written);
+        else if (!(rc = write_answer(s, k, item, &outcomes[k], w, e)) && k == 1)
+            keep(a, 1, &outcomes[k]);
     }
     if (!rc)
         take(a, item, &outcomes[0], s->count > 1 ? &outcomes[1] : NULL);
@@ -346,6 +394,8 @@ static int run_file(struct session *s, const char *path, struct eval_task *task,
     struct items list;
     int rc = items_read(&list, path, e);
     struct asking a = {.s = s, .list = &list, .task = task};
+    if (!rc && s->store)
+        rc = hash_file(a.hash, path, &(uint64_t){0}, e);
     if (!rc) {
         *task = (struct eval_task){.name = xstrdup(list.name), .layout = list.layout->name,
                                    .metric = list.layout->metric};

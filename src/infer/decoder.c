@@ -458,6 +458,23 @@ void decoder_clear(struct decoder *d)
     d->position = 0;
 }
 
+void decoder_keep(const struct decoder *d, int first, int count, float *hidden)
+{
+    int64_t embd = d->model->hp.embd;
+    if (first < 0 || count < 1 || first + (int64_t)count > d->hidden_count)
+        die("hidden rows %d to %d of %lld", first, first + count, (long long)d->hidden_count);
+    memcpy(hidden, d->hidden + first * embd, count * embd * sizeof *hidden);
+}
+
+void decoder_restore(struct decoder *d, int first, int count, const float *hidden)
+{
+    int64_t embd = d->model->hp.embd, end = first + (int64_t)count;
+    if (first < 0 || count < 1 || end > d->hidden_rows)
+        die("hidden rows %d to %lld in %lld", first, (long long)end, (long long)d->hidden_rows);
+    memcpy(d->hidden + first * embd, hidden, count * embd * sizeof *hidden);
+    d->hidden_count = larger(d->hidden_count, end);
+}
+
 void decoder_logits(struct decoder *d, int first, int count, float *out)
 {
     const struct hparams *hp = &d->model->hp;

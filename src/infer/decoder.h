@@ -47,6 +47,11 @@ void decoder_clear(struct decoder *d);
  * computed here: ask only for those that are needed, and for many at once. A damaged model may give NaN. */
 void decoder_logits(struct decoder *d, int first, int count, float *out);
 
+/* What decoder_logits multiplies by the output weight, of rows of the last call's tokens: hidden[count][embd]. Put back
+ * into the same rows it stands for a pass over those tokens, and gives the same logits to the last bit. */
+void decoder_keep(const struct decoder *d, int first, int count, float *hidden);
+void decoder_restore(struct decoder *d, int first, int count, const float *hidden);
+
 /* One layer at a time, for calibration, which changes the weights of the model in between. Each stage takes the
  * products of the weights of the stage before, and ends where the inputs of its own weights are known: they go to the
  * tap, to which no product tells anything here. So every product is taken once. */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "eval/base_store.h"
 #include "eval/eval.h"
 
 struct heard {
@@ -111,6 +112,48 @@ static void tells_of_every_step(void **state)
     unlink(o.prompts);
 }
 
+static int passes(const char *folder, const struct eval_options *with, struct eval_result *r)
+{
+    struct error e = {0};
+    struct heard h = {0};
+    struct eval_options o = *with;
+    o.base_store = folder;
+    assert_ok(evaluate(&h, &o, r, &e), &e);
+    assert_true(r->figures.kld_max == 0 && r->figures.same_top == 1 && r->tasks[0].base == 1);
+    assert_int_equal(r->samples[0].differs_at, -1);
+    return h.ticks;
+}
+
+/* With what it made of the text before, the base says the same to the last bit, and takes no pass; a file that was cut
+ * off is read as far as it is whole. */
+static void the_base_is_evaluated_once(void **state)
+{
+    struct eval_result first, second, third;
+    struct eval_options o = {.context = 32, .chunks = 2, .max_loss = 0.02, .prompt_tokens = 4, .speed = true,
+                             .tasks = "test_eval.tasks.jsonl", .prompts = "test_eval.prompts"};
+    static const char folder[] = "test_eval.store";
+    (void)state;
+    write_text(o.tasks, "{\"question\": \"The king\", \"choices\": [\"of Israel\", \"zzxxqq\", \"qqq\"], \"answer\": 0}\n"
+                        "{\"question\": \"The king\", \"choices\": [\"of Israel\", \"zzxxqq\", \"qqq\"], \"answer\": 0}\n");
+    write_text(o.prompts, "The king\nO, she\n");
+    int before = passes(folder, &o, &first), after = passes(folder, &o, &second);
+    assert_true(after < before);
+    assert_true(first.figures.ppl_base == second.figures.ppl_base && first.figures.rms_dp == second.figures.rms_dp);
+    assert_true(first.base_decode_tokens_per_s == second.base_decode_tokens_per_s);
+    assert_true(first.base_prefill_tokens_per_s == second.base_prefill_tokens_per_s);
+    assert_string_equal(first.samples[1].base, second.samples[1].base);
+    assert_int_equal(system("for f in test_eval.store/*.hidden; do truncate -s -5 $f; done"), 0);
+    assert_true(passes(folder, &o, &third) > after);
+    assert_true(first.figures.ppl_base == third.figures.ppl_base);
+    base_store_remove(folder);
+    assert_false(file_exists(folder));
+    eval_result_done(&first);
+    eval_result_done(&second);
+    eval_result_done(&third);
+    unlink(o.tasks);
+    unlink(o.prompts);
+}
+
 static void stops_when_told(void **state)
 {
     struct error e = {0};
@@ -164,6 +207,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_of_every_step),
+        cmocka_unit_test(the_base_is_evaluated_once),
         cmocka_unit_test(stops_when_told),
         cmocka_unit_test(says_what_is_wrong),
     };
