@@ -116,11 +116,22 @@ bool checkpoint_wants_text(const struct scheme *s)
     return s->format == &pack_gptq || s->format == &pack_awq || s->smooth;
 }
 
+static int in_the_way(const struct checkpoint_job *j, struct error *e)
+{
+    return error_set(e, ERROR_USAGE, "cannot write %s: it is there already; choose another name, or remove it", j->out);
+}
+
+/* An earlier attempt may have finished the folder, which only its journal can tell. */
+static bool may_be_finished(const struct checkpoint_job *j)
+{
+    return j->resume && j->journal && file_exists(j->out);
+}
+
 static int check_place(const struct checkpoint_job *j, struct error *e)
 {
     char *part = checkpoint_part(j->out), *parent = path_folder(part);
-    if (file_exists(j->out))
-        error_set(e, ERROR_USAGE, "cannot write %s: it is there already; choose another name, or remove it", j->out);
+    if (file_exists(j->out) && !may_be_finished(j))
+        in_the_way(j, e);
     else if (!file_is_folder(parent))
         error_set(e, ERROR_FAILED, "cannot write %s: there is no folder %s; make it first", j->out, parent);
     else if (access(parent, W_OK) != 0)
@@ -176,10 +187,10 @@ static char *in_folder(const struct maker *m, const char *name)
     return path_join(m->folder, name);
 }
 
-/* The name of a file of weights, as a part or finished. */
-static char *weights_path(const struct maker *m, int file, const char *end)
+/* A file of weights that is not finished. */
+static char *weights_path(const struct maker *m, int file)
 {
-    return xasprintf("%s/%s%s", m->folder, m->layout.files[file].name, end);
+    return xasprintf("%s/%s.part", m->folder, m->layout.files[file].name);
 }
 
 static int open_files(struct maker *m, struct error *e)
@@ -189,7 +200,7 @@ static int open_files(struct maker *m, struct error *e)
         return error_errno(e, "cannot make the folder %s", m->folder);
     m->files = xcalloc(m->layout.file_count, sizeof *m->files);
     for (; !rc && m->open_files < m->layout.file_count; m->open_files += !rc) {
-        char *path = weights_path(m, m->open_files, "");
+        char *path = in_folder(m, m->layout.files[m->open_files].name);
         rc = file_out_open(&m->files[m->open_files], path, true, e);
         free(path);
     }
@@ -198,7 +209,7 @@ static int open_files(struct maker *m, struct error *e)
 
 static int open_journal(struct maker *m, struct error *e)
 {
-    char *path = in_folder(m, "journal");
+    char *path = m->job->journal ? xstrdup(m->job->journal) : in_folder(m, "journal");
     int rc = journal_open(&m->journal, path, m->layout.fingerprint, m->job->resume, e);
     m->have_journal = !rc;
     free(path);
@@ -259,8 +270,29 @@ static bool is_as_written(const struct maker *m, const struct checkpoint_item *i
     return strcmp(found, hash) == 0;
 }
 
-static void take_claims(struct maker *m, const struct file_map *maps)
+/* `finished`: the output's files, else its parts. */
+static struct file_map *map_files(const struct maker *m, bool finished)
 {
+    struct file_map *maps = xcalloc(m->layout.file_count, sizeof *maps);
+    struct error ignored;
+    for (int i = 0; i < m->layout.file_count; i++) {
+        char *path = finished ? path_join(m->job->out, m->layout.files[i].name) : weights_path(m, i);
+        file_map_open(&maps[i], path, &ignored);
+        free(path);
+    }
+    return maps;
+}
+
+static void unmap_files(const struct maker *m, struct file_map *maps)
+{
+    for (int i = 0; i < m->layout.file_count; i++)
+        file_map_close(&maps[i]);
+    free(maps);
+}
+
+static void take_claims(struct maker *m, bool finished)
+{
+    struct file_map *maps = map_files(m, finished);
     int kept = 0;
     for (int i = 0; i < m->journal.count; i++) {
         const struct journal_claim *c = &m->journal.claims[i];
@@ -279,34 +311,14 @@ static void take_claims(struct maker *m, const struct file_map *maps)
         tell_note(m, text);
         free(text);
     }
-}
-
-static struct file_map *map_files(const struct maker *m)
-{
-    struct file_map *maps = xcalloc(m->layout.file_count, sizeof *maps);
-    struct error ignored;
-    for (int i = 0; i < m->layout.file_count; i++) {
-        char *path = weights_path(m, i, ".part");
-        file_map_open(&maps[i], path, &ignored);
-        free(path);
-    }
-    return maps;
-}
-
-static void unmap_files(const struct maker *m, struct file_map *maps)
-{
-    for (int i = 0; i < m->layout.file_count; i++)
-        file_map_close(&maps[i]);
-    free(maps);
+    unmap_files(m, maps);
 }
 
 static int take_up(struct maker *m, struct error *e)
 {
     int rc = 0;
     if (m->journal.found == JOURNAL_SAME && m->job->resume) {
-        struct file_map *maps = map_files(m);
-        take_claims(m, maps);
-        unmap_files(m, maps);
+        take_claims(m, false);
     } else {
         for (int i = 0; !rc && i < m->layout.file_count; i++)
             rc = file_out_clear(&m->files[i], e);
@@ -442,7 +454,7 @@ static int differs(const struct maker *m, const char *what, struct error *e)
 static int verify_item(struct maker *m, int i, struct error *e)
 {
     const struct checkpoint_item *item = &m->layout.items[i];
-    char *path = weights_path(m, item->file, ".part");
+    char *path = weights_path(m, item->file);
     struct file_map map;
     unsigned char *parts[PACK_PARTS_MAX];
     char found[HASH_TEXT];
@@ -517,9 +529,8 @@ static int open_again(const struct maker *m, struct error *e)
 
 static int rename_folder(const struct maker *m, struct error *e)
 {
-    char *journal = in_folder(m, "journal");
-    unlink(journal);
-    free(journal);
+    if (!m->job->journal)
+        unlink(m->journal.path);
     if (rename(m->folder, m->job->out) != 0)
         return error_errno(e, "cannot rename %s to %s", m->folder, m->job->out);
     return 0;
@@ -558,9 +569,25 @@ static void begin(struct maker *m)
         m->claims[i].index = -1;
 }
 
+/* The folder bears its name already: is it what this job makes? */
+static int check_finished(struct maker *m, struct error *e)
+{
+    int missing = 0, rc = open_journal(m, e);
+    if (rc)
+        return rc;
+    if (m->journal.found == JOURNAL_SAME)
+        take_claims(m, true);
+    for (int i = 0; i < m->layout.count; i++)
+        missing += m->claims[i].index < 0;
+    journal_close(&m->journal);
+    return missing ? in_the_way(m->job, e) : 0;
+}
+
 static int make_checkpoint(struct maker *m, struct error *e)
 {
     begin(m);
+    if (may_be_finished(m->job))
+        return check_finished(m, e);
     int rc = open_files(m, e);
     rc = rc ? rc : open_journal(m, e);
     rc = rc ? rc : take_up(m, e);

@@ -28,8 +28,9 @@ struct checkpoint_job {
     const struct checkpoint_made *made; /* what was decided already; NULL: nothing */
     const struct calibration *calibration; /* a text to make codes by; NULL: every weight to the nearest */
     bool nearest;                    /* no error feedback: the text decides on scales alone */
+    const char *journal;             /* file that lists what is safely on disk, and stays; NULL: in the unfinished folder */
     double memory_bytes;             /* that going through the layers may use; 0: what is available */
-    bool resume;
+    bool resume;                     /* with a journal that stayed, a folder that is finished is as good as made */
     const struct quantize_listener *listener; /* an index for each stored tensor of the source */
     struct watch *watch;
 };

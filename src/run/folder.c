@@ -11,7 +11,7 @@
 #include "base/str.h"
 #include "run/checkpoint.h"
 
-static struct checkpoint_job job_of(struct worker *w, const struct quantize_listener *l)
+static struct checkpoint_job job_of(struct worker *w, const char *journal, const struct quantize_listener *l)
 {
     const struct plan *p = w->plan;
     return (struct checkpoint_job){
@@ -22,6 +22,7 @@ static struct checkpoint_job job_of(struct worker *w, const struct quantize_list
         .skip_count = p->skip_count,
         .calibration = p->calibration.text ? &p->calibration : NULL,
         .nearest = plan_rounds_to_nearest(p),
+        .journal = journal,
         .resume = w->options->resume,
         .listener = l,
         .watch = &w->watch,
@@ -47,8 +48,10 @@ int folder_check(struct worker *w, struct error *e)
     rc = rc ? rc : check_method(w, e);
     if (rc)
         return rc;
-    const struct checkpoint_job job = job_of(w, NULL);
+    char *journal = worker_journal(w);
+    const struct checkpoint_job job = job_of(w, journal, NULL);
     rc = checkpoint_check(&job, &layout, e);
+    free(journal);
     if (!rc) {
         w->folder.planned_bytes = layout.bytes;
         w->folder.bits_per_weight = layout.bits_per_weight;
@@ -61,9 +64,9 @@ int folder_check(struct worker *w, struct error *e)
     return rc;
 }
 
-int folder_make(struct worker *w, const struct quantize_listener *l, struct error *e)
+int folder_make(struct worker *w, const char *journal, const struct quantize_listener *l, struct error *e)
 {
-    const struct checkpoint_job job = job_of(w, l);
+    const struct checkpoint_job job = job_of(w, journal, l);
     return checkpoint_run(&job, e);
 }
 

@@ -7,7 +7,7 @@
 
 /* Lays the folder out and checks what can be checked; tells what will be made. */
 int folder_check(struct worker *w, struct error *e);
-int folder_make(struct worker *w, const struct quantize_listener *l, struct error *e);
+int folder_make(struct worker *w, const char *journal, const struct quantize_listener *l, struct error *e);
 /* The event of the artefact: sizes and SHA-256 of every file. */
 int folder_tell(struct worker *w, struct error *e);
 

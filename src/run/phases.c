@@ -301,11 +301,16 @@ static int tell_artefact(struct worker *w, struct error *e)
     return rc;
 }
 
+char *worker_journal(const struct worker *w)
+{
+    return path_join(w->plan->run_folder, "journal");
+}
+
 int phase_quantize(struct worker *w, struct error *e)
 {
     const struct quantize_listener listener = {.begin = on_begin, .end = on_end, .stage = on_stage, .layer = on_layer,
                                                .note = on_note, .user = w};
-    char *journal = path_join(w->plan->run_folder, "journal");
+    char *journal = worker_journal(w);
     const struct quantize_job job = {
         .model = w->source,
         .recipe = &w->recipe,
@@ -319,7 +324,7 @@ int phase_quantize(struct worker *w, struct error *e)
     };
     bool folder = plan_makes_folder(w->plan);
     worker_phase(w, job.calibration ? "calibrate" : "quantize", 0.98 * quantize_part(w));
-    int rc = folder ? folder_make(w, &listener, e) : quantize_run(&job, e);
+    int rc = folder ? folder_make(w, journal, &listener, e) : quantize_run(&job, e);
     free(journal);
     if (rc)
         return rc;

@@ -43,6 +43,7 @@ struct worker {
 /* Tells that a phase begins: one of worker_phases. Its progress goes from where the bar is to `to` (0 to 1). */
 void worker_phase(struct worker *w, const char *name, double to);
 
+char *worker_journal(const struct worker *w); /* free() it */
 struct eval_options worker_eval_options(const struct plan *p);
 /* What the event of an artefact says of files and folders alike. */
 json_t *worker_artefact(struct worker *w, uint64_t bytes, uint64_t planned, double bits, const char *sha256);
