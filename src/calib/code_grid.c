@@ -16,9 +16,6 @@ enum { SPANS = 16, ROUNDS = 2, ZEROS = 1 };
 /* What a column that inputs hardly reach counts, of the mean: the next text may reach it. */
 #define RARE 0.01
 
-/* Scales tried in full, over the best so far. */
-static const float trials[] = {1, 0.94f, 1.06f, 0.97f, 1.03f, 0.9f, 1.1f};
-
 struct code_grid {
     struct grid grid;
     const struct scheme *scheme;
@@ -153,53 +150,6 @@ static struct code_scales search(const struct scheme *s, const float (*x)[LANES]
     return b.scales;
 }
 
-/* -------------------------------------------------------------------------- trial */
-
-/* What rounding a group's columns in turn costs with these scales: Σ (e / u[j][j])², where e is what remains of each
- * column's error as those before it left it. `u` is the group's own square of the factor. */
-static void cost_of(const struct feedback *f, int64_t column, const float (*x)[LANES], int n, const struct code_scales *s,
-                    float most, float cost[LANES])
-{
-    float y[GRID_COLUMNS][LANES];
-    memcpy(y, x, n * sizeof *y);
-    memset(cost, 0, LANES * sizeof *cost);
-    for (int j = 0; j < n; j++) {
-        const float *u = f->u + (column + j) * f->hessian->columns + column;
-        float error[LANES], inverse = 1 / u[j];
-#pragma omp simd
-        for (int l = 0; l < LANES; l++) {
-            float reciprocal = s->scale[l] != 0 ? 1 / s->scale[l] : 0;
-            float q = code_of(y[j][l], reciprocal, -s->zero[l], most - s->zero[l]);
-            error[l] = (y[j][l] - s->scale[l] * q) * inverse;
-            cost[l] += error[l] * error[l];
-        }
-        for (int k = j + 1; k < n; k++)
-#pragma omp simd
-            for (int l = 0; l < LANES; l++)
-                y[k][l] -= error[l] * u[k];
-    }
-}
-
-static void try_in_full(const struct scheme *s, const struct feedback *f, const struct grid_block *b,
-                        struct code_scales *found)
-{
-    const struct code_scales first = *found;
-    float least[LANES], cost[LANES];
-    for (int l = 0; l < LANES; l++)
-        least[l] = INFINITY;
-    for (size_t i = 0; i < ARRAY_LENGTH(trials); i++) {
-        struct code_scales t = first;
-        for (int l = 0; l < LANES; l++)
-            t.scale[l] = stored_scale(s, t.scale[l] * trials[i]);
-        cost_of(f, b->column, (const float(*)[LANES])b->x, b->columns, &t, (float)((1 << s->bits) - 1), cost);
-        for (int l = 0; l < LANES; l++)
-            if (cost[l] < least[l]) {
-                least[l] = cost[l];
-                found->scale[l] = t.scale[l];
-            }
-    }
-}
-
 /* --------------------------------------------------------------------------- grid */
 
 static int64_t group_at(const struct code_grid *g, int64_t column)
@@ -251,9 +201,17 @@ static void find_group_scales(struct grid *grid, const struct feedback *f, const
     struct code_grid *g = (struct code_grid *)grid;
     const float *weight = f->weight ? f->weight + b->column : NULL;
     struct code_scales s = search(g->scheme, (const float(*)[LANES])b->x, weight, b->columns);
-    if (f->u)
-        try_in_full(g->scheme, f, b, &s);
     keep_scales(g, b->row, b->rows, group_at(g, b->column), &s);
+    set_units(g, b, out);
+}
+
+static void rescale_group(struct grid *grid, const struct grid_block *b, int run, const float *wanted,
+                          struct grid_scales *out)
+{
+    const struct code_grid *g = (const struct code_grid *)grid;
+    (void)run; /* a block is a group */
+    for (int l = 0; l < b->rows; l++)
+        g->codes->scales[(b->row + l) * g->groups + group_at(g, b->column)] = stored_scale(g->scheme, wanted[l]);
     set_units(g, b, out);
 }
 
@@ -287,7 +245,8 @@ static struct code_grid grid_of(const struct code_feedback *f, struct codes *c)
     return (struct code_grid){
         .grid = {.block = block, .sub = block, .low = 0, .high = (float)((1 << f->scheme->bits) - 1),
                  .begin = long_groups ? find_row_scales : NULL,
-                 .find = long_groups ? get_row_scales : find_group_scales, .keep = keep_codes},
+                 .find = long_groups ? get_row_scales : find_group_scales,
+                 .rescale = long_groups ? NULL : rescale_group, .keep = keep_codes},
         .scheme = f->scheme, .order = f->order, .codes = c, .groups = scheme_groups(f->scheme, c->columns),
     };
 }

@@ -1,10 +1,9 @@
 /* The grid of whole numbers that GPTQ, AWQ and the packed formats store (pack/scheme.h): a scale for each group of columns
  * of a row, and a zero point where the scheme has them.
  *
- * A group's scale is searched in three steps: some around the one that just spans its weights, each refitted to the
- * codes that it gives; the nearest zero points of the best; and some around that one tried in full, with what rounding
- * the group's columns then costs after the later ones have made good what they can. Scales are rounded to what the
- * checkpoint stores before codes are chosen. */
+ * A group's scale is searched in two steps: some around the one that just spans its weights, each refitted to the
+ * codes that it gives; and the nearest zero points of the best. Scales are rounded to what the checkpoint stores before
+ * codes are chosen. */
 #ifndef CALIB_CODE_GRID_H
 #define CALIB_CODE_GRID_H
 

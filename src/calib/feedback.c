@@ -47,24 +47,7 @@ void feedback_done(struct feedback *f)
     *f = (struct feedback){0};
 }
 
-/* ------------------------------------------------------------------- a tile */
-
-/* Rows side by side: sixteen of them, over the columns of a batch. */
-struct tile {
-    int64_t row, column;             /* where it begins */
-    int rows, width;
-    float x[BATCH][LANES];           /* weights, compensated; behind the current column what was chosen */
-    float error[BATCH][LANES];       /* over u[j][j] */
-};
-
-/* One call's constants. */
-struct work {
-    const struct feedback *f;
-    struct grid *grid;
-    int64_t columns;
-    float *w;
-    float *errors;                   /* [rows][BATCH] */
-};
+/* ------------------------------------------------------------------ rounding */
 
 static void nearest_even(const struct grid *g, const float *x, const float *unit, const float *minimum, float *out)
 {
@@ -84,15 +67,39 @@ static void nearest_level(const float *x, const float *unit, float *out)
         out[l] = unit[l] * iq4_levels[iq4_code(unit[l] != 0 ? x[l] / unit[l] : 0)];
 }
 
+static void nearest(const struct grid *g, const float *x, const float *unit, const float *minimum, float *out)
+{
+    if (g->uneven)
+        nearest_level(x, unit, out);
+    else
+        nearest_even(g, x, unit, minimum, out);
+}
+
+/* ------------------------------------------------------------------- a tile */
+
+/* Rows side by side: sixteen of them, over the columns of a batch. */
+struct tile {
+    int64_t row, column;             /* where it begins */
+    int rows, width;
+    float x[BATCH][LANES];           /* weights, compensated; behind the current column what was chosen */
+    float error[BATCH][LANES];       /* over u[j][j] */
+};
+
+/* One call's constants. */
+struct work {
+    const struct feedback *f;
+    struct grid *grid;
+    int64_t columns;
+    float *w;
+    float *errors;                   /* [rows][BATCH] */
+};
+
 /* Rounds column `at` of the tile, by its unit and minimum; `diagonal` is its u[j][j]. */
 static void round_column(const struct grid *g, struct tile *t, int at, const float *unit, const float *minimum,
                          float diagonal)
 {
     float chosen[LANES], inverse = 1 / diagonal;
-    if (g->uneven)
-        nearest_level(t->x[at], unit, chosen);
-    else
-        nearest_even(g, t->x[at], unit, minimum, chosen);
+    nearest(g, t->x[at], unit, minimum, chosen);
     for (int l = 0; l < LANES; l++) {
         t->error[at][l] = (t->x[at][l] - chosen[l]) * inverse;
         t->x[at][l] = chosen[l];
@@ -124,6 +131,53 @@ static void store(const struct work *k, const struct tile *t)
         }
 }
 
+/* What rounding a run's columns in turn costs: Σ (e / u[j][j])², each column's error on what those before it left. */
+static void cost_of(const struct work *k, const struct grid_block *b, int run, const struct grid_scales *s, float *cost)
+{
+    float y[BATCH][LANES];
+    int first = run * k->grid->sub, n = b->columns - first < k->grid->sub ? b->columns - first : k->grid->sub;
+    memcpy(y, b->x + first, n * sizeof *y);
+    memset(cost, 0, LANES * sizeof *cost);
+    for (int j = 0; j < n; j++) {
+        const float *u = k->f->u + (b->column + first + j) * k->columns + b->column + first;
+        float chosen[LANES], error[LANES], inverse = 1 / u[j];
+        nearest(k->grid, y[j], s->unit[run], s->minimum[run], chosen);
+#pragma omp simd
+        for (int l = 0; l < LANES; l++) {
+            error[l] = (y[j][l] - chosen[l]) * inverse;
+            cost[l] += error[l] * error[l];
+        }
+        for (int i = j + 1; i < n; i++)
+#pragma omp simd
+            for (int l = 0; l < LANES; l++)
+                y[i][l] -= error[l] * u[i];
+    }
+}
+
+/* Tried over the scales that a grid finds. */
+static const float trials[] = {0.9f, 0.94f, 0.97f, 1.03f, 1.06f, 1.1f};
+
+/* The scales of a run by what they cost, now that the columns before have been rounded. */
+static void adjust(const struct work *k, const struct grid_block *b, int run, struct grid_scales *s)
+{
+    float found[LANES], best[LANES], least[LANES], wanted[LANES], cost[LANES];
+    memcpy(found, s->unit[run], sizeof found);
+    memcpy(best, found, sizeof best);
+    cost_of(k, b, run, s, least);
+    for (size_t i = 0; i < ARRAY_LENGTH(trials); i++) {
+        for (int l = 0; l < LANES; l++)
+            wanted[l] = found[l] * trials[i];
+        k->grid->rescale(k->grid, b, run, wanted, s);
+        cost_of(k, b, run, s, cost);
+        for (int l = 0; l < LANES; l++)
+            if (cost[l] < least[l]) {
+                least[l] = cost[l];
+                best[l] = s->unit[run][l];
+            }
+    }
+    k->grid->rescale(k->grid, b, run, best, s);
+}
+
 static void encode_block(const struct work *k, struct tile *t, int at, int columns)
 {
     struct grid_scales s = {0};
@@ -132,6 +186,8 @@ static void encode_block(const struct work *k, struct tile *t, int at, int colum
     for (int j = 0; j < columns; j++) {
         const float *u = k->f->u ? k->f->u + (t->column + at + j) * k->columns + t->column : NULL;
         int sub = j / k->grid->sub;
+        if (u && k->grid->rescale && j % k->grid->sub == 0)
+            adjust(k, &b, sub, &s);
         round_column(k->grid, t, at + j, s.unit[sub], s.minimum[sub], u ? u[at + j] : 1);
         if (u)
             spread(t, at + j, u);

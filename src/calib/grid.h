@@ -5,7 +5,8 @@
  *     unit × code + minimum
  *
  * with a whole code within low..high or, where `uneven`, one of the levels of iq4.h. Each run of `sub` columns of a row
- * has a unit and a minimum of its own. Sixteen rows go together. */
+ * has a unit and a minimum of its own. When its turn comes, some scales near the one that was found are tried with what
+ * rounding the run's columns then costs after all later ones have made good what they can. Sixteen rows go together. */
 #ifndef CALIB_GRID_H
 #define CALIB_GRID_H
 
@@ -42,6 +43,9 @@ struct grid {
     void (*begin)(struct grid *g, const struct feedback *f, const float *w, int64_t rows);
     /* Finds a block's scales. Blocks of other rows may be with other threads, here and in `keep`. */
     void (*find)(struct grid *g, const struct feedback *f, const struct grid_block *b, struct grid_scales *s);
+    /* NULL, or stores the scales nearest to wanted[GRID_ROWS] for a run of a block, and puts into `s` what its units and
+     * minima are then. */
+    void (*rescale)(struct grid *g, const struct grid_block *b, int run, const float *wanted, struct grid_scales *s);
     /* Stores the codes of a block whose x are rounded by now. */
     void (*keep)(struct grid *g, const struct grid_block *b);
 };

@@ -110,5 +110,7 @@ void fit_scaled_blocks(const float *x, const float *importance, void *blocks, in
                        size_t block_bytes, void (*recode)(const float *x, void *block));
 #define fit_scaled_grid KERNEL(fit_scaled_grid)
 void fit_scaled_grid(const void *block, float *unit, float *minimum);
+#define fit_scaled_rescale KERNEL(fit_scaled_rescale)
+void fit_scaled_rescale(void *block, int run, float unit);
 
 #endif

@@ -53,5 +53,6 @@ const struct quant_type KERNEL(iq4_nl) = {
     .high = 113,
     .uneven = true,
     .grid = fit_scaled_grid,
+    .rescale = fit_scaled_rescale,
     .recode = recode,
 };

@@ -49,6 +49,14 @@ static void grid(const void *block, float *unit, float *minimum)
     }
 }
 
+static void rescale(void *block, int run, float unit)
+{
+    struct block_iq4_xs *b = block;
+    unsigned stored = fit_code(unit * fit_inverse(half_to_float(b->d)), -32, 31) + 32;
+    b->scales_l[run / 2] = (b->scales_l[run / 2] & ~(15 << run % 2 * 4)) | (stored & 15) << run % 2 * 4;
+    b->scales_h = (b->scales_h & ~(3 << run * 2)) | stored >> 4 << run * 2;
+}
+
 static void recode(const float *x, void *block)
 {
     struct block_iq4_xs *b = block;
@@ -100,5 +108,6 @@ const struct quant_type KERNEL(iq4_xs) = {
     .high = 113,
     .uneven = true,
     .grid = grid,
+    .rescale = rescale,
     .recode = recode,
 };

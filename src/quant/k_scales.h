@@ -16,6 +16,16 @@ static inline int k_scale(const uint8_t bytes[12], int s)
     return s < 4 ? bytes[s] & 63 : (bytes[s + 4] & 15) | bytes[s - 4] >> 6 << 4;
 }
 
+static inline void k_scale_set(uint8_t bytes[12], int s, int scale)
+{
+    if (s < 4)
+        bytes[s] = (bytes[s] & 0xc0) | scale;
+    else {
+        bytes[s + 4] = (bytes[s + 4] & 0xf0) | (scale & 15);
+        bytes[s - 4] = (bytes[s - 4] & 63) | scale >> 4 << 6;
+    }
+}
+
 static inline int k_min(const uint8_t bytes[12], int s)
 {
     return s < 4 ? bytes[s + 4] & 63 : bytes[s + 4] >> 4 | bytes[s] >> 6 << 4;

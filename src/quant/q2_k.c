@@ -49,6 +49,12 @@ static void grid(const void *block, float *unit, float *minimum)
     }
 }
 
+static void rescale(void *block, int run, float unit)
+{
+    struct block_q2_k *b = block;
+    b->scales[run] = (b->scales[run] & 0xf0) | fit_code(unit * fit_inverse(half_to_float(b->d)), 0, 15);
+}
+
 static void recode(const float *x, void *block)
 {
     float unit[16], minimum[16];
@@ -92,5 +98,6 @@ const struct quant_type KERNEL(q2_k) = {
     .low = 0,
     .high = 3,
     .grid = grid,
+    .rescale = rescale,
     .recode = recode,
 };

@@ -75,6 +75,14 @@ static void grid(const void *block, float *unit, float *minimum)
     }
 }
 
+static void rescale(void *block, int run, float unit)
+{
+    struct block_q3_k *b = block;
+    unsigned stored = fit_code(unit * fit_inverse(half_to_float(b->d)), -32, 31) + 32;
+    b->scales[run % 8] = (b->scales[run % 8] & ~(15 << run / 8 * 4)) | (stored & 15) << run / 8 * 4;
+    b->scales[8 + run % 4] = (b->scales[8 + run % 4] & ~(3 << run / 4 * 2)) | stored >> 4 << run / 4 * 2;
+}
+
 static void recode(const float *x, void *block)
 {
     float unit[16], minimum[16];
@@ -118,5 +126,6 @@ const struct quant_type KERNEL(q3_k) = {
     .low = -4,
     .high = 3,
     .grid = grid,
+    .rescale = rescale,
     .recode = recode,
 };

@@ -57,5 +57,6 @@ const struct quant_type KERNEL(q4_0) = {
     .low = -8,
     .high = 7,
     .grid = fit_scaled_grid,
+    .rescale = fit_scaled_rescale,
     .recode = recode,
 };

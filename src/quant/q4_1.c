@@ -69,5 +69,6 @@ const struct quant_type KERNEL(q4_1) = {
     .low = 0,
     .high = 15,
     .grid = grid,
+    .rescale = fit_scaled_rescale,
     .recode = recode,
 };

@@ -44,6 +44,12 @@ static void grid(const void *block, float *unit, float *minimum)
     k_scales_grid(b->d, b->dmin, b->scales, unit, minimum);
 }
 
+static void rescale(void *block, int run, float unit)
+{
+    struct block_q4_k *b = block;
+    k_scale_set(b->scales, run, fit_code(unit * fit_inverse(half_to_float(b->d)), 0, 63));
+}
+
 static void recode(const float *x, void *block)
 {
     float unit[8], minimum[8];
@@ -86,5 +92,6 @@ const struct quant_type KERNEL(q4_k) = {
     .low = 0,
     .high = 15,
     .grid = grid,
+    .rescale = rescale,
     .recode = recode,
 };

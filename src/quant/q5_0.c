@@ -60,5 +60,6 @@ const struct quant_type KERNEL(q5_0) = {
     .low = -16,
     .high = 15,
     .grid = fit_scaled_grid,
+    .rescale = fit_scaled_rescale,
     .recode = recode,
 };

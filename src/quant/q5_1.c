@@ -76,5 +76,6 @@ const struct quant_type KERNEL(q5_1) = {
     .low = 0,
     .high = 31,
     .grid = grid,
+    .rescale = fit_scaled_rescale,
     .recode = recode,
 };

@@ -51,6 +51,12 @@ static void grid(const void *block, float *unit, float *minimum)
     k_scales_grid(b->d, b->dmin, b->scales, unit, minimum);
 }
 
+static void rescale(void *block, int run, float unit)
+{
+    struct block_q5_k *b = block;
+    k_scale_set(b->scales, run, fit_code(unit * fit_inverse(half_to_float(b->d)), 0, 63));
+}
+
 static void recode(const float *x, void *block)
 {
     float unit[8], minimum[8];
@@ -93,5 +99,6 @@ const struct quant_type KERNEL(q5_k) = {
     .low = 0,
     .high = 31,
     .grid = grid,
+    .rescale = rescale,
     .recode = recode,
 };

@@ -58,6 +58,12 @@ static void grid(const void *block, float *unit, float *minimum)
     }
 }
 
+static void rescale(void *block, int run, float unit)
+{
+    struct block_q6_k *b = block;
+    b->scales[run] = fit_code(unit * fit_inverse(half_to_float(b->d)), -128, 127);
+}
+
 static void recode(const float *x, void *block)
 {
     float unit[16], minimum[16];
@@ -99,5 +105,6 @@ const struct quant_type KERNEL(q6_k) = {
     .low = -32,
     .high = 31,
     .grid = grid,
+    .rescale = rescale,
     .recode = recode,
 };

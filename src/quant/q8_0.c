@@ -52,5 +52,6 @@ const struct quant_type KERNEL(q8_0) = {
     .low = -127,
     .high = 127,
     .grid = fit_scaled_grid,
+    .rescale = fit_scaled_rescale,
     .recode = recode,
 };

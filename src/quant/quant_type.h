@@ -36,6 +36,8 @@ struct quant_type {
     bool uneven;
     /* Of one block, its scales as they stand: unit[block / sub], minimum[block / sub]. */
     void (*grid)(const void *block, float *unit, float *minimum);
+    /* Stores the scale nearest to `unit` for a run; its minimum, the codes and the other runs' scales stay. */
+    void (*rescale)(void *block, int run, float unit);
     /* Stores the codes nearest to x[block]; the scales stay. */
     void (*recode)(const float *x, void *block);
 };
