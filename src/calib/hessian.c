@@ -172,21 +172,57 @@ static bool factor(float *a, int64_t n)
     return true;
 }
 
-/* u = the inverse of the lower triangular l, in reverse order again: columns of l⁻¹ some at a time. */
-static void invert_reversed(const float *l, int64_t n, float *u)
+/* Columns [k, k + TILE) of l⁻¹, from row k on, into x[n - k][TILE]. They need those columns of l and later ones. */
+static void solve_columns(const float *l, int64_t n, int64_t k, float *x)
 {
+    int64_t width = tile_length(n, k);
+    memset(x, 0, (n - k) * width * sizeof *x);
+    for (int64_t i = 0; i < width; i++)
+        x[i * width + i] = 1;
+    blas_solve(n - k, width, l + k * n + k, n, x, width);
+}
+
+static void put_columns(float *l, int64_t n, int64_t k, const float *x)
+{
+    int64_t width = tile_length(n, k);
+    for (int64_t i = k; i < n; i++)
+        memcpy(l + i * n + k, x + (i - k) * width, width * sizeof *x);
+}
+
+/* Lower triangular l = l⁻¹, some tiles of columns at a time, from the first on: in place, because a matrix of this size is
+ * what a layer's work needs most memory for. */
+static void invert(float *l, int64_t n)
+{
+    enum { TILES = 8 };
+    float *x = xaligned(TILES * TILE * n * sizeof *x);
+    for (int64_t first = 0; first < n; first += TILES * TILE) {
+        int64_t end = n - first < TILES * TILE ? n : first + TILES * TILE;
 #pragma omp parallel for schedule(dynamic)
-    for (int64_t k = 0; k < n; k += TILE) {
-        int64_t width = tile_length(n, k), rows = n - k;
-        float *x = xcalloc(rows * width, sizeof *x);
-        for (int64_t i = 0; i < width; i++)
-            x[i * width + i] = 1;
-        blas_solve(rows, width, l + k * n + k, n, x, width);
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t j = 0; j < width; j++)
-                u[(n - 1 - i) * n + n - 1 - k - j] = i < k ? 0 : x[(i - k) * width + j];
-        free(x);
+        for (int64_t k = first; k < end; k += TILE)
+            solve_columns(l, n, k, x + (k - first) * n);
+#pragma omp parallel for
+        for (int64_t k = first; k < end; k += TILE)
+            put_columns(l, n, k, x + (k - first) * n);
     }
+    free(x);
+}
+
+/* Both orders reversed: what is lower triangular becomes upper, with zeros below. */
+static void reverse(float *a, int64_t n)
+{
+    float *diagonal = xmalloc(n * sizeof *diagonal);
+    for (int64_t i = 0; i < n; i++)
+        diagonal[n - 1 - i] = a[i * n + i];
+#pragma omp parallel for schedule(dynamic, 16)
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t j = i + 1; j < n; j++)
+            a[i * n + j] = a[(n - 1 - i) * n + n - 1 - j];
+        a[i * n + i] = diagonal[i];
+    }
+#pragma omp parallel for schedule(dynamic, 16)
+    for (int64_t i = 0; i < n; i++)
+        memset(a + i * n, 0, i * sizeof *a);
+    free(diagonal);
 }
 
 /* With J that reverses the order: J H J = L Lᵀ, so H = (J L J)(J L J)ᵀ, where J L J is upper triangular; its inverse
@@ -196,14 +232,14 @@ bool hessian_factor(const struct hessian *h, double *damp, float *u)
 {
     int64_t n = h->columns;
     double mean = h->rows > 0 ? mean_diagonal(h) : 0;
-    float *l = xaligned((size_t)n * n * sizeof *l);
     bool done = false;
     for (; !done && mean > 0 && isfinite(mean) && *damp <= 1; *damp *= done ? 1 : 10) {
-        reverse_into(h, (float)(*damp * mean), l);
-        done = factor(l, n);
+        reverse_into(h, (float)(*damp * mean), u);
+        done = factor(u, n);
     }
-    if (done)
-        invert_reversed(l, n, u);
-    free(l);
-    return done;
+    if (!done)
+        return false;
+    invert(u, n);
+    reverse(u, n);
+    return true;
 }

@@ -31,7 +31,7 @@ static void add_tensor(struct need *n, const struct layerwise_job *j, const stru
     bool drift = j->method->inputs == LAYERWISE_BOTH && experts == 1;
     n->weights += (double)tensor_elements(t) * sizeof(float);
     n->moments = fmax(n->moments, square * (experts + drift));
-    n->factors = fmax(n->factors, 2 * square);
+    n->factors = fmax(n->factors, square);
 }
 
 static bool stays_as_floats(const struct layerwise_job *j, const struct tensor *t)
