@@ -7,7 +7,8 @@
 
 /* One list: a name here is a file in rules/ that is compiled in, installed and can be overridden. */
 #define RULE_FILES(X) \
-    X(levels) X(recipes) X(runtimes) X(kernels) X(gpus) X(decisions) X(warnings) X(usecases) X(necessity) X(steps)
+    X(levels) X(recipes) X(runtimes) X(kernels) X(gpus) X(decisions) X(warnings) X(usecases) X(necessity) X(levers) \
+    X(steps)
 
 #define EMBED(name)                                                                                   \
     __asm__(".section .rodata\n"                                                                      \

@@ -62,6 +62,31 @@ static json_t *row_json(const struct estimate *r)
     return o;
 }
 
+static json_t *lever_json(const struct lever *l)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "name", json_text(l->name));
+    json_object_set_new(o, "wish", json_text(l->wish < 0 ? "level" : wish_specs[l->wish].name));
+    json_object_set_new(o, "value", json_text(l->value));
+    json_object_set_new(o, "gain_bytes", json_integer((json_int_t)l->gain_bytes));
+    json_object_set_new(o, "loss", json_value(l->loss));
+    json_object_set_new(o, "tokens_per_s", json_value(l->tokens_per_s));
+    json_object_set_new(o, "level", json_text(l->level ? l->level->name : NULL));
+    json_object_set_new(o, "enough", json_boolean(l->enough));
+    json_object_set_new(o, "together", json_boolean(l->together));
+    json_object_set_new(o, "text", json_text(l->text));
+    json_object_set_new(o, "rule", json_text(l->where));
+    return o;
+}
+
+static json_t *levers_json(const struct levers *l)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < l->count; i++)
+        json_array_append_new(array, lever_json(&l->items[i]));
+    return array;
+}
+
 static void print_json(const struct estimates *s)
 {
     json_t *o = json_object(), *levels = json_array();
@@ -72,6 +97,8 @@ static void print_json(const struct estimates *s)
     json_object_set_new(o, "gpu_budget_bytes", json_value(s->gpu_budget_known ? (double)s->gpu_budget : NAN));
     json_object_set_new(o, "cpu_budget_bytes", json_value(s->cpu_budget_known ? (double)s->cpu_budget : NAN));
     json_object_set_new(o, "levels", levels);
+    json_object_set_new(o, "levers_to_fit", levers_json(&s->levers));
+    json_object_set_new(o, "wanted", json_text(s->levers.wanted ? s->levers.wanted->name : NULL));
     json_object_set_new(o, "when_not_to_quantize", reasons_json(s->doubts.items, s->doubts.count));
     json_object_set_new(o, "warnings", reasons_json(s->warnings.items, s->warnings.count));
     json_object_set_new(o, "recommended",
@@ -145,6 +172,23 @@ static const struct estimate_reason *against(const struct estimate *r)
     return &r->reasons[r->reason_count - 1];
 }
 
+static void print_levers(const struct levers *l)
+{
+    static const char *const heads[] = {
+        [LEVERS_FIT_ANY] = "What would help, the cheapest first (bytes are those of %s):",
+        [LEVERS_FIT_BETTER] = "%s and others are favoured more, but too big. One change that helps, the cheapest first:",
+        [LEVERS_SPEED] = "%s is too slow. What would help, the cheapest first:",
+    };
+    if (!l->count)
+        return;
+    printf("\n");
+    printf(heads[l->goal], l->wanted->name);
+    printf("\n");
+    for (int i = 0; i < l->count; i++)
+        printf("  %d %s%s  [%s]\n", i + 1, l->items[i].together ? "(with the others) " : "", l->items[i].text,
+               l->items[i].where);
+}
+
 static void print_why(const struct estimates *s)
 {
     const struct estimate *best = s->recommended < 0 ? NULL : &s->rows[s->recommended];
@@ -153,6 +197,7 @@ static void print_why(const struct estimates *s)
         print_reason("", &s->doubts.items[i]);
     for (int i = 0; best && i < best->reason_count; i++)
         print_reason("", &best->reasons[i]);
+    print_levers(&s->levers);
     puts(best ? "\nThe others:" : "\nWhy:");
     for (int i = 0; i < s->count; i++)
         if (!s->rows[i].recommended)

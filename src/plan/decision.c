@@ -139,7 +139,7 @@ static double condition_number(const struct yaml *when, const struct condition_k
     }
 }
 
-static int compile_conditions(struct rules *r, const struct yaml *when, struct decision *d, struct error *e)
+int conditions_compile(struct rules *r, const struct yaml *when, struct decision *d, struct error *e)
 {
     d->when = arena_alloc(&r->arena, (when ? when->count : 0) * sizeof *d->when);
     for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
@@ -170,7 +170,7 @@ static int compile_target(struct rules *r, const struct yaml *row, struct decisi
     for (; tests && *tests; tests++)
         d->rows |= 1u << row_test(*tests);
     d->formats = checked_texts(row, "formats", &r->arena);
-    return compile_conditions(r, yaml_get(row, "when"), d, e);
+    return conditions_compile(r, yaml_get(row, "when"), d, e);
 }
 
 static int compile(struct rules *r, const struct yaml *row, struct decision *d, struct error *e)

@@ -31,6 +31,8 @@ struct decision {
 
 extern const struct schema_field condition_fields[], decision_fields[], warning_fields[], usecase_fields[];
 
+/* The conditions of a map as the key `when` has it; NULL: none. */
+int conditions_compile(struct rules *r, const struct yaml *when, struct decision *d, struct error *e);
 int decisions_compile(struct rules *r, struct error *e);
 bool decision_holds(const struct decision *d, const struct facts *f);
 /* Whether the decision is about this row; `rank` gets its place among the decision's levels. */

@@ -7,6 +7,7 @@
 #include "plan/checkpoint.h"
 #include "plan/costs.h"
 #include "plan/kv.h"
+#include "plan/lever.h"
 #include "plan/loss.h"
 #include "plan/placement.h"
 #include "plan/recipe.h"
@@ -182,38 +183,28 @@ static int find_asked(struct estimator *e, const char *name, const struct level 
                                (long long)misfit->shape[0], why);
 }
 
-/* Of the candidates either those that wait for a text or the others. */
-static int fill_candidates(struct estimator *e, const struct level *asked, bool nothing, bool low, struct error *err)
+/* `low`: those that wait for a text as well. */
+static int fill_candidates(struct estimator *e, const struct level *asked, bool low, struct error *err)
 {
     struct estimates *s = e->s;
+    bool nothing = !has_candidates(e);
     int rc = 0;
     for (int i = 0; !rc && i < e->rules->level_count; i++) {
         const struct level *level = &e->rules->levels[i];
-        bool quiet = level->with_text && !is_source(e, level);
-        if (level != asked && quiet == low && is_candidate(e, level, nothing))
+        bool waits = level->with_text && !low && !is_source(e, level);
+        if (level != asked && !waits && is_candidate(e, level, nothing))
             rc = fill_row(&s->rows[s->count++], e, level, err);
     }
     return rc;
 }
 
-static bool some_fit(const struct estimates *s)
-{
-    for (int i = 0; i < s->count; i++)
-        if (s->rows[i].verdict != VERDICT_TOO_BIG)
-            return true;
-    return false;
-}
-
-static int fill_rows(struct estimator *e, const char *name, struct error *err)
+static int fill_rows(struct estimator *e, const char *name, bool low, struct error *err)
 {
     struct estimates *s = e->s;
     const struct level *asked;
-    bool nothing = !has_candidates(e);
     int rc = find_asked(e, name, &asked, err);
     s->rows = arena_alloc(&s->arena, (size_t)(e->rules->level_count + 1) * sizeof *s->rows);
-    rc = rc ? rc : fill_candidates(e, asked, nothing, false, err);
-    if (!rc && (wishes_given(e->wishes, WISH_CALIBRATION) || !some_fit(s)))
-        rc = fill_candidates(e, asked, nothing, true, err);
+    rc = rc ? rc : fill_candidates(e, asked, low, err);
     if (!rc && asked) {
         rc = fill_row(&s->rows[s->count], e, asked, err);
         s->rows[s->count++].asked = true;
@@ -281,28 +272,61 @@ int estimates_make(struct estimates **out, const struct machine *m, const struct
 int estimates_make_with(struct estimates **out, const struct machine *m, const struct model *model,
                         const struct wishes *w, const struct rules *r, const char *level, struct error *e)
 {
+    int rc = estimates_try(out, m, model, w, r, level, e);
+    if (rc)
+        return rc;
+    struct estimates *s = *out;
+    levers_find(&s->levers, &s->arena, s, -1, m, model, w, r);
+    if (s->levers.goal == LEVERS_FIT_ANY)
+        s->headline = levers_headline(&s->levers, &s->arena);
+    return 0;
+}
+
+static int reckon(struct estimator *all, const char *level, bool low, struct error *e)
+{
+    all->s = xcalloc(1, sizeof *all->s);
+    share_out(all);
+    int rc = fill_rows(all, level, low, e);
+    if (!rc)
+        recommend(all->s, all->machine, all->model, all->wishes, all->rules);
+    recipe_walk_free(all->walk);
+    checkpoint_walk_free(all->folder_walk);
+    arena_done(&all->scratch);
+    if (rc)
+        estimates_free(all->s);
+    return rc;
+}
+
+static bool only_too_big(const struct estimates *s)
+{
+    bool usable = false;
+    for (int i = 0; i < s->count; i++)
+        usable |= estimate_usable(&s->rows[i]);
+    return usable && s->recommended < 0;
+}
+
+int estimates_try(struct estimates **out, const struct machine *m, const struct model *model, const struct wishes *w,
+                  const struct rules *r, const char *level, struct error *e)
+{
     struct estimator all = {m, model, w, r, runtime_named(r, wishes_choice(w, WISH_RUNTIME))};
+    bool low = wishes_given(w, WISH_CALIBRATION);
     *out = NULL;
     int rc = refuse_mixes(w, e);
     rc = rc ? rc : refuse_wishes(m, w, e);
     if (!rc && !all.runtime)
-        rc = error_set(e, ERROR_USAGE, "rules/runtimes.yaml has no runtime '%s'",
-                       wishes_choice(w, WISH_RUNTIME));
-    if (rc)
-        return rc;
-    all.s = xcalloc(1, sizeof *all.s);
-    share_out(&all);
-    rc = fill_rows(&all, level, e);
-    if (!rc)
-        recommend(all.s, m, model, w, r);
-    recipe_walk_free(all.walk);
-    checkpoint_walk_free(all.folder_walk);
-    arena_done(&all.scratch);
-    if (rc)
+        rc = error_set(e, ERROR_USAGE, "rules/runtimes.yaml has no runtime '%s'", wishes_choice(w, WISH_RUNTIME));
+    rc = rc ? rc : reckon(&all, level, low, e);
+    if (!rc && !low && only_too_big(all.s)) { /* where nothing else fits, levels without a text are better than none */
         estimates_free(all.s);
-    else
-        *out = all.s;
+        rc = reckon(&all, level, true, e);
+    }
+    *out = rc ? NULL : all.s;
     return rc;
+}
+
+bool estimate_usable(const struct estimate *row)
+{
+    return !row->forbidden && !row->unproven;
 }
 
 const struct estimate *estimates_row(const struct estimates *s, const struct level *level)

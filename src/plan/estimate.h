@@ -23,6 +23,35 @@ struct sayings {
     int count, capacity;
 };
 
+/* A change of the wishes, or of the level: lever.h. */
+struct lever {
+    const char *name;         /* "kv-q8_0" */
+    const char *where;        /* "levers.yaml:12" */
+    const char *text;         /* "KV cache in q8_0 (--kv-type q8_0): 544.0 MiB less; then Q4_K_M fits" */
+    int wish;                 /* that it sets to `value`; -1: `value` is a level to take instead */
+    const char *value;
+    int64_t gain_bytes;       /* less of the memory that the wanted level lacks */
+    double tokens_per_s;      /* of what then runs; NaN: unknown, or nothing does */
+    int gpu_layers, layers;   /* of what then runs */
+    double loss;              /* how much more perplexity, a fraction; NaN: unknown */
+    const struct level *level;/* what then runs; NULL: still nothing */
+    bool enough;              /* it helps alone */
+    bool together;            /* where none does: with the others that say so */
+};
+enum lever_goal {
+    LEVERS_NONE,
+    LEVERS_FIT_ANY,           /* nothing fits */
+    LEVERS_FIT_BETTER,        /* something does, but nothing that is favoured more; of what helps alone */
+    LEVERS_FIT_ROW,           /* a row that the person has chosen does not */
+    LEVERS_SPEED,             /* the recommended row is slower than wished for */
+};
+struct levers {
+    enum lever_goal goal;
+    const struct level *wanted;
+    struct lever *items;      /* the cheapest first */
+    int count;
+};
+
 struct estimate {             /* one row */
     const struct level *level;
     double bits_per_weight;
@@ -59,6 +88,7 @@ struct estimates {
     char *headline;                    /* what to do: "keep F16: a model of 4.6M is small as it is" */
     struct sayings warnings;           /* the anti-patterns that apply (rules/warnings.yaml) */
     struct sayings doubts;             /* why not to quantize at all (rules/necessity.yaml) */
+    struct levers levers;              /* what else could be changed, where nothing fits or a wish is missed */
     struct arena arena;
 };
 
@@ -70,7 +100,12 @@ int estimates_make(struct estimates **out, const struct machine *m, const struct
  * no such level, or the model cannot become it. */
 int estimates_make_with(struct estimates **out, const struct machine *m, const struct model *model,
                         const struct wishes *w, const struct rules *r, const char *level, struct error *e);
+/* The same without levers, which are tried by it. */
+int estimates_try(struct estimates **out, const struct machine *m, const struct model *model, const struct wishes *w,
+                  const struct rules *r, const char *level, struct error *e);
 void estimates_free(struct estimates *s);
+/* Neither forbidden nor unproven, whether it fits or not. */
+bool estimate_usable(const struct estimate *row);
 /* The row of a level, and that of the checkpoint as it is; NULL: none. */
 const struct estimate *estimates_row(const struct estimates *s, const struct level *level);
 const struct estimate *estimates_source(const struct estimates *s);

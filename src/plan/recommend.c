@@ -177,14 +177,9 @@ static void ask_kernels(struct estimates *s, struct estimate *row, const struct 
     row->kernel = answer.kernel && !refused ? answer.kernel->title : NULL;
 }
 
-static bool is_usable(const struct estimate *row)
-{
-    return !row->forbidden && !row->unproven;
-}
-
 static bool can_win(const struct estimate *row)
 {
-    return is_usable(row) && row->verdict != VERDICT_TOO_BIG;
+    return estimate_usable(row) && row->verdict != VERDICT_TOO_BIG;
 }
 
 /* Most points; among equals the larger. */
@@ -229,33 +224,19 @@ static char *nothing_usable(struct estimates *s, const struct runtime *r, const 
                  str_among(r->refuses, "gguf") ? "does not read" : "is not known to read", m->folder ? "" : ", and of a GGUF file nothing else is made; start from the checkpoint folder");
 }
 
-/* Where the weights could lie instead: "--fit split", more GPUs. */
-static const char *other_places(struct estimates *s, const struct facts *f, const struct runtime *r, int gpus)
-{
-    int used = (int)f->number[FACT_TENSOR_PARALLEL];
-    if (f->fit == FIT_CPU)
-        return ", or a smaller model";
-    if (!r->tensor_parallel)
-        return f->fit == FIT_SPLIT ? ", --fit cpu, or a smaller model" : ", --fit split, --fit cpu, or a smaller model";
-    return used < gpus ? print(s, ", --tensor-parallel %d, or a smaller model", gpus < 2 * used ? gpus : 2 * used)
-                       : ", or a smaller model";
-}
-
-static void headline(struct estimates *s, const struct facts *f, const struct runtime *r, const struct model *m,
-                     int gpus)
+static void headline(struct estimates *s, const struct runtime *r, const struct model *m)
 {
     const struct estimate *row = s->recommended < 0 ? NULL : &s->rows[s->recommended];
     bool usable = false;
     for (int i = 0; i < s->count; i++)
-        usable |= is_usable(&s->rows[i]);
+        usable |= estimate_usable(&s->rows[i]);
     if (row)
         s->headline =
             print(s, "%s %s: %s", verb(row, m), row->level->name, main_reason(row));
     else if (!usable)
         s->headline = nothing_usable(s, r, m);
     else
-        s->headline =
-            print(s, "nothing fits: try a shorter context, --kv-type q8_0%s", other_places(s, f, r, gpus));
+        s->headline = print(s, "nothing fits");
 }
 
 /* ------------------------------------------------------------------- sayings */
@@ -322,7 +303,7 @@ void recommend(struct estimates *s, const struct machine *m, const struct model 
     for (int i = 0; i < s->count; i++)
         overrule(s, &s->rows[i]);
     choose(s);
-    headline(s, &f, runtime, model, m ? m->gpu_count : 0);
+    headline(s, runtime, model);
     warn(s, &f, model, r, s->recommended);
     doubt(s, &f, model, r);
 }

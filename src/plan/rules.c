@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "plan/decision.h"
 #include "plan/kernel.h"
+#include "plan/lever.h"
 #include "plan/loss.h"
 #include "plan/recipe_book.h"
 #include "plan/runtime.h"
@@ -179,7 +180,7 @@ static int load_all(struct rules *r, struct error *e)
     const struct { const char *name; struct yaml **tree; } files[] = {
         {"levels", &r->levels_tree},       {"recipes", &r->recipes_tree},   {"runtimes", &r->runtimes_tree},
         {"kernels", &r->kernels_tree},     {"decisions", &r->decisions_tree}, {"warnings", &r->warnings_tree},
-        {"usecases", &r->usecases_tree},   {"necessity", &r->necessity_tree},
+        {"usecases", &r->usecases_tree},   {"necessity", &r->necessity_tree}, {"levers", &r->levers_tree},
     };
     int rc = 0;
     for (size_t i = 0; !rc && i < ARRAY_LENGTH(files); i++)
@@ -191,7 +192,7 @@ int rules_load(struct rules **out, struct error *e)
 {
     static int (*const compile[])(struct rules *r, struct error *e) = {
         load_all, compile_levels, losses_compile, recipe_book_compile, runtimes_compile, kernels_compile,
-        decisions_compile,
+        decisions_compile, levers_compile,
     };
     struct rules *r = xcalloc(1, sizeof *r);
     int rc = 0;

@@ -32,6 +32,7 @@ struct runtime;                   /* rules/runtimes.yaml: runtime.h */
 struct decision;                  /* rules/decisions.yaml, warnings.yaml, necessity.yaml and usecases.yaml: decision.h */
 struct loss_table;                /* levels.yaml, what was published: loss.h */
 struct kernel;                    /* rules/kernels.yaml: kernel.h */
+struct lever_rule;                /* rules/levers.yaml: lever.c */
 
 struct rules {
     struct level *levels;         /* from the largest to the smallest */
@@ -46,9 +47,11 @@ struct rules {
     int kernel_count;
     struct decision *decisions, *warnings, *doubts;
     int decision_count, warning_count, doubt_count;
+    struct lever_rule *lever_rules; /* the cheapest first */
+    int lever_rule_count;
     /* the files themselves, checked */
     struct yaml *levels_tree, *recipes_tree, *runtimes_tree, *kernels_tree, *decisions_tree, *warnings_tree,
-        *usecases_tree, *necessity_tree;
+        *usecases_tree, *necessity_tree, *levers_tree;
     struct arena arena;
 };
 int rules_load(struct rules **out, struct error *e);

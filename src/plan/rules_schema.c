@@ -4,6 +4,7 @@
 
 #include "plan/decision.h"
 #include "plan/rules.h"
+#include "plan/wishes.h"
 
 static bool is_type(const char *text) { return quant_type_named(text) != NULL; }
 
@@ -345,9 +346,37 @@ static const struct schema_field steps_schema[] = {
     {0},
 };
 
+/* ------------------------------------------------------------- levers.yaml */
+
+static bool is_wish(const char *text)
+{
+    return strcmp(text, "level") == 0 || wish_find(text) >= 0;
+}
+
+static const struct schema_field lever_fields[] = {
+    {"name", SCHEMA_TEXT, true, .help = "what people call it"},
+    {"title", SCHEMA_TEXT, true, .help = "for people: what is changed"},
+    {"wish", SCHEMA_TEXT, true, .valid = is_wish, .expected = "the name of a wish, or level",
+     .help = "the wish that it sets, or level"},
+    {"to", SCHEMA_TEXT, true,
+     .help = "half or double of what it is, or a value; of a level: smaller, for the largest that helps"},
+    {"at_least", SCHEMA_INTEGER, false, .help = "where it is halved: no further"},
+    {"when", SCHEMA_MAP, false, condition_fields, .help = "conditions, all of which must hold"},
+    {"loss", SCHEMA_NUMBER, false, .help = "how much more perplexity it costs, a fraction; without: unknown"},
+    {"why", SCHEMA_TEXT, true, .help = "what it costs, to be read after a comma"},
+    {"source", SCHEMA_TEXT, true, .help = "where that comes from"},
+    {0},
+};
+static const struct schema_field levers_schema[] = {
+    {"schema", SCHEMA_INTEGER, true, .help = "1"},
+    {"levers", SCHEMA_MAPS, true, lever_fields, .help = "what else than the level can be changed, the cheapest first"},
+    {0},
+};
+
 static const struct { const char *name; const struct schema_field *fields; } schemas[] = {
     {"levels", levels_schema},       {"recipes", recipes_schema},   {"runtimes", runtimes_schema},
     {"decisions", decisions_schema}, {"warnings", warnings_schema}, {"usecases", usecases_schema}, {"necessity", necessity_schema},
+    {"levers", levers_schema},
     {"steps", steps_schema},         {"kernels", kernels_schema},
 };
 

@@ -76,13 +76,34 @@ levels() { # all of them, in the order of the rows
     run "$QUANTWIZ" estimate "$DEMO" --fit cpu --budget 1MiB
     [ "$status" -eq 4 ]
     [[ $output == *"too big: needs"* ]]
-    [[ $output == *"quantwiz: nothing fits: try a shorter context"* ]]
+    [[ $output == *"quantwiz: nothing fits, whatever else is changed: take a smaller model"* ]]
     run "$QUANTWIZ" estimate "$DEMO" --runtime tensorrt-llm
     [ "$status" -eq 4 ]
     [[ $output == *"TensorRT-LLM does not read gguf files"* ]]
     run "$QUANTWIZ" estimate "$DEMO" --runtime tgi # nobody has told: unknown is not no
     [ "$status" -eq 4 ]
     [[ $output == *"unknown: nothing here says whether Text Generation Inference reads gguf files"* ]]
+}
+
+@test "levers: what helps is listed, the cheapest first, and helps when it is taken" {
+    run "$QUANTWIZ" estimate "$DEMO" --fit cpu --budget 17MiB --ctx 1024
+    [ "$status" -eq 4 ]
+    [[ $output == *"nothing fits; --kv-type q8_0 makes "*" fit"* ]]
+    [[ $output == *"  1 the KV cache in q8_0 (--kv-type q8_0), halved almost without loss: 1.4 MiB less, 0.04 % more loss; then "* ]]
+    run "$QUANTWIZ" estimate "$DEMO" --fit cpu --budget 17MiB --ctx 1024 --json
+    [[ $output == *'"levers_to_fit": ['*'"name": "kv-q8_0",'*'"wish": "kv-type",'*'"value": "q8_0",'*'"gain_bytes": 1474560,'* ]]
+    [[ $output == *'"loss": 0.0004,'*'"enough": true,'*'"together": false,'*'"rule": "levers.yaml:'* ]]
+    run "$QUANTWIZ" estimate "$DEMO" --fit cpu --budget 17MiB --ctx 1024 --kv-type q8_0
+    [ "$status" -eq 0 ]
+}
+
+@test "doubts whether to quantize at all come before the rows, with their numbers" {
+    run "$QUANTWIZ" estimate "$DEMO" --fit cpu --budget 1GiB --ctx 1024 --min-speed 0.1 --parallel 4
+    [ "$status" -eq 0 ]
+    [[ $output == *"? a model of 4.59M fits as it is, "*" of 1.0 GiB"*"necessity.yaml:"* ]]
+    [[ $output == *"? the KV cache takes 12.0 MiB, the weights only 8.8 MiB"* ]]
+    run "$QUANTWIZ" estimate "$DEMO" --fit cpu --budget 1GiB --json
+    [[ $output == *'"when_not_to_quantize": ['*'"sign": "?",'*'"rule": "necessity.yaml:'* ]]
 }
 
 @test "wrong wishes and mixes that are not there yet: exit status 2" {

@@ -27,6 +27,25 @@ key 2
 save out/shape-model
 EOF
 
+# Levers: of a row that does not fit; where nothing fits at all; and one of them taken with its key.
+drive - llama-2-7b.gguf --machine machines/laptop.yaml --use-case technical << 'EOF'
+size 100 40
+key 4 Home
+expect What would make F16 fit
+save out/shape-levers-of-a-row
+EOF
+drive - llama-2-7b.gguf --machine machines/laptop.yaml --budget 4GiB << 'EOF'
+size 100 40
+key 4
+expect nothing fits; --kv-type q8_0 makes
+expect What would help, the cheapest first
+save out/shape-levers
+key A
+expect KV
+refuse nothing fits
+save out/shape-lever-taken
+EOF
+
 # The text alone, as it stands in the README: without colour the parts of the bars differ by their shade.
 mode mono
 drive - llama-2-7b.gguf --machine machines/laptop.yaml --use-case code << 'EOF'
