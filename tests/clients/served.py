@@ -125,8 +125,10 @@ def load(folder, dequantized):
         backend = BACKEND.TORCH if method == "gptq" else BACKEND.AWQ_TORCH
         model = GPTQModel.load(str(folder), device="cpu", backend=backend, dtype=torch.float16)
         return getattr(model, "model", model).eval()
-    from transformers import AutoModelForCausalLM
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    from transformers import AutoModelForCausalLM, CompressedTensorsConfig
+    # compressed-tensors 0.20 makes room for zero points that are not packed, and then refuses packed ones, its own too.
+    early = dict(quantization_config=CompressedTensorsConfig(dequantize=True)) if folder.name.endswith("-asym") else {}
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **early).eval()
     if dequantized and method == "bitsandbytes":
         model = model.dequantize().float()
     if dequantized and method == "compressed-tensors":
