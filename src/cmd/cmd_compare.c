@@ -14,13 +14,19 @@
 
 static const struct option_spec options[] = {{0}};
 
+/* As llama.cpp does, which is a choice of the measurement; other rounding is the format's own. */
+static bool rounds_as_llama(const struct run_state *s)
+{
+    return s->eval.activations && strcmp(s->eval.activations, "q8") == 0;
+}
+
 /* Perplexities compare only on the same text, in the same chunks. */
 static bool alike(const struct run_state *a, const struct run_state *b)
 {
     const char *x = a->eval_text ? a->eval_text : "", *y = b->eval_text ? b->eval_text : "";
     const struct eval_figures *f = &a->eval.figures, *g = &b->eval.figures;
     return strcmp(x, y) == 0 && a->eval_context == b->eval_context && f->chunks == g->chunks &&
-           f->tokens == g->tokens && a->eval.activations_q8 == b->eval.activations_q8;
+           f->tokens == g->tokens && rounds_as_llama(a) == rounds_as_llama(b);
 }
 
 static bool all_alike(const struct run_state *runs, int count)

@@ -22,7 +22,7 @@ static const struct option_spec options[] = {
                          " and answer; or a folder of such files"},
     {"log-items", 0, "FILE", "write what became of each question, with its log-likelihoods, as JSON lines"},
     {"prompts", 0, "FILE", "a prompt a line (\\n for a line break), answered by both models"},
-    {"activations", 0, "KIND", "f32 (default), or q8: round them to 8 bits, as llama.cpp does on a CPU"},
+    ACTIVATIONS_OPTION,
     {"max-loss", 0, "PERCENT", "the gate: perplexity may rise by so much (default 2%)"},
     {"stop-early", 0, NULL, "stop as soon as the interval decides the gate"},
     PRE_OPTION,
@@ -30,15 +30,6 @@ static const struct option_spec options[] = {
 };
 
 /* ----------------------------------------------------------------- reading */
-
-static int read_activations(const struct args *a, bool *q8, struct error *e)
-{
-    const char *kind = args_get(a, "activations");
-    *q8 = kind && strcmp(kind, "q8") == 0;
-    if (kind && !*q8 && strcmp(kind, "f32") != 0)
-        return error_set(e, ERROR_USAGE, "--activations: expected f32 or q8, found '%s'", kind);
-    return 0;
-}
 
 static int read_options(const struct args *a, struct eval_options *o, struct error *e)
 {
@@ -51,7 +42,7 @@ static int read_options(const struct args *a, struct eval_options *o, struct err
     int rc = args_int(a, "ctx", 4, 1 << 20, &o->context, e);
     if (!rc)
         rc = args_int(a, "chunks", 1, 1 << 24, &o->chunks, e);
-    return rc ? rc : read_activations(a, &o->activations_q8, e);
+    return rc ? rc : read_activations(a, &o->activations, e);
 }
 
 /* ---------------------------------------------------------------- printing */
@@ -68,7 +59,7 @@ static void print_json(const struct eval_result *r, const struct eval_options *o
         json_array_append_new(tasks, task_json(&r->tasks[i], r->tasks[i].items));
     for (int i = 0; i < r->sample_count; i++)
         json_array_append_new(samples, sample_json(&r->samples[i]));
-    put(j, "activations", json_string(r->activations_q8 ? "q8" : "f32"));
+    put(j, "activations", json_string(r->activations));
     put(j, "text", json_text(o->text));
     put(j, "context", json_integer(o->context));
     put(j, "bytes", json_integer((json_int_t)r->bytes));
@@ -94,7 +85,7 @@ static void print_figures(const struct eval_result *r, const struct eval_options
     const struct eval_figures *f = &r->figures;
     char size[FORMAT_SIZE], size_base[FORMAT_SIZE];
     printf("perplexity      %.4f (95 %%: %.4f to %.4f), %d chunks of %d, activations %s\n", f->ppl, f->ppl_low,
-           f->ppl_high, f->chunks, o->context, r->activations_q8 ? "q8" : "f32");
+           f->ppl_high, f->chunks, o->context, r->activations);
     if (f->has_base) {
         printf("of the base     %.4f, a loss of %.2f %% (95 %%: %.2f to %.2f)\n", f->ppl_base,
                100 * expm1(f->delta_ln_ppl), 100 * expm1(f->delta_low), 100 * expm1(f->delta_high));
@@ -259,7 +250,7 @@ static int run(const struct args *a, struct error *e)
 
 const struct command cmd_eval = {
     .name = "eval",
-    .usage = "MODEL [--base MODEL] [-f TEXT] [-c 512] [--chunks N] [--tasks FILE] [--prompts FILE] [--activations q8]",
+    .usage = "MODEL [--base MODEL] [-f TEXT] [-c 512] [--chunks N] [--tasks FILE] [--prompts FILE] [--activations KIND]",
     .summary = "how good a model still is: perplexity, divergence from the original, tasks, samples, speed",
     .options = options,
     .operands_min = 1,

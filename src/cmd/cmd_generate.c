@@ -14,7 +14,7 @@ static const struct option_spec options[] = {
     {"temp", 0, "T", "draw tokens at this temperature instead of taking the likeliest"},
     {"seed", 0, "N", "of the random numbers, with --temp (default 1)"},
     {"margins", 0, NULL, "show by how much each step's token led: near 0, another program may choose otherwise"},
-    {"activations", 0, "KIND", "f32 (default), or q8: round them to 8 bits, as llama.cpp does on a CPU"},
+    ACTIVATIONS_OPTION,
     {"past-end", 0, NULL, "go on where the model would stop"},
     PRE_OPTION,
     {0},
@@ -22,7 +22,7 @@ static const struct option_spec options[] = {
 
 static int read_options(const struct args *a, struct generate_options *o, struct error *e)
 {
-    const char *temperature = args_get(a, "temp"), *kind = args_get(a, "activations");
+    const char *temperature = args_get(a, "temp");
     int seed = 1, rc;
     *o = (struct generate_options){.tokens = 128, .past_end = args_has(a, "past-end")};
     if (!args_has(a, "prompt"))
@@ -30,12 +30,9 @@ static int read_options(const struct args *a, struct generate_options *o, struct
     if ((rc = args_int(a, "tokens", 1, 1 << 24, &o->tokens, e)) || (rc = args_int(a, "seed", 0, 1 << 30, &seed, e)))
         return rc;
     o->seed = seed;
-    o->activations_q8 = kind && strcmp(kind, "q8") == 0;
-    if (kind && !o->activations_q8 && strcmp(kind, "f32") != 0)
-        return error_set(e, ERROR_USAGE, "--activations: expected f32 or q8, found '%s'", kind);
     if (temperature && (!parse_double(temperature, &o->temperature) || !(o->temperature >= 0)))
         return error_set(e, ERROR_USAGE, "--temp: expected a number from 0 on, found '%s'", temperature);
-    return 0;
+    return read_activations(a, &o->activations, e);
 }
 
 static json_t *ids_json(const struct tokens *t)

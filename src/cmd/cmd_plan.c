@@ -21,7 +21,7 @@ static const struct option_spec options[] = {
     {"chunks", 0, "N", "evaluate at most so many chunks; 0: all of the text"},
     {"tasks", 0, "FILE", "questions to evaluate: JSON lines"},
     {"prompts", 0, "FILE", "sample prompts, one a line"},
-    {"activations", 0, "f32|q8", "q8: round activations to 8 bits, as runtimes on CPUs do"},
+    ACTIVATIONS_OPTION,
     {"no-eval", 0, NULL, "do not measure the result (not recommended)"},
     PRE_OPTION,
     {0},
@@ -61,12 +61,9 @@ static int set_evaluation(struct plan *p, const struct args *a, struct error *e)
     int rc = take_file(&p->eval_text, a, "text", e);
     rc = rc ? rc : take_file(&p->eval_tasks, a, "tasks", e);
     rc = rc ? rc : take_file(&p->eval_prompts, a, "prompts", e);
+    rc = rc ? rc : read_activations(a, &p->activations, e);
     if (rc)
         return rc;
-    const char *activations = args_get(a, "activations");
-    if (activations && strcmp(activations, "q8") != 0 && strcmp(activations, "f32") != 0)
-        return error_set(e, ERROR_USAGE, "--activations: expected f32 or q8, found '%s'", activations);
-    p->activations_q8 = activations && strcmp(activations, "q8") == 0;
     p->evaluate &= !args_has(a, "no-eval");
     return args_int(a, "chunks", 0, 1 << 30, &p->eval_chunks, e);
 }

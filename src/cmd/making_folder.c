@@ -174,6 +174,7 @@ static int make(struct account *a, struct error *e)
 static int account_for(struct account *a, struct error *e)
 {
     int rc = checkpoint_check(&a->job, &a->layout, e);
+    rc = rc || a->making->dry_run ? rc : refuse_nearest(a, e);
     if (rc)
         return rc;
     a->rmse = xcalloc(a->layout.count, sizeof *a->rmse);
@@ -198,9 +199,8 @@ int making_folder_run(const struct making *m, struct error *e)
     if (scheme_parse(&a.scheme, m->level, e))
         return e->code;
     scheme_name(&a.scheme, a.name);
-    if (refuse_options(m, e) || refuse_nearest(&a, e))
-        return e->code;
-    int rc = open_model(&model, m->in, m->pre, 0, e);
+    int rc = refuse_options(m, e);
+    rc = rc ? rc : open_model(&model, m->in, m->pre, 0, e);
     if (rc)
         return rc;
     a.job = (struct checkpoint_job){

@@ -55,3 +55,11 @@ int open_header(struct model **out, const char *given, const char *pre, int flag
     free(path);
     return rc;
 }
+
+int read_activations(const struct args *a, enum activations *to, struct error *e)
+{
+    const char *kind = args_get(a, "activations");
+    if (kind && !activations_parse(to, kind))
+        return error_set(e, ERROR_USAGE, "--activations: expected served, f32 or q8, found '%s'", kind);
+    return 0;
+}

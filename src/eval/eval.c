@@ -12,7 +12,7 @@
 int decoders_open(struct decoder *d[static 2], const struct session *s, int sequences, int length, struct error *e)
 {
     struct decoder_options o = {.context = length, .sequences = sequences, .as_gguf = s->as_gguf,
-                                .activations_q8 = s->o->activations_q8};
+                                .activations = s->o->activations};
     int rc = 0;
     d[0] = d[1] = NULL;
     for (int i = 0; i < s->count && !rc; i++)
@@ -141,6 +141,14 @@ static const struct eval_figures nothing_measured = {
     .kld_p99 = NAN, .kld_max = NAN, .kld_low = NAN, .kld_high = NAN, .same_top = NAN, .rms_dp = NAN,
 };
 
+static const char *activations_of(const struct session *s)
+{
+    static const char *const names[] = {[INPUTS_EXACT] = "f32", [INPUTS_INT8] = "int8", [INPUTS_LLM_INT8] = "llm.int8",
+                                        [INPUTS_E4M3] = "e4m3", [INPUTS_E4M3_BLOCKS] = "e4m3"};
+    bool served = s->o->activations == ACTIVATIONS_SERVED && !s->as_gguf;
+    return s->o->activations == ACTIVATIONS_Q8 ? "q8" : names[served ? model_inputs(s->subjects[0].model) : INPUTS_EXACT];
+}
+
 int eval_run(struct eval_result *r, const struct model *m, const struct model *base, const struct eval_options *o,
              const struct eval_listener *l, struct watch *w, struct error *e)
 {
@@ -150,7 +158,7 @@ int eval_run(struct eval_result *r, const struct model *m, const struct model *b
     s.as_gguf = !m->folder || (base && !base->folder);
     *r = (struct eval_result){.figures = nothing_measured, .bytes = m->file_bytes,
                               .bytes_base = base ? base->file_bytes : 0, .base_prefill_tokens_per_s = NAN,
-                              .base_decode_tokens_per_s = NAN, .activations_q8 = o->activations_q8};
+                              .base_decode_tokens_per_s = NAN, .activations = activations_of(&s)};
     int rc = run_stages(&s, base, e);
     r->figures.seconds = clock_monotonic() - start;
     r->figures.prefill_tokens_per_s = prefill_speed(&s.subjects[0]);

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/watch.h"
+#include "infer/decoder.h"
 #include "model/model.h"
 
 struct eval_options {
@@ -18,7 +19,7 @@ struct eval_options {
     const char *tasks;       /* questions (items.h): a file of JSON lines, or a folder of such files; NULL: none */
     const char *prompts;     /* a prompt a line; NULL: none */
     int prompt_tokens;       /* 32 */
-    bool activations_q8;
+    enum activations activations;
     bool speed;              /* measure prefill and decode tokens/s */
     double max_loss;         /* the gate: 0.02 */
     bool stop_early;         /* stop when the interval decides the gate */
@@ -72,7 +73,7 @@ struct eval_result {
     int sample_count;
     uint64_t bytes, bytes_base;
     double base_prefill_tokens_per_s, base_decode_tokens_per_s;
-    bool activations_q8;
+    const char *activations;        /* as they were rounded: "f32" (not), "q8", "int8", "llm.int8", "e4m3"; static */
 };
 
 /* Called after every chunk, task item and sample; any of the pointers may be NULL. */

@@ -141,7 +141,7 @@ int generate(struct generation *g, const struct model *m, const struct tokenizer
     if (rc)
         return rc;
     struct decoder_options d = {.context = (int)g->prompt.count + o->tokens, .as_gguf = o->as_gguf,
-                                .activations_q8 = o->activations_q8};
+                                .activations = o->activations};
     if ((rc = decoder_open(&s.d, m, &d, e)))
         return rc;
     s.logits = xaligned(s.vocab * sizeof *s.logits);

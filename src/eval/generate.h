@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/watch.h"
+#include "infer/decoder.h"
 #include "model/model.h"
 #include "text/tokenizer.h"
 
@@ -17,7 +18,7 @@ struct generate_options {
     bool past_end;       /* go on where the model would stop */
     const char *stop;    /* the text ends before this one; NULL: nowhere */
     bool as_gguf;        /* as in decoder_options */
-    bool activations_q8;
+    enum activations activations;
 };
 
 struct generation {

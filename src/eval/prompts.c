@@ -38,7 +38,7 @@ static int answer(const struct session *s, int subject, const char *prompt, char
 {
     struct generation g;
     struct generate_options o = {.tokens = s->o->prompt_tokens, .as_gguf = s->as_gguf,
-                                 .activations_q8 = s->o->activations_q8};
+                                 .activations = s->o->activations};
     int rc = generate(&g, s->subjects[subject].model, s->subjects[subject].tokenizer, prompt, &o, w, e);
     *text = xstrdup(rc ? "" : g.text);
     generation_done(&g);

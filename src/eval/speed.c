@@ -10,7 +10,7 @@ int speed_run(struct session *s, struct error *e)
 {
     static const char prompt[] = "The";
     double *const speeds[] = {&s->r->figures.decode_tokens_per_s, &s->r->base_decode_tokens_per_s};
-    struct generate_options o = {.tokens = DECODE_TOKENS + 1, .past_end = true, .activations_q8 = s->o->activations_q8};
+    struct generate_options o = {.tokens = DECODE_TOKENS + 1, .past_end = true, .activations = s->o->activations};
     int rc = 0;
     double before = base_store_number(s->store, "decode_tokens_per_s");
     for (int i = 0; i < s->count && !rc; i++) {

@@ -358,7 +358,7 @@ static int write_answer(const struct session *s, int subject, const struct item 
 {
     struct generation g;
     const struct generate_options options = {.tokens = WRITTEN_TOKENS, .as_gguf = s->as_gguf, .stop = item->stop,
-                                             .activations_q8 = s->o->activations_q8};
+                                             .activations = s->o->activations};
     int rc = generate(&g, s->subjects[subject].model, s->subjects[subject].tokenizer, item->prompt, &options, w, e);
     o->written = xstrdup(rc ? "" : g.text);
     o->right = !rc && item_matches(item, o->written);

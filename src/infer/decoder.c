@@ -119,6 +119,25 @@ static void allocate_cache(struct decoder *d)
     d->cache = xaligned(d->cache_bytes);
 }
 
+static const char *const activations_names[] = {
+    [ACTIVATIONS_SERVED] = "served", [ACTIVATIONS_F32] = "f32", [ACTIVATIONS_Q8] = "q8",
+};
+
+bool activations_parse(enum activations *a, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(activations_names); i++)
+        if (strcmp(activations_names[i], name) == 0) {
+            *a = i;
+            return true;
+        }
+    return false;
+}
+
+const char *activations_name(enum activations a)
+{
+    return activations_names[a];
+}
+
 int decoder_open(struct decoder **out, const struct model *m, const struct decoder_options *o,
                  struct error *e)
 {
@@ -131,7 +150,10 @@ int decoder_open(struct decoder **out, const struct model *m, const struct decod
     *d = (struct decoder){.model = m, .kernels = kernels(), .threads = threads_count(), .context = o->context,
                           .sequences = o->sequences, .as_gguf = o->as_gguf};
     d->product = (struct product){.engine = engine(), .kernels = d->kernels, .threads = d->threads,
-                                  .imitate = o->activations_q8, .tap = o->tap, .tap_user = o->tap_user};
+                                  .imitate = o->activations == ACTIVATIONS_Q8,
+                                  .serve = o->activations == ACTIVATIONS_SERVED && !o->as_gguf &&
+                                           model_inputs(m) != INPUTS_EXACT,
+                                  .tap = o->tap, .tap_user = o->tap_user};
     if (decoder_bind(d, e)) {
         decoder_free(d);
         return e->code;

@@ -15,6 +15,16 @@
 
 struct decoder;
 
+/* How the inputs of products are rounded, see round.h. */
+enum activations {
+    ACTIVATIONS_SERVED,      /* as the libraries do that serve a folder's format: not, unless that has 8-bit inputs */
+    ACTIVATIONS_F32,         /* not at all */
+    ACTIVATIONS_Q8,          /* as llama.cpp's CPU kernels do */
+};
+/* "served", "f32", "q8"; false: none of them. */
+bool activations_parse(enum activations *a, const char *name);
+const char *activations_name(enum activations a);
+
 struct decoder_options {
     int context;             /* tokens of the longest sequence */
     /* Evaluated side by side in one pass by decoder_chunks: more make better use of each decoded weight, up
@@ -22,7 +32,7 @@ struct decoder_options {
      * decoder_append. */
     int sequences;
     bool as_gguf;            /* a folder is computed as runtimes compute the GGUF file made of it */
-    bool activations_q8;     /* round the inputs of products as llama.cpp's CPU kernels do (round.h) */
+    enum activations activations;
     product_tap *tap;        /* sees the inputs of every product, for calibration */
     void *tap_user;
 };

@@ -2,7 +2,6 @@
 
 #include <omp.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 
@@ -37,7 +36,7 @@ uint64_t product_init(struct product *p, int64_t max_rows, int64_t max_columns)
     p->decoded = xaligned(decoded);
     if (p->engine->pack_inputs)
         p->blocks = xaligned(blocks = pieces(max_rows, ENGINE_BLOCK) * p->engine->block_bytes(max_columns));
-    if (p->imitate)
+    if (p->imitate || p->serve)
         p->rounded = xaligned(rounded = max_rows * max_columns * (int64_t)sizeof *p->rounded);
     return 2 * p->slab_bytes + decoded + blocks + rounded;
 }
@@ -59,14 +58,8 @@ static void round_inputs(struct product *p, enum rounding wanted)
     p->rounding = wanted;
     p->packed = false;
     p->ready = wanted == ROUND_NOT ? p->x : p->rounded;
-    if (wanted == ROUND_NOT)
-        return;
-#pragma omp parallel for num_threads(p->threads)
-    for (int64_t r = 0; r < p->rows; r++) {
-        float *row = p->rounded + r * p->columns;
-        memcpy(row, p->x + r * p->columns, p->columns * sizeof *row);
-        round_row(wanted, row, p->columns);
-    }
+    if (wanted != ROUND_NOT)
+        round_rows(wanted, p->x, p->rows, p->columns, p->threads, p->rounded);
 }
 
 /* Within a parallel region; ends with all threads together. */
@@ -193,7 +186,10 @@ static void products_of_few(const struct product *p, const struct output *output
 
 static enum rounding wanted_rounding(const struct product *p, const struct output *o)
 {
-    return p->imitate ? rounding_for(o->weight->tensor->type) : ROUND_NOT;
+    const struct tensor *t = o->weight->tensor;
+    if (p->serve && t->source && t->source->inputs != INPUTS_EXACT)
+        return rounding_of_inputs(t->source->inputs);
+    return p->imitate ? rounding_for(t->type) : ROUND_NOT;
 }
 
 /* Outputs from the first on that want their inputs rounded alike. */

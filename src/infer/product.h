@@ -42,6 +42,7 @@ struct product {
     const struct kernels *kernels;
     int threads;
     bool imitate;                   /* round inputs as llama.cpp does */
+    bool serve;                     /* ... and those of formats that ask for it as the libraries that serve them do */
     product_tap *tap;
     void *tap_user;
     bool silent;                    /* products tell the tap nothing; product_tap_inputs does */
@@ -53,7 +54,7 @@ struct product {
     bool packed;                    /* whether `blocks` holds `ready` */
     /* buffers, for inputs of at most so many rows and columns */
     int64_t max_columns;
-    float *rounded;                 /* [rows][columns]; NULL unless `imitate` */
+    float *rounded;                 /* [rows][columns]; NULL where none are */
     unsigned char *blocks;          /* packed inputs; NULL where the engine takes them as they are */
     unsigned char *slabs[2];        /* packed weights: one is multiplied while the other is filled */
     int64_t slab_bytes;

@@ -103,3 +103,29 @@ int hf_scales_find(struct hf *h, const struct stored_tensor *t, struct hf_scales
                            "does not fit the shape of its weight and the block size that config.json gives"
                            " (quantization_config, weight_block_size)");
 }
+
+/* -------------------------------------------------------------------- inputs */
+
+/* compressed-tensors: one answer for all weights; files with several groups of them are not told apart. */
+static enum source_inputs grouped_inputs(const json_t *q)
+{
+    const json_t *groups = json_object_get(q, "config_groups");
+    const json_t *inputs = json_object_get(json_object_iter_value(json_object_iter((json_t *)groups)), "input_activations");
+    const char *type = json_string_value(json_object_get(inputs, "type"));
+    if (json_object_size(groups) != 1 || !type || !json_is_true(json_object_get(inputs, "dynamic")) ||
+        json_integer_value(json_object_get(inputs, "num_bits")) != 8)
+        return INPUTS_EXACT;
+    return strcmp(type, "float") == 0 ? INPUTS_E4M3 : INPUTS_INT8;
+}
+
+enum source_inputs hf_inputs(const struct hf *h)
+{
+    const json_t *q = hf_value(h, "quantization_config");
+    const char *method = json_string_value(json_object_get(q, "quant_method"));
+    const char *scheme = json_string_value(json_object_get(q, "activation_scheme"));
+    if (method && strcmp(method, "compressed-tensors") == 0)
+        return grouped_inputs(q);
+    if (method && strcmp(method, "fp8") == 0 && scheme && strcmp(scheme, "dynamic") == 0)
+        return json_is_array(json_object_get(q, "weight_block_size")) ? INPUTS_E4M3_BLOCKS : INPUTS_E4M3;
+    return INPUTS_EXACT;
+}

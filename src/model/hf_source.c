@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "model/hf_scales.h"
 #include "model/model_priv.h"
+#include "pack/pack.h"
 
 /* A stored tensor as parts (experts) of rows of columns. */
 struct shape {
@@ -128,6 +129,7 @@ static int add_scales(struct hf *h, const struct stored_tensor *t, struct tensor
         return hf_stored_error(t, e, "has scales of another kind than expert 0");
     if (!s.stored)
         return 0;
+    source->inputs = hf_inputs(h);
     source->scale_dtype = s.stored->dtype;
     source->block_rows = s.block_rows;
     source->block_columns = s.block_columns;
@@ -141,6 +143,7 @@ static int add_parts(struct hf *h, const struct stored_tensor *t, const struct s
 {
     if (t->packed) {
         source->packed = true;
+        source->inputs = t->packed->scheme->format == &pack_bnb_int8 ? INPUTS_LLM_INT8 : INPUTS_EXACT;
         parts[0] = (struct source_part){.packed = t->packed, .first_row = first / s->columns, .path = t->path,
                                         .name = t->name};
         return 0;

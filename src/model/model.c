@@ -180,6 +180,14 @@ const struct tensor *model_tensor(const struct model *m, const char *name)
     return t ? *t : NULL;
 }
 
+enum source_inputs model_inputs(const struct model *m)
+{
+    enum source_inputs found = INPUTS_EXACT;
+    for (int i = 0; i < m->tensor_count && found == INPUTS_EXACT; i++)
+        found = m->tensors[i].source ? m->tensors[i].source->inputs : INPUTS_EXACT;
+    return found;
+}
+
 const struct tensor *model_role(const struct model *m, enum tensor_role role, int layer)
 {
     const struct tensor wanted = {.role = role, .layer = layer}, *key = &wanted;

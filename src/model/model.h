@@ -111,6 +111,8 @@ void model_fork_free(struct model *fork);
 char *model_path_name(const char *path);
 
 const struct tensor *model_tensor(const struct model *m, const char *name);
+/* How the inputs of its quantized weights are rounded where it is served: of those that are, the first. */
+enum source_inputs model_inputs(const struct model *m);
 /* The weight with this role in this layer (-1: outside of blocks), or NULL. */
 const struct tensor *model_role(const struct model *m, enum tensor_role role, int layer);
 /* "attn_q": what GGUF files call it, without block and ending. */

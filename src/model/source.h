@@ -30,6 +30,15 @@ struct source_part {
         *name; /* file and stored tensor, for errors; NULL path: `data` is computed, not mapped */
 };
 
+/* How the libraries that serve a format round the inputs of its weights, as they come: a token's share a scale. */
+enum source_inputs {
+    INPUTS_EXACT,
+    INPUTS_INT8,
+    INPUTS_LLM_INT8,                /* likewise; columns that hold a number of 6 or more stay as they are */
+    INPUTS_E4M3,
+    INPUTS_E4M3_BLOCKS,             /* a scale for 128 of a token's numbers */
+};
+
 struct tensor_source {
     const struct quant_type *type;  /* of the GGUF tensor */
     const struct dtype *dtype;      /* as stored; of MXFP4, NULL: see `mxfp4` */
@@ -42,6 +51,7 @@ struct tensor_source {
     /* GPT-OSS: `data` holds the 16 bytes of each block of 32, element 2i in the lower half of byte i and 2i +
      * 1 in the upper, `scales` a byte for each; GGUF has i and i + 16 in a byte, after the scale. */
     bool mxfp4;
+    enum source_inputs inputs;
     bool packed;                    /* every part is: x = what it decodes to, rows turned as others */
     struct source_part *parts;
     int part_count;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "infer/decoder.h"
 #include "plan/estimate.h"
 #include "plan/recipe.h"
 #include "text/calibration.h"
@@ -53,7 +54,8 @@ struct plan {
     const char *eval_text, *eval_tasks, *eval_prompts; /* NULL: built in / none */
     int eval_context, eval_chunks;
     double max_loss;
-    bool activations_q8, stop_early; /* stop_early: once the gate is decided */
+    enum activations activations;
+    bool stop_early; /* stop_early: once the gate is decided */
     struct plan_gate gate;
     struct plan_change *variants;  /* [variant_count]: the plan is several; 0: it is itself alone */
     int variant_count;

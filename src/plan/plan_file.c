@@ -31,7 +31,8 @@ static bool is_method(const char *text)
 
 static bool is_activations(const char *text)
 {
-    return strcmp(text, "f32") == 0 || strcmp(text, "q8") == 0;
+    enum activations a;
+    return activations_parse(&a, text);
 }
 
 #define TYPE .valid = is_type, .expected = "a tensor type that can be made, such as Q6_K"
@@ -86,8 +87,9 @@ static const struct schema_field evaluation_fields[] = {
     {"prompts", SCHEMA_TEXT, false, .help = "sample prompts, one a line"},
     {"max_loss", SCHEMA_TEXT, false, .valid = is_percent, .expected = "a percentage such as 2%",
      .help = "the gate: how much perplexity may grow"},
-    {"activations", SCHEMA_TEXT, false, .valid = is_activations, .expected = "f32 or q8",
-     .help = "f32: the weights alone are measured; q8: rounded to 8 bits as runtimes on CPUs do"},
+    {"activations", SCHEMA_TEXT, false, .valid = is_activations, .expected = "served, f32 or q8",
+     .help = "served: rounded where the format has 8-bit inputs (fp8, w8a8, bnb-int8); f32: never, the weights alone"
+             " are measured; q8: to 8 bits as runtimes on CPUs do"},
     {"stop_early", SCHEMA_BOOL, false,
      .help = "true: stop once the gate is decided; false: all chunks, so that runs compare (variants: false)"},
     {0},
@@ -236,7 +238,8 @@ static int read_evaluation(struct plan *p, const struct yaml *v, struct error *e
     p->eval_text = path_of(p, v, "text");
     p->eval_tasks = path_of(p, v, "tasks");
     p->eval_prompts = path_of(p, v, "prompts");
-    p->activations_q8 = activations && strcmp(activations, "q8") == 0;
+    if (activations)
+        activations_parse(&p->activations, activations);
     p->stop_early = flag_of(v, "stop_early", true);
     if (loss)
         parse_percent(loss, &p->max_loss);
@@ -445,7 +448,7 @@ static void put_evaluation(struct writer *w, const struct plan *p)
     put_path(w, "tasks", p->eval_tasks);
     put_path(w, "prompts", p->eval_prompts);
     yaml_put_text(&w->y, "max_loss", loss);
-    yaml_put_text(&w->y, "activations", p->activations_q8 ? "q8" : "f32");
+    yaml_put_text(&w->y, "activations", activations_name(p->activations));
     if (!p->stop_early)
         yaml_put_bool(&w->y, "stop_early", false);
     yaml_end(&w->y);

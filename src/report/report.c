@@ -207,6 +207,21 @@ static void quantization_part(struct document *d, const struct plan *p, const st
 
 /* ------------------------------------------------------------------ evaluation */
 
+/* What eval_result calls them. */
+static const char *activations_text(const char *name)
+{
+    static const struct { const char *name, *text; } texts[] = {
+        {"q8", "rounded to 8 bits, as llama.cpp does"},
+        {"int8", "rounded to 8 bits, a scale for each token, as the format says"},
+        {"llm.int8", "rounded to 8 bits but for columns with outliers, as LLM.int8 does"},
+        {"e4m3", "rounded to 8-bit floats, as the format says"},
+    };
+    for (size_t i = 0; name && i < ARRAY_LENGTH(texts); i++)
+        if (strcmp(texts[i].name, name) == 0)
+            return texts[i].text;
+    return "32-bit floats, not rounded";
+}
+
 static void add_perplexity(struct document *d, const struct eval_figures *f)
 {
     document_number(d, "chunks", "Chunks of text", f->chunks, "%.0f", 1);
@@ -292,7 +307,7 @@ static void evaluation_part(struct document *d, const struct plan *p, const stru
         document_text(d, "text", "Text", p->eval_text ? path_name(p->eval_text) : "the text that comes with quantwiz");
         document_number(d, "context", "Tokens per chunk", p->eval_context, "%.0f", 1);
         document_text(d, "activations", "Activations measured",
-                      s->eval.activations_q8 ? "rounded to 8 bits, as llama.cpp does" : "32-bit floats, not rounded");
+                      activations_text(s->eval.activations));
         add_perplexity(d, &s->eval.figures);
         add_divergence(d, &s->eval.figures);
         add_speed(d, &s->eval);

@@ -16,7 +16,7 @@ struct eval_options worker_eval_options(const struct plan *p)
         .tasks = p->eval_tasks,
         .prompts = p->eval_prompts,
         .prompt_tokens = 32,
-        .activations_q8 = p->activations_q8,
+        .activations = p->activations,
         .speed = true,
         .max_loss = p->max_loss,
         .stop_early = p->stop_early,
@@ -127,7 +127,7 @@ static void tell_result(struct worker *w, const struct eval_result *r)
     json_object_set_new(j, "bytes_base", json_value((double)r->bytes_base));
     json_object_set_new(j, "base_prefill_tokens_per_s", json_value(r->base_prefill_tokens_per_s));
     json_object_set_new(j, "base_decode_tokens_per_s", json_value(r->base_decode_tokens_per_s));
-    json_object_set_new(j, "activations_q8", json_boolean(r->activations_q8));
+    json_object_set_new(j, "activations", json_text(r->activations));
     json_object_set_new(j, "proposal", json_text(w->proposal.next));
     json_object_set_new(j, "incoherent", json_text(w->incoherent));
     event_send(&w->log, EVENT_RESULT, j);

@@ -37,7 +37,7 @@ static void forget_attempt(struct run_state *s)
     s->eval.task_count = s->eval.sample_count = 0;
     s->eval.bytes = s->eval.bytes_base = 0;
     s->eval.base_prefill_tokens_per_s = s->eval.base_decode_tokens_per_s = NAN;
-    s->eval.activations_q8 = false;
+    s->eval.activations = NULL;
     figures_read(&s->eval.figures, NULL, &s->arena);
 }
 
@@ -255,7 +255,7 @@ static void on_result(struct run_state *s, const json_t *j)
     s->eval.base_decode_tokens_per_s = figure_number(j, "base_decode_tokens_per_s");
     s->eval.bytes = (uint64_t)json_integer_value(json_object_get(j, "bytes"));
     s->eval.bytes_base = (uint64_t)json_integer_value(json_object_get(j, "bytes_base"));
-    s->eval.activations_q8 = json_is_true(json_object_get(j, "activations_q8"));
+    s->eval.activations = text(s, j, "activations");
     s->proposal = text(s, j, "proposal");
     s->incoherent = text(s, j, "incoherent");
     s->eval_text = text(s, j, "text");

@@ -128,7 +128,7 @@ int main(int argc, char **argv)
     int32_t *tokens = a.tokens ? read_tokens(a.tokens, &count) : made_up_tokens(count, m->hp.vocab);
     int chunks = count / a.context < a.chunks ? (int)(count / a.context) : a.chunks;
     struct decoder_options o = {
-        .context = a.context, .sequences = a.sequences, .activations_q8 = a.activations_q8};
+        .context = a.context, .sequences = a.sequences, .activations = a.activations_q8 ? ACTIVATIONS_Q8 : ACTIVATIONS_F32};
     if (decoder_open(&d, m, &o, &e))
         die("%s", e.text);
     printf("%s: %s, %d threads, engine %s, buffers %.1f MiB\n", a.model, m->file_type, threads_count(),

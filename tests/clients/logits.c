@@ -44,7 +44,7 @@ int main(int argc, char **argv)
     if (argc != 4 && !round)
         die("usage: logits MODEL [-q] TOKENS OUT");
     int32_t *tokens = read_tokens(argv[argc - 2], &count);
-    struct decoder_options o = {.context = count, .sequences = 1, .activations_q8 = round};
+    struct decoder_options o = {.context = count, .sequences = 1, .activations = round ? ACTIVATIONS_Q8 : ACTIVATIONS_F32};
     if (model_open(&m, argv[1], 0, &e) || decoder_open(&d, m, &o, &e) ||
         decoder_chunks(d, tokens, 1, count, NULL, &e))
         die("%s", e.text);

@@ -27,8 +27,6 @@ WHOLE_BLOCKS = dict(hidden_size=128, intermediate_size=192, num_attention_heads=
 SHAPE_LEVELS = "gptq-int4-g32 awq-int4-g32 nf4 bnb-int8 fp8 w4a16-g32".split()
 # transformers holds all experts of a layer in one tensor, which bitsandbytes does not quantize: GPTQModel takes them apart.
 EXPERT_LEVELS = "gptq-int4-g32 awq-int4-g32".split()
-# These round their inputs to 8 bits while they run; here weights alone are quantized.
-ROUNDS_INPUTS = ("bnb-int8", "fp8", "w8a8")
 
 
 # The libraries talk on stdout: that goes where their errors go.
@@ -116,8 +114,8 @@ def made(source, level):
 
 # ------------------------------------------------------------------------ clients
 
-def load(folder, dequantized):
-    """As a user's program would: by quantization_config; in float32, so that only weights differ."""
+def load(folder):
+    """As a user's program would: by quantization_config; in float32, so that only the format's own rounding counts."""
     import torch
     method = json.loads((folder / "config.json").read_text())["quantization_config"]["quant_method"]
     if method in ("gptq", "awq"):
@@ -128,14 +126,7 @@ def load(folder, dequantized):
     from transformers import AutoModelForCausalLM, CompressedTensorsConfig
     # compressed-tensors 0.20 makes room for zero points that are not packed, and then refuses packed ones, its own too.
     early = dict(quantization_config=CompressedTensorsConfig(dequantize=True)) if folder.name.endswith("-asym") else {}
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **early).eval()
-    if dequantized and method == "bitsandbytes":
-        model = model.dequantize().float()
-    if dequantized and method == "compressed-tensors":
-        for module in model.modules():
-            if getattr(module, "quantization_scheme", None) is not None:
-                module.quantization_scheme.input_activations = None
-    return model
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **early).eval()
 
 
 def chunks(folder):
@@ -165,7 +156,7 @@ def compare(source, levels):
     for level in levels:
         out = made(source, level)
         ours = quantwiz("eval", out, "-f", EVAL, "--chunks", CHUNKS, "-c", CONTEXT)["ppl"]
-        theirs = perplexity(load(out, level in ROUNDS_INPUTS), texts)
+        theirs = perplexity(load(out), texts)
         shown.append("%s %.4f and %.4f" % (level, ours, theirs))
         print("    %s %s" % (source.name, shown[-1]), file=sys.stderr, flush=True)
         if not abs(ours / theirs - 1) < 0.005:

@@ -311,7 +311,7 @@ static void rounded_activations(void **state)
 {
     (void)state;
     struct model *m = make_model(&plain, QUANT_Q8_0, NULL);
-    struct decoder_options o = {.context = LENGTH, .sequences = 1, .activations_q8 = true};
+    struct decoder_options o = {.context = LENGTH, .sequences = 1, .activations = ACTIVATIONS_Q8};
     struct decoder *d;
     struct error e;
     int32_t tokens[LENGTH];

@@ -88,7 +88,7 @@ static void what_is_saved_is_loaded(void **state)
     p->override_count = 1;
     p->eval_chunks = 7;
     p->max_loss = 0.015;
-    p->activations_q8 = true;
+    p->activations = ACTIVATIONS_Q8;
     p->machine_summary = "name: box\ngpus:\n  - name: RTX\n    vram_total_bytes: 1\n";
     p->rationale = why;
     p->rationale_count = 2;
@@ -99,7 +99,7 @@ static void what_is_saved_is_loaded(void **state)
     assert_string_equal(q->source, source);
     assert_string_equal(q->out, p->out);
     assert_string_equal(q->source_hash, "00ff");
-    assert_true(q->strict && !q->pure && q->activations_q8);
+    assert_true(q->strict && !q->pure && q->activations == ACTIVATIONS_Q8);
     assert_ptr_equal(q->output_type, p->output_type);
     assert_int_equal(q->override_count, 1);
     assert_string_equal(q->overrides[0].pattern, o.pattern);

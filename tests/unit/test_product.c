@@ -197,6 +197,27 @@ static void rounding_by_hand(void **state)
         assert_true(zeros[i] == 0);
 }
 
+/* A row shares a scale, 127 or 448 the largest code; LLM.int8 leaves out columns with a 6, and numbers like it. */
+static void rounding_of_tokens(void **state)
+{
+    (void)state;
+    float row[130] = {127, 1.4f, [129] = -63.6f}, e4m3[130] = {448, 17.2f, -0.001f, [129] = 3.3f}, blocks[130];
+    memcpy(blocks, e4m3, sizeof blocks);
+    round_row(ROUND_INT8, row, 130);
+    assert_true(row[0] == 127 && row[1] == 1 && row[2] == 0 && row[129] == -64);
+    round_row(ROUND_E4M3, e4m3, 130);
+    assert_true(e4m3[0] == 448 && e4m3[1] == 18 && e4m3[2] == -0.001953125f && e4m3[129] == 3.25f);
+    round_row(ROUND_E4M3_BLOCKS, blocks, 130);
+    assert_true(blocks[0] == 448 && blocks[1] == 18);
+    assert_float_equal(blocks[129], 3.3f, 1e-6); /* the largest of its block of two */
+    static const float x[] = {1.27f, 9, 0.624f, 0.004f, /* and */ 2.54f, 1, -1.003f, 0};
+    static const float want[] = {1.27f, 9, 0.62f, 0, 2.54f, 1, -1, 0};
+    float y[8];
+    round_rows(ROUND_LLM_INT8, x, 2, 4, 1, y);
+    for (int i = 0; i < 8; i++)
+        assert_float_equal(y[i], want[i], 1e-6);
+}
+
 static void rounding_by_type(void **state)
 {
     (void)state;
@@ -237,13 +258,46 @@ static void rounded_products(void **state)
     free(x);
 }
 
+/* Weights whose format rounds inputs, beside others on the same input. */
+static void served_products(void **state)
+{
+    (void)state;
+    enum { ROWS = 6, N = 5, K = 64, KINDS = 3 };
+    static const enum source_inputs kinds[KINDS] = {INPUTS_INT8, INPUTS_E4M3, INPUTS_EXACT};
+    static float y[KINDS][ROWS * N];
+    float *x = noise_matrix(ROWS, K, 5), *rounded = xaligned(ROWS * K * sizeof *rounded);
+    struct product p = {.engine = engine(), .kernels = kernels(), .threads = 2, .serve = true};
+    struct tensor_source sources[KINDS];
+    struct sample s[KINDS];
+    struct output outputs[KINDS];
+    assert_true(product_init(&p, ROWS, K) > 0);
+    for (int i = 0; i < KINDS; i++) {
+        s[i] = make_sample(QUANT_F32, N, K);
+        sources[i] = (struct tensor_source){.inputs = kinds[i]};
+        s[i].tensor.source = &sources[i];
+        s[i].weight.tensor = &s[i].tensor;
+        outputs[i] = (struct output){&s[i].weight, y[i]};
+    }
+    product(&p, x, ROWS, outputs, KINDS);
+    for (int i = 0; i < KINDS; i++) {
+        round_rows(rounding_of_inputs(kinds[i]), x, ROWS, K, 1, rounded);
+        for (int j = 0; j < ROWS * N; j++)
+            assert_float_equal(y[i][j], exact(rounded + j / N * K, s[i].values + j % N * K, K), 1e-5);
+        free_sample(&s[i]);
+    }
+    product_done(&p);
+    free(rounded);
+    free(x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(engines_multiply), cmocka_unit_test(weights_of_any_type),
         cmocka_unit_test(several_slabs),    cmocka_unit_test(any_number_of_threads),
         cmocka_unit_test(bias_and_slices),  cmocka_unit_test(rounding_by_hand),
-        cmocka_unit_test(rounding_by_type), cmocka_unit_test(rounded_products),
+        cmocka_unit_test(rounding_by_type), cmocka_unit_test(rounding_of_tokens),
+        cmocka_unit_test(served_products), cmocka_unit_test(rounded_products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

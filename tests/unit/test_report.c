@@ -141,7 +141,7 @@ static void send_run(bool evaluated)
                              .kld_median = NAN, .kld_p99 = NAN, .kld_max = NAN, .rms_dp = NAN};
     if (evaluated) {
         json_t *result = figures_json(&f);
-        json_object_set_new(result, "activations_q8", json_true());
+        json_object_set_new(result, "activations", json_string("q8"));
         json_object_set_new(result, "proposal", json_string("Q5_K_M"));
         event_send(&l, EVENT_RESULT, result);
         struct eval_sample sample = {.prompt = "One | two", .base = "three\nfour", .answer = NULL,
