@@ -17,14 +17,15 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "infer/decoder.h"
 #include "model/model.h"
 
 enum { BASE_STORE_BYTES = 1 << 30 }; /* of hidden rows at most; later chunks are not kept */
 
 struct base_store;
-/* `as_gguf`, `activations_q8`: as in decoder_options. */
+/* `as_gguf`, `activations`: as in decoder_options. */
 int base_store_open(struct base_store **out, const char *folder, const struct model *base, bool as_gguf,
-                    bool activations_q8, struct error *e);
+                    enum activations activations, struct error *e);
 /* Writes what is new; all of these take NULL for no store. */
 void base_store_close(struct base_store *s);
 

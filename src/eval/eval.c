@@ -122,7 +122,7 @@ static int run_stages(struct session *s, const struct model *base, struct error 
     if (!rc && base)
         rc = check_base(&s->subjects[0], &s->subjects[1], e);
     if (!rc && base && s->o->base_store)
-        rc = base_store_open(&s->store, s->o->base_store, base, s->as_gguf, s->o->activations_q8, e);
+        rc = base_store_open(&s->store, s->o->base_store, base, s->as_gguf, s->o->activations, e);
     if (!rc)
         rc = perplexity_run(s, e);
     if (!rc && s->o->speed)
