@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/finite.h"
 #include "base/mem.h"
 #include "infer/blas.h"
 #include "quant/iq4.h"
@@ -36,6 +37,8 @@ void feedback_init(struct feedback *f, const struct hessian *h, double damp)
         free(f->u);
         f->u = NULL;
     }
+    if (f->u && h->drift && find_not_finite(h->drift, (int64_t)(n * n)) < 0)
+        f->drift = h->drift;
     for (size_t j = 0; j < n; j++)
         f->weight[j] = f->u ? 1 / (f->u[j * n + j] * f->u[j * n + j]) : 1;
 }
@@ -217,7 +220,7 @@ static void add_squares(const struct work *k, int64_t rows, int width, double *s
 void feedback_undrift(const struct feedback *f, float *w, int64_t rows)
 {
     int64_t n = f->hessian->columns, stripe = stripe_of(rows);
-    if (!f->u || !f->hessian->drift)
+    if (!f->drift)
         return;
 #pragma omp parallel
     {
@@ -225,7 +228,7 @@ void feedback_undrift(const struct feedback *f, float *w, int64_t rows)
 #pragma omp for schedule(dynamic)
         for (int64_t r = 0; r < rows; r += stripe) {
             int64_t count = smaller(stripe, rows - r);
-            blas_times(count, n, n, w + r * n, n, f->hessian->drift, n, more, n);
+            blas_times(count, n, n, w + r * n, n, f->drift, n, more, n);
             blas_times_upper(count, n, f->u, n, true, more, n);
             blas_times_upper(count, n, f->u, n, false, more, n);
             for (int64_t i = 0; i < count * n; i++)

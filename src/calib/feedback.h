@@ -31,7 +31,8 @@ struct feedback_result {
 
 /* A factored Hessian, for any number of tensors that share their inputs. */
 struct feedback {
-    const struct hessian *hessian; /* its drift is made good first, where it has one */
+    const struct hessian *hessian;
+    const float *drift; /* the Hessian's, which is made good first; NULL: none is known, or not in numbers */
     float *u;         /* [columns][columns]; NULL: plain */
     float *weight;    /* [columns]: 1 / u[j][j]², what an error of a column costs */
     double damp;

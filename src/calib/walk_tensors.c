@@ -1,10 +1,11 @@
 #include "calib/walk.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/finite.h"
 #include "base/mem.h"
 
 enum {
@@ -114,15 +115,36 @@ static float *hold_empty(struct walk *w, struct tensor *t)
     return *x;
 }
 
+static void note_dropped(const struct walk *w, const struct tensor *t, int64_t dropped)
+{
+    const struct layerwise_listener *l = w->job->listener;
+    char text[256];
+    if (!l || !l->note)
+        return;
+    snprintf(text, sizeof text, "%s: %lld of %lld weights are NaN or infinite, and count as 0: the checkpoint is damaged",
+             t->name, (long long)dropped, (long long)tensor_elements(t));
+    l->note(l->user, text);
+}
+
+/* Rows of the original. What is no number becomes 0: it would spoil all that comes after it. */
+static void read_rows(struct walk *w, const struct tensor *t, int64_t first, int64_t rows, float *x)
+{
+    int64_t columns = t->shape[0], dropped = 0;
+#pragma omp parallel for schedule(dynamic, 16) reduction(+ : dropped)
+    for (int64_t r = 0; r < rows; r++) {
+        tensor_read(source_of(w, t), (first + r) * columns, columns, x + r * columns);
+        dropped += drop_not_finite(x + r * columns, columns);
+    }
+    if (dropped)
+        note_dropped(w, t, dropped);
+}
+
 float *walk_hold(struct walk *w, struct tensor *t)
 {
     if (w->held[index_of(w, t)])
         return w->held[index_of(w, t)];
     float *x = hold_empty(w, t);
-    int64_t columns = t->shape[0], rows = tensor_elements(t) / columns;
-#pragma omp parallel for schedule(dynamic, 16)
-    for (int64_t r = 0; r < rows; r++)
-        tensor_read(source_of(w, t), r * columns, columns, x + r * columns);
+    read_rows(w, t, 0, tensor_elements(t) / t->shape[0], x);
     return x;
 }
 
@@ -194,7 +216,7 @@ static void encode_outside(struct walk *w, struct walk_group *g)
     float *x = xaligned(ROWS_AT_ONCE * columns * sizeof *x);
     for (int64_t r = 0; r < t->shape[1]; r += ROWS_AT_ONCE) {
         int64_t rows = t->shape[1] - r < ROWS_AT_ONCE ? t->shape[1] - r : ROWS_AT_ONCE;
-        tensor_read(source_of(w, t), r * columns, rows * columns, x);
+        read_rows(w, t, r, rows, x);
         g->group.weights[0] = part_of(w, t, x, r, rows);
         encode_group(w, g);
     }

@@ -103,13 +103,17 @@ static int too_large_error(const struct quantizer *q, const struct tensor_plan *
                      p->tensor->name);
 }
 
+static bool is_calibrated(const struct quantizer *q, int tensor)
+{
+    return q->calibrated.blocks && q->calibrated.blocks[tensor];
+}
+
 /* A slice's blocks, encoded from its numbers where no text decided them, and what they lost. */
 static int encode_slice(struct quantizer *q, const struct tensor_plan *p, const struct slice *s,
                         struct slice_buffers *b, struct slice_result *r, struct error *e)
 {
-    const unsigned char *made = q->calibrated.blocks ? q->calibrated.blocks[s->tensor] : NULL;
-    if (made)
-        memcpy(b->blocks, made + quant_bytes(p->type, s->first), quant_bytes(p->type, s->count));
+    if (is_calibrated(q, s->tensor))
+        memcpy(b->blocks, q->calibrated.blocks[s->tensor] + quant_bytes(p->type, s->first), quant_bytes(p->type, s->count));
     else
         p->type->encode(b->x, importance_of(q->job->importance, p, s->tensor, s->first, s->count, b->weight), b->blocks,
                         s->count);
@@ -121,9 +125,13 @@ static int encode_slice(struct quantizer *q, const struct tensor_plan *p, const 
     return too_large_error(q, p, e);
 }
 
-static int check_numbers(struct quantizer *q, const struct tensor *t, const struct slice *s, const float *x,
-                         struct error *e)
+/* Going by a text has counted those as 0 already, and said so. */
+static int check_numbers(struct quantizer *q, const struct tensor *t, const struct slice *s, float *x, struct error *e)
 {
+    if (is_calibrated(q, s->tensor)) {
+        drop_not_finite(x, s->count);
+        return 0;
+    }
     int64_t bad = find_not_finite(x, s->count);
     if (bad < 0)
         return 0;

@@ -87,6 +87,20 @@ value() { # of a key in the JSON on stdin
     [ ! -e out.gguf ]
 }
 
+@test "where a text decides, numbers that are none count as 0" {
+    start=$(($(od -An -tu8 -N8 model/model.safetensors) + 8))
+    at=$(head -c "$start" model/model.safetensors | grep -ao '"model.layers.1.mlp.up_proj.weight":{[^}]*' |
+        grep -o 'data_offsets": *\[ *[0-9]*' | grep -o '[0-9]*$')
+    printf '\377\377' | dd of=model/model.safetensors bs=1 seek=$((start + at + 1000)) conv=notrunc 2>dd.log
+    for out in "out.gguf Q4_0" "out gptq-int4-g64"; do
+        run "$QUANTWIZ" quantize model $out --calibration "$top_srcdir/demo/calibration.jsonl" --samples 4 --sample-length 64
+        [ "$status" -eq 0 ]
+        [[ $output == *"blk.1.ffn_up.weight: 1 of "*" weights are NaN or infinite, and count as 0"* ]]
+    done
+    run "$QUANTWIZ" eval out.gguf -f "$top_srcdir/demo/eval.txt" --chunks 2
+    [[ $output != *[nN]a[nN]* ]]
+}
+
 @test "the output is never one of the folder's files" {
     before=$(sha256sum model/*)
     run "$QUANTWIZ" quantize model model/model.safetensors Q4_0
