@@ -225,6 +225,7 @@ int plan_make(struct plan **out, const struct machine *m, const struct model *mo
     name_outputs(p, model, out_folder);
     choose_evaluation(p, model, w);
     copy_rationale(p, s, &s->rows[row]);
+    record_make(&p->record, s, row, &p->arena);
     if (m) {
         char *brief = machine_brief(m);
         p->machine_summary = arena_strdup(&p->arena, brief);

@@ -8,6 +8,7 @@
 #include "infer/decoder.h"
 #include "plan/estimate.h"
 #include "plan/recipe.h"
+#include "plan/record.h"
 #include "text/calibration.h"
 
 /* What a plan may be changed in: a variant of it, or the quality gate's next step. NULLs and zeros: as in the plan. */
@@ -63,6 +64,7 @@ struct plan {
     const char *machine_summary;   /* YAML of the machine in brief */
     const char **rationale;        /* reasons, a line each */
     int rationale_count;
+    struct plan_record record;     /* what it was decided from */
     struct arena arena;
 };
 /* An empty plan with the defaults of the evaluation. */

@@ -132,6 +132,9 @@ static const struct schema_field fields[] = {
     {"wishes", SCHEMA_MAPS, false, wish_fields, .help = "what was asked for; for the document"},
     {"machine", SCHEMA_TREE, false, .help = "the machine that the plan is for, in brief; for the document"},
     {"rationale", SCHEMA_TEXTS, false, .help = "why this level; for the document"},
+    {"estimate", SCHEMA_MAP, false, record_estimate_fields, .help = "its figures on that machine; for the document"},
+    {"alternatives", SCHEMA_MAPS, false, record_alternative_fields,
+     .help = "every level that was not chosen; for the document"},
     {0},
 };
 
@@ -310,6 +313,7 @@ static void read_document(struct plan *p, const struct yaml *y, const struct yam
     yaml_texts(y, "rationale", false, &p->rationale, &p->arena, &e);
     while (p->rationale && p->rationale[p->rationale_count])
         p->rationale_count++;
+    record_read(&p->record, y, &p->arena);
 }
 
 static int read_plan(struct plan *p, const struct yaml *y, struct error *e)
@@ -529,6 +533,7 @@ static void put_document(struct writer *w, const struct plan *p)
         yaml_item_text(&w->y, p->rationale[i]);
     if (p->rationale_count)
         yaml_end(&w->y);
+    record_put(&p->record, &w->y);
 }
 
 static char *text_for(const struct plan *p, const char *folder)

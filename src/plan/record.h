@@ -1,0 +1,34 @@
+/* What a decision was made from, kept in its plan for the document: the figures of the row that was chosen, and why each
+ * other one was not. */
+#ifndef PLAN_RECORD_H
+#define PLAN_RECORD_H
+
+#include "base/schema.h"
+#include "base/yaml.h"
+#include "plan/estimate.h"
+
+/* As struct estimate has them; NaN: unknown. */
+struct plan_estimate {
+    const char *verdict;           /* NULL: the plan was made without estimates */
+    double weights_bytes, kv_bytes, compute_bytes, overhead_bytes, total_bytes, gpu_bytes, cpu_bytes;
+    double tokens_per_s, prefill_tokens_per_s, expected_loss;
+    double layers, gpu_layers;
+};
+struct plan_alternative {
+    const char *level, *why;
+    double bits_per_weight, total_bytes;
+};
+struct plan_record {
+    struct plan_estimate estimate;
+    struct plan_alternative *alternatives; /* largest first */
+    int alternative_count;
+};
+
+/* Row `row` was chosen. All texts are copied into the arena. */
+void record_make(struct plan_record *r, const struct estimates *s, int row, struct arena *a);
+/* The keys "estimate" and "alternatives" of plan.yaml; the texts that are read stay in the tree. */
+void record_put(const struct plan_record *r, struct yaml_writer *w);
+void record_read(struct plan_record *r, const struct yaml *plan, struct arena *a);
+extern const struct schema_field record_estimate_fields[], record_alternative_fields[];
+
+#endif
