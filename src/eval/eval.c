@@ -64,13 +64,6 @@ int eval_check(const struct eval_options *o, struct error *e)
 
 /* ---------------------------------------------------------------- subjects */
 
-static bool same_token(const struct tokenizer *a, const struct tokenizer *b, int32_t id)
-{
-    size_t n, m;
-    const char *x = tokenizer_piece(a, id, true, &n), *y = tokenizer_piece(b, id, true, &m);
-    return n == m && memcmp(x, y, n) == 0;
-}
-
 /* Figures of two models can only be compared where a token means the same in both. */
 static int check_base(const struct subject *model, const struct subject *base, struct error *e)
 {
@@ -78,11 +71,10 @@ static int check_base(const struct subject *model, const struct subject *base, s
     if (n != m || model->model->hp.vocab != base->model->hp.vocab)
         return error_set(e, ERROR_USAGE, "%s has %d tokens and its base %s has %d: they are not the same model",
                          model->model->path, n, base->model->path, m);
-    for (int32_t id = 0; id < n; id++)
-        if (!same_token(model->tokenizer, base->tokenizer, id))
-            return error_set(e, ERROR_USAGE, "token %d of %s is not that of its base %s: they are not the same model",
-                             id, model->model->path, base->model->path);
-    return 0;
+    int32_t id = tokenizer_difference(model->tokenizer, base->tokenizer);
+    return id < 0 ? 0
+                  : error_set(e, ERROR_USAGE, "token %d of %s is not that of its base %s: they are not the same model", id,
+                              model->model->path, base->model->path);
 }
 
 static int add_subject(struct session *s, const struct model *m, struct error *e)

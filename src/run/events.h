@@ -25,6 +25,9 @@
     X(SAMPLE, "sample", "one prompt: prompt, base, answer, differs_at")                                   \
     X(RESULT, "result", "the evaluation's end: the keys of eval --json, verdict, proposal, incoherent")               \
     X(ATTEMPT, "attempt", "what the gate has tried, up to this run: the keys of the last line of attempts.jsonl")  \
+    X(RUNTIME, "runtime", "speed in a real runtime: program, prefill_tokens_per_s, decode_tokens_per_s, ttft_s, ms_per_token, prompt_tokens, rss_bytes, error") \
+    X(INPUT, "input", "a file that went in: role (source, imatrix, calibration, evaluation, tasks, prompts), path, bytes, sha256") \
+    X(FOUND, "found", "what lies about: what (draft: a smaller model of the same vocabulary; adapter), path") \
     X(LOG, "log", "a line for people: text, level (info, warning, error)")                                \
     X(PAUSE, "pause", "paused: true or false")                                                            \
     X(DONE, "done", "the end: status (done, rejected, failed, interrupted), exit, artefacts, report, error")

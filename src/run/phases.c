@@ -12,6 +12,7 @@
 #include "infer/decoder.h"
 #include "run/folder.h"
 #include "run/forecast.h"
+#include "run/surroundings.h"
 #include "run/worker.h"
 
 /* ---------------------------------------------------------------------- check */
@@ -339,5 +340,9 @@ int phase_report(struct worker *w, struct error *e)
     if (!w->options->report)
         return 0;
     worker_phase(w, "report", 1);
+    int rc = surroundings_inputs(w, e);
+    if (rc)
+        return rc;
+    surroundings_found(w);
     return w->options->report(w->plan, w->plan->run_folder, &w->report, e);
 }

@@ -22,7 +22,7 @@ static const double alive_seconds = 10;
 /* All that one attempt told; the log and the place in the file outlive it. */
 static void forget_attempt(struct run_state *s)
 {
-    s->source = s->level = s->phase = s->host = s->status = s->error = s->report = NULL;
+    s->source = s->level = s->phase = s->version = s->host = s->status = s->error = s->report = NULL;
     s->pid = s->threads = s->exit = 0;
     s->paused = s->over = s->has_result = s->resumed = false;
     s->started = s->progress = s->eta_s = NAN;
@@ -34,6 +34,7 @@ static void forget_attempt(struct run_state *s)
     s->proposal = s->eval_text = s->incoherent = NULL;
     s->eval_context = 0;
     s->artefact = (struct run_artefact){0};
+    s->input_count = s->found_count = s->runtime_count = 0;
     s->eval.task_count = s->eval.sample_count = 0;
     s->eval.bytes = s->eval.bytes_base = 0;
     s->eval.base_prefill_tokens_per_s = s->eval.base_decode_tokens_per_s = NAN;
@@ -57,6 +58,9 @@ void run_state_done(struct run_state *s)
     free(s->phases);
     free(s->fallbacks);
     free(s->history);
+    free(s->inputs);
+    free(s->found);
+    free(s->runtimes);
     free(s->eval.tasks);
     free(s->eval.samples);
     free(s->log);
@@ -88,6 +92,7 @@ static void on_start(struct run_state *s, const json_t *j)
     s->source = text(s, j, "source");
     s->level = text(s, j, "level");
     s->host = text(s, j, "host");
+    s->version = text(s, j, "version");
     s->pid = integer(j, "pid");
     s->threads = integer(j, "threads");
     s->resumed = json_is_true(json_object_get(j, "resumed"));
@@ -263,6 +268,31 @@ static void on_result(struct run_state *s, const json_t *j)
     s->has_result = true;
 }
 
+static void on_input(struct run_state *s, const json_t *j)
+{
+    array_push(s->inputs, s->input_count, s->input_capacity) =
+        (struct run_input){text(s, j, "role"), text(s, j, "path"), text(s, j, "sha256"), figure_number(j, "bytes")};
+}
+
+static void on_found(struct run_state *s, const json_t *j)
+{
+    array_push(s->found, s->found_count, s->found_capacity) = (struct run_found){text(s, j, "what"), text(s, j, "path")};
+}
+
+static void on_runtime(struct run_state *s, const json_t *j)
+{
+    array_push(s->runtimes, s->runtime_count, s->runtime_capacity) = (struct run_runtime){
+        .program = text(s, j, "program"),
+        .error = text(s, j, "error"),
+        .prefill_tokens_per_s = figure_number(j, "prefill_tokens_per_s"),
+        .decode_tokens_per_s = figure_number(j, "decode_tokens_per_s"),
+        .ttft_s = figure_number(j, "ttft_s"),
+        .ms_per_token = figure_number(j, "ms_per_token"),
+        .prompt_tokens = figure_number(j, "prompt_tokens"),
+        .rss_bytes = figure_number(j, "rss_bytes"),
+    };
+}
+
 static void on_log(struct run_state *s, const json_t *j)
 {
     const char *line = json_string_value(json_object_get(j, "text"));
@@ -302,6 +332,7 @@ static void (*const handlers[EVENT_COUNT])(struct run_state *s, const json_t *j)
     [EVENT_TENSOR_BEGIN] = on_tensor_begin, [EVENT_PROGRESS] = on_progress,
     [EVENT_RESOURCES] = on_resources, [EVENT_ARTEFACT] = on_artefact, [EVENT_CHUNK] = on_chunk,
     [EVENT_TASK] = on_task,         [EVENT_SAMPLE] = on_sample,       [EVENT_RESULT] = on_result,
+    [EVENT_INPUT] = on_input,       [EVENT_FOUND] = on_found,         [EVENT_RUNTIME] = on_runtime,
     [EVENT_LOG] = on_log,           [EVENT_PAUSE] = on_pause,         [EVENT_DONE] = on_done,
 };
 

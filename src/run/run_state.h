@@ -26,6 +26,12 @@ struct run_phase {
 };
 struct run_fallback { const char *tensor, *wanted, *type, *why; };
 struct run_file { const char *name, *sha256; double bytes; };
+struct run_input { const char *role, *path, *sha256; double bytes; };
+struct run_found { const char *what, *path; };
+struct run_runtime {              /* NaN: not measured */
+    const char *program, *error;
+    double prefill_tokens_per_s, decode_tokens_per_s, ttft_s, ms_per_token, prompt_tokens, rss_bytes;
+};
 struct run_artefact {
     const char *path, *sha256;
     double bytes, planned_bytes, source_bytes, bits_per_weight;
@@ -35,7 +41,7 @@ struct run_artefact {
 
 struct run_state {
     char *folder;                 /* NAME.quantwiz */
-    char *source, *level, *phase;
+    char *source, *level, *phase, *version;
     int pid, threads;
     char *host;
     double started, now;          /* times of the first and the last event */
@@ -61,6 +67,12 @@ struct run_state {
     const char *proposal;         /* what to try next, where the gate rejected; NULL */
     const char *incoherent;       /* what gave the output away as such; NULL: nothing */
     struct run_artefact artefact; /* path NULL: none yet */
+    struct run_input *inputs;
+    int input_count, input_capacity;
+    struct run_found *found;
+    int found_count, found_capacity;
+    struct run_runtime *runtimes;
+    int runtime_count, runtime_capacity;
     char **log;
     int log_count, log_capacity;
     bool paused, over;

@@ -258,6 +258,22 @@ const char *tokenizer_piece(const struct tokenizer *t, int32_t id, bool special,
     return hidden ? "" : token->piece;
 }
 
+static bool same_token(const struct tokenizer *a, const struct tokenizer *b, int32_t id)
+{
+    size_t n, m;
+    const char *x = tokenizer_piece(a, id, true, &n), *y = tokenizer_piece(b, id, true, &m);
+    return n == m && memcmp(x, y, n) == 0;
+}
+
+int32_t tokenizer_difference(const struct tokenizer *a, const struct tokenizer *b)
+{
+    int n = tokenizer_vocab(a), m = tokenizer_vocab(b), both = n < m ? n : m;
+    for (int32_t id = 0; id < both; id++)
+        if (!same_token(a, b, id))
+            return id;
+    return n == m ? -1 : both;
+}
+
 int tokenizer_vocab(const struct tokenizer *t)
 {
     return t->vocab.count;
