@@ -65,6 +65,8 @@ static char *machine_brief(const struct machine *m)
         yaml_put_integer(&w, "cores", m->cpu.cores);
     if (m->cpu.threads)
         yaml_put_integer(&w, "threads", m->cpu.threads);
+    if (m->numa_count > 1)
+        yaml_put_integer(&w, "numa_nodes", m->numa_count);
     put_fact(&w, "memory_total_bytes", m->memory.total_bytes);
     put_fact(&w, "memory_available_bytes", m->memory.available_bytes);
     put_fact(&w, "memory_limit_bytes", m->memory.limit_bytes);

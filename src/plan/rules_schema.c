@@ -4,6 +4,7 @@
 
 #include "plan/decision.h"
 #include "plan/rules.h"
+#include "plan/tips.h"
 #include "plan/wishes.h"
 
 static bool is_type(const char *text) { return quant_type_named(text) != NULL; }
@@ -210,8 +211,8 @@ static const struct schema_field runtime_fields[] = {
     {"date", SCHEMA_TEXT, true, .help = "as of when"},
     {"version", SCHEMA_TEXT, true, .help = "of which version, or of what where nobody counts them"},
     {"source", SCHEMA_TEXT, true, .help = "documents read"},
-    {"start", SCHEMA_TEXTS, false, .help = "shell lines that start it with {file}, {folder}, {basename}, {name}, {context},"
-     " {parallel}, {tensor_parallel} and {kv_type} filled in"},
+    {"start", SCHEMA_TEXTS, false, .help = "shell lines that start it, with {placeholders} filled in; what stands in [brackets]"
+     " with one goes where that is unknown"},
     {"formats", SCHEMA_MAPS, false, format_fields, .help = "what it reads"},
     {"refuses", SCHEMA_TEXTS, false, .help = "formats that it does not read; those that neither list names are unknown"},
     {"micro_batch", SCHEMA_INTEGER, false, .help = "tokens that one step works on; 0: the whole context"},
@@ -376,8 +377,8 @@ static const struct schema_field levers_schema[] = {
 static const struct { const char *name; const struct schema_field *fields; } schemas[] = {
     {"levels", levels_schema},       {"recipes", recipes_schema},   {"runtimes", runtimes_schema},
     {"decisions", decisions_schema}, {"warnings", warnings_schema}, {"usecases", usecases_schema}, {"necessity", necessity_schema},
-    {"levers", levers_schema},
-    {"steps", steps_schema},         {"kernels", kernels_schema},
+    {"levers", levers_schema},       {"steps", steps_schema},       {"tips", tip_fields},
+    {"kernels", kernels_schema},
 };
 
 const struct schema_field *rules_schema(const char *name)

@@ -253,10 +253,11 @@ void document_code(struct document *d, const char *key, const char *label, const
     str_add(&d->markdown, "```sh\n");
     yaml_begin(&d->yaml, key);
     for (int i = 0; i < count; i++) {
-        char *clean = one_line(lines[i]);
-        str_addf(&d->markdown, "%s\n", clean);
-        yaml_item_text(&d->yaml, clean);
-        free(clean);
+        struct str clean = {0};
+        add_lines(&clean, lines[i], "\n", str_add);
+        str_addf(&d->markdown, "%s%s", clean.data, str_ends(clean.data, "\n") ? "" : "\n");
+        yaml_item_text(&d->yaml, clean.data);
+        str_done(&clean);
     }
     str_add(&d->markdown, "```\n\n");
     yaml_end(&d->yaml);

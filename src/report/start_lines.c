@@ -1,122 +1,76 @@
 #include "report/start_lines.h"
 
-#include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/rulefile.h"
+#include "report/report.h"
 
-char *fill_placeholders(const char *text, const char *const *names, const char *const *values, struct arena *a)
+/* The row of a format among those that a runtime reads; NULL: it does not. */
+static const struct yaml *format_row(const struct yaml *runtime, const char *format)
 {
-    struct str s = {0};
-    while (*text) {
-        size_t length = *text == '{' ? strcspn(text, "}") : 0;
-        int found = -1;
-        for (int i = 0; length && names[i]; i++)
-            if (strlen(names[i]) == length - 1 && strncmp(names[i], text + 1, length - 1) == 0)
-                found = i;
-        if (found >= 0) {
-            str_add(&s, values[found]);
-            text += length + 1;
-        } else {
-            str_add_char(&s, *text++);
-        }
-    }
-    char *filled = arena_strdup(a, s.data ? s.data : "");
-    str_done(&s);
-    return filled;
-}
-
-/* As a word for a shell. */
-static char *shell_word(const char *text, struct arena *a)
-{
-    struct str s = {0};
-    str_add_word(&s, text);
-    char *word = arena_strdup(a, s.data);
-    str_done(&s);
-    return word;
-}
-
-/* ------------------------------------------------------------ rules/runtimes.yaml */
-
-static const struct yaml *find_runtime(const struct yaml *file, const char *name)
-{
-    const struct yaml *rows = yaml_get(file, "runtimes");
-    for (size_t i = 0; name && rows && i < rows->count; i++) {
-        const struct yaml *n = yaml_get(rows->items[i], "name");
-        if (n && n->text && strcmp(n->text, name) == 0)
-            return rows->items[i];
-    }
+    const struct yaml *formats = yaml_get(runtime, "formats");
+    for (size_t i = 0; format && formats && i < formats->count; i++)
+        if (strcmp(checked_text(formats->items[i], "format"), format) == 0)
+            return formats->items[i];
     return NULL;
 }
 
-/* The lines of a runtime for a format: the format's own, else the runtime's. */
-static const char **lines_of(const struct yaml *runtime, const char *format, struct arena *a)
+/* The format's own lines, else the runtime's, filled in. */
+static const char **lines_of(const struct yaml *runtime, const struct yaml *format, const struct serving *s, struct arena *a)
 {
-    const struct yaml *formats = yaml_get(runtime, "formats");
-    const char **lines = NULL;
-    struct error e;
-    for (size_t i = 0; format && formats && i < formats->count; i++) {
-        const struct yaml *name = yaml_get(formats->items[i], "format");
-        if (name && name->text && strcmp(name->text, format) == 0 &&
-            yaml_texts(formats->items[i], "start", false, &lines, a, &e) == 0 && lines)
-            return lines;
-    }
-    return runtime && yaml_texts(runtime, "start", false, &lines, a, &e) == 0 ? lines : NULL;
+    const char *const *lines = checked_texts(format, "start", a);
+    lines = lines ? lines : checked_texts(runtime, "start", a);
+    int n = 0;
+    while (lines && lines[n])
+        n++;
+    const char **filled = arena_alloc(a, ((size_t)n + 1) * sizeof *filled);
+    for (int i = 0; i < n; i++)
+        filled[i] = serving_fill(s, lines[i], a);
+    return filled;
 }
 
-/* "model.Q4_K_M" of "/x/model.Q4_K_M.gguf", in lower case: what a runtime's own store calls it. */
-static char *store_name(const char *artefact, struct arena *a)
+static struct start start_of(const struct yaml *runtime, const struct yaml *format, const char *chosen,
+                             const struct serving *s, struct arena *a)
 {
-    char *name = arena_strdup(a, path_name(artefact));
-    if (str_ends(name, ".gguf"))
-        name[strlen(name) - strlen(".gguf")] = 0;
-    for (char *c = name; *c; c++)
-        *c = isalnum((unsigned char)*c) || strchr("._-", *c) ? (char)tolower((unsigned char)*c) : '-';
-    return name;
+    const char *name = checked_text(runtime, "name");
+    return (struct start){
+        .runtime = name,
+        .title = checked_text(runtime, "title"),
+        .note = checked_text(format, "note"),
+        .lines = lines_of(runtime, format, s, a),
+        .chosen = strcmp(name, chosen) == 0,
+    };
 }
 
-/* The context of all sequences together, as servers want it. */
-static char *total_context(const struct wishes *w, struct arena *a)
+int starts_of(struct start **list, int *count, const struct plan *p, const struct serving *s, struct arena *a,
+              struct error *e)
 {
-    const struct wish_value *ctx = &w->value[WISH_CTX], *parallel = &w->value[WISH_PARALLEL];
-    double sequences = parallel->number >= 1 ? parallel->number : 1;
-    return ctx->number >= 1 ? arena_printf(a, "%.0f", ctx->number * sequences) : arena_strdup(a, "4096");
-}
-
-static const char *wish_or(const struct wishes *w, enum wish_id id, const char *fallback, struct arena *a)
-{
-    char shown[64];
-    const char *text = wishes_show(w, id, shown);
-    return text && *text && strcmp(text, "none") != 0 ? arena_strdup(a, text) : fallback;
+    const char *chosen = wishes_choice(&p->wishes, WISH_RUNTIME);
+    struct yaml *file;
+    *list = NULL;
+    *count = 0;
+    int rc = rulefile_load(&file, "runtimes", a, e);
+    rc = rc ? rc : schema_check(file, rules_schema("runtimes"), e);
+    const struct yaml *rows = rc ? NULL : yaml_get(file, "runtimes");
+    *list = rows ? arena_alloc(a, rows->count * sizeof **list) : NULL;
+    for (int pass = 0; rows && pass < 2; pass++)
+        for (size_t i = 0; i < rows->count; i++) {
+            const struct yaml *format = format_row(rows->items[i], p->format);
+            bool is_chosen = strcmp(checked_text(rows->items[i], "name"), chosen) == 0;
+            if (format && is_chosen == (pass == 0))
+                (*list)[(*count)++] = start_of(rows->items[i], format, chosen, s, a);
+        }
+    return rc;
 }
 
 const char **report_start_lines(const struct plan *p, const char *artefact, struct arena *a)
 {
-    static const char *const names[] = {"file",     "folder",          "basename", "name", "context",
-                                        "parallel", "tensor_parallel", "kv_type",  NULL};
-    struct error e;
-    struct yaml *file = NULL;
-    const struct yaml *runtime = NULL;
-    if (rulefile_load(&file, "runtimes", a, &e) == 0)
-        runtime = find_runtime(file, wishes_choice(&p->wishes, WISH_RUNTIME));
-    const char **lines = lines_of(runtime, p->format, a);
-    if (!lines)
-        return arena_alloc(a, sizeof *lines);
-    char *folder = path_folder(artefact);
-    const char *const values[] = {
-        shell_word(artefact, a),
-        shell_word(arena_strdup(a, folder), a),
-        shell_word(path_name(artefact), a),
-        store_name(artefact, a),
-        total_context(&p->wishes, a),
-        wish_or(&p->wishes, WISH_PARALLEL, "1", a),
-        wish_or(&p->wishes, WISH_TENSOR_PARALLEL, "1", a),
-        wish_or(&p->wishes, WISH_KV_TYPE, "f16", a),
-    };
-    free(folder);
-    for (int i = 0; lines[i]; i++)
-        lines[i] = fill_placeholders(lines[i], names, values, a);
-    return lines;
+    struct serving s;
+    struct start *list;
+    struct error ignored;
+    int count;
+    serving_of(&s, p, artefact, NULL, a);
+    if (starts_of(&list, &count, p, &s, a, &ignored) == 0 && count && list[0].chosen)
+        return list[0].lines;
+    return arena_alloc(a, sizeof(char *));
 }
