@@ -11,6 +11,7 @@
 #include "cmd/cmd.h"
 #include "cmd/open.h"
 #include "eval/eval.h"
+#include "plan/rules.h"
 #include "run/figures.h"
 
 static const struct option_spec options[] = {
@@ -21,7 +22,8 @@ static const struct option_spec options[] = {
     {"tasks", 0, "FILE", "questions, JSON lines in the layout of MMLU, ARC, HellaSwag, WinoGrande, or of question, choices"
                          " and answer; or a folder of such files"},
     {"log-items", 0, "FILE", "write what became of each question, with its log-likelihoods, as JSON lines"},
-    {"prompts", 0, "FILE", "a prompt a line (\\n for a line break), answered by both models"},
+    {"prompts", 0, "FILE", "a prompt a line (\\n for a line break), answered by both models; or a use case (general, code,"
+                           " creative, technical, edge): the questions that come with the program for it"},
     ACTIVATIONS_OPTION,
     {"max-loss", 0, "PERCENT", "the gate: perplexity may rise by so much (default 2%)"},
     {"stop-early", 0, NULL, "stop as soon as the interval decides the gate"},
@@ -31,17 +33,28 @@ static const struct option_spec options[] = {
 
 /* ----------------------------------------------------------------- reading */
 
-static int read_options(const struct args *a, struct eval_options *o, struct error *e)
+/* A file, or else the name of a use case. */
+static int read_prompts(const char *prompts, struct eval_options *o, struct arena *texts, struct error *e)
+{
+    int rc = prompts && !file_exists(prompts) ? rules_prompts(&o->messages, prompts, texts, e) : 0;
+    if (!o->messages)
+        o->prompts = prompts;
+    return rc;
+}
+
+static int read_options(const struct args *a, struct eval_options *o, struct arena *texts, struct error *e)
 {
     const char *loss = args_get(a, "max-loss");
     *o = (struct eval_options){.text = args_get(a, "file"), .tasks = args_get(a, "tasks"),
-                               .prompts = args_get(a, "prompts"), .context = 512, .prompt_tokens = 32,
+                               .context = 512, .prompt_tokens = 32,
                                .max_loss = 0.02, .speed = true, .stop_early = args_has(a, "stop-early")};
     if (loss && !parse_percent(loss, &o->max_loss))
         return error_set(e, ERROR_USAGE, "--max-loss: expected a percentage such as 2%%, found '%s'", loss);
     int rc = args_int(a, "ctx", 4, 1 << 20, &o->context, e);
     if (!rc)
         rc = args_int(a, "chunks", 1, 1 << 24, &o->chunks, e);
+    if (!rc)
+        rc = read_prompts(args_get(a, "prompts"), o, texts, e);
     return rc ? rc : read_activations(a, &o->activations, e);
 }
 
@@ -68,6 +81,7 @@ static void print_json(const struct eval_result *r, const struct eval_options *o
         put(j, "base_prefill_tokens_per_s", json_value(r->base_prefill_tokens_per_s));
         put(j, "base_decode_tokens_per_s", json_value(r->base_decode_tokens_per_s));
     }
+    costs_put(j, r);
     put(j, "tasks", tasks);
     put(j, "samples", samples);
     json_print(stdout, j, 0);
@@ -101,6 +115,13 @@ static void print_figures(const struct eval_result *r, const struct eval_options
     print_speed(f->prefill_tokens_per_s, r->base_prefill_tokens_per_s);
     printf("\ndecode          ");
     print_speed(f->decode_tokens_per_s, r->base_decode_tokens_per_s);
+    printf("\nmemory          %s", format_bytes(size, r->cost.rss_bytes));
+    if (f->has_base)
+        printf(" (base %s)", format_bytes(size_base, r->base_cost.rss_bytes));
+    printf("\nfirst token     after %.0f ms of %.0f tokens, then one every %.1f ms", 1000 * r->cost.ttft_s, r->cost.prompt_tokens,
+           r->cost.ms_per_token);
+    if (f->has_base)
+        printf(" (base %.0f, %.1f)", 1000 * r->base_cost.ttft_s, r->base_cost.ms_per_token);
     putchar('\n');
 }
 
@@ -235,8 +256,9 @@ static int evaluate(const struct args *a, const struct model *m, const struct mo
 static int run(const struct args *a, struct error *e)
 {
     struct eval_options o;
+    struct arena texts = {0};
     struct model *m = NULL, *base = NULL;
-    int rc = read_options(a, &o, e);
+    int rc = read_options(a, &o, &texts, e);
     if (!rc)
         rc = open_model(&m, args_operand(a, 0), args_get(a, "pre"), 0, e);
     if (!rc && args_has(a, "base"))
@@ -245,6 +267,7 @@ static int run(const struct args *a, struct error *e)
         rc = evaluate(a, m, base, &o, e);
     model_close(base);
     model_close(m);
+    arena_done(&texts);
     return rc;
 }
 

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/json.h"
-#include "run/usage.h"
+#include "base/usage.h"
 
 static void sample_memory(struct effort *x)
 {

@@ -121,7 +121,7 @@ static int run_stages(struct session *s, const struct model *base, struct error 
         rc = speed_run(s, e);
     if (!rc && s->o->tasks)
         rc = tasks_run(s, e);
-    if (!rc && s->o->prompts)
+    if (!rc && (s->o->prompts || s->o->messages))
         rc = prompts_run(s, e);
     return rc;
 }
@@ -132,6 +132,7 @@ static const struct eval_figures nothing_measured = {
     .ppl_base = NAN, .delta_ln_ppl = NAN, .delta_low = NAN, .delta_high = NAN, .kld_mean = NAN, .kld_median = NAN,
     .kld_p99 = NAN, .kld_max = NAN, .kld_low = NAN, .kld_high = NAN, .same_top = NAN, .rms_dp = NAN,
 };
+static const struct eval_cost no_cost = {NAN, NAN, NAN, NAN};
 
 static const char *activations_of(const struct session *s)
 {
@@ -150,7 +151,8 @@ int eval_run(struct eval_result *r, const struct model *m, const struct model *b
     s.as_gguf = !m->folder || (base && !base->folder);
     *r = (struct eval_result){.figures = nothing_measured, .bytes = m->file_bytes,
                               .bytes_base = base ? base->file_bytes : 0, .base_prefill_tokens_per_s = NAN,
-                              .base_decode_tokens_per_s = NAN, .activations = activations_of(&s)};
+                              .base_decode_tokens_per_s = NAN, .cost = no_cost, .base_cost = no_cost,
+                              .activations = activations_of(&s)};
     int rc = run_stages(&s, base, e);
     r->figures.seconds = clock_monotonic() - start;
     r->figures.prefill_tokens_per_s = prefill_speed(&s.subjects[0]);

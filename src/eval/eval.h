@@ -17,8 +17,9 @@ struct eval_options {
     int context;             /* 512 */
     int chunks;              /* at most; 0: all of the text */
     const char *tasks;       /* questions (items.h): a file of JSON lines, or a folder of such files; NULL: none */
-    const char *prompts;     /* a prompt a line; NULL: none */
-    int prompt_tokens;       /* 32 */
+    const char *prompts;     /* a file, a prompt a line, put as they are; NULL: */
+    const char *const *messages; /* prompts put as a user's message where the model has a chat template; NULL: none */
+    int prompt_tokens;       /* of an answer: 32 */
     enum activations activations;
     bool speed;              /* measure prefill and decode tokens/s */
     double max_loss;         /* the gate: 0.02 */
@@ -63,7 +64,17 @@ struct eval_item {
     bool has_base;
     struct eval_outcome model, base;
 };
-struct eval_sample { char *prompt, *base, *answer; int differs_at; /* characters, -1: equal */ };
+struct eval_sample {
+    char *prompt, *base, *answer;
+    int differs_at;                     /* characters, -1: equal */
+};
+
+/* What answering costs. NaN where not measured. */
+struct eval_cost {
+    double prompt_tokens, ttft_s;       /* time to the first token behind a prompt of so many, the weights being in memory */
+    double ms_per_token;                /* of those that follow */
+    double rss_bytes;                   /* resident meanwhile: what was touched of the weights, and memory of its own */
+};
 
 struct eval_result {
     struct eval_figures figures;
@@ -73,6 +84,7 @@ struct eval_result {
     int sample_count;
     uint64_t bytes, bytes_base;
     double base_prefill_tokens_per_s, base_decode_tokens_per_s;
+    struct eval_cost cost, base_cost;
     const char *activations;        /* as they were rounded: "f32" (not), "q8", "int8", "llm.int8", "e4m3"; static */
 };
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/usage.h"
 #include "infer/decoder.h"
 #include "infer/kernels.h"
 
@@ -140,12 +141,16 @@ int generate(struct generation *g, const struct model *m, const struct tokenizer
     int rc = encode_prompt(g, m, t, prompt, e);
     if (rc)
         return rc;
+    struct usage before, after;
+    usage_read(&before);
     struct decoder_options d = {.context = (int)g->prompt.count + o->tokens, .as_gguf = o->as_gguf,
                                 .activations = o->activations};
     if ((rc = decoder_open(&s.d, m, &d, e)))
         return rc;
     s.logits = xaligned(s.vocab * sizeof *s.logits);
     rc = continue_prompt(&s, w, e);
+    usage_read(&after);
+    g->private_bytes = (double)after.private_bytes - (double)before.private_bytes;
     g->length = s.text.length;
     g->text = str_take(&s.text);
     free(s.logits);

@@ -28,6 +28,7 @@ struct generation {
     size_t length;
     bool ended;          /* the model stopped by itself; the token that says so is not among the tokens */
     double prefill_seconds, decode_seconds; /* decode: of the steps after the first token */
+    double private_bytes; /* memory that it took beside the mapped weights */
 };
 
 /* Free with generation_done whatever is returned. */

@@ -122,6 +122,7 @@ const struct schema_field usecase_fields[] = {
     {"prefer", SCHEMA_NUMBER, false, .help = "points for them; each later one gets one less"},
     {"prompt_tokens", SCHEMA_INTEGER, true, .help = "a typical prompt with its answer: the length of calibration samples"},
     {"answer_tokens", SCHEMA_INTEGER, false, .help = "of these the answer's"},
+    {"prompts", SCHEMA_TEXTS, false, .help = "questions of this kind, which both models answer side by side"},
     {"why", SCHEMA_TEXT, true, WHY, .help = "the reason"},
     {"source", SCHEMA_TEXT, true, .help = "where that comes from"},
     {0},

@@ -173,6 +173,19 @@ int rules_answer_tokens(const struct rules *r, const char *use_case)
     return use_case_number(r, use_case, "answer_tokens");
 }
 
+int rules_prompts(const char *const **out, const char *use_case, struct arena *a, struct error *e)
+{
+    struct yaml *file;
+    *out = NULL;
+    int rc = rulefile_load(&file, "usecases", a, e);
+    rc = rc ? rc : schema_check(file, rules_schema("usecases"), e);
+    const struct yaml *uses = rc ? NULL : yaml_get(file, "usecases");
+    for (size_t i = 0; uses && i < uses->count; i++)
+        if (strcmp(checked_text(uses->items[i], "name"), use_case) == 0)
+            *out = checked_texts(uses->items[i], "prompts", a);
+    return rc;
+}
+
 /* --------------------------------------------------------------------- all */
 
 static int load_all(struct rules *r, struct error *e)

@@ -65,6 +65,8 @@ int rules_level_find(const struct rules *r, const char *name, const struct level
 int rules_prompt_tokens(const struct rules *r, const char *use_case);
 /* Of these the answer's. */
 int rules_answer_tokens(const struct rules *r, const char *use_case);
+/* What both models are asked for a use case, NULL-terminated, in the arena; NULL: no such use case, or nothing. */
+int rules_prompts(const char *const **out, const char *use_case, struct arena *a, struct error *e);
 /* The types of these names, NULL-terminated; NULL for no list. The schema has checked the names. */
 const struct quant_type **rules_types(struct rules *r, const char *const *names);
 /* "levels.yaml:41": where a rule stands, for reasons. */

@@ -109,6 +109,13 @@ void document_title(struct document *d, const char *fmt, ...)
     put_yaml(&d->yaml, "title", text);
 }
 
+static void say(struct document *d, const char *text)
+{
+    add_blank(d);
+    add_markdown(&d->markdown, text);
+    str_add(&d->markdown, "\n");
+}
+
 void document_say(struct document *d, const char *fmt, ...)
 {
     char text[1024];
@@ -116,9 +123,18 @@ void document_say(struct document *d, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    add_blank(d);
-    add_markdown(&d->markdown, text);
-    str_add(&d->markdown, "\n");
+    say(d, text);
+}
+
+void document_remark(struct document *d, const char *key, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    say(d, text);
+    put_yaml(&d->yaml, key, text);
 }
 
 void document_part(struct document *d, const char *key, const char *title)

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -63,26 +64,103 @@ static void add_settings(struct document *d, const struct plan *p)
                    (void *)p);
 }
 
+/* ------------------------------------------------------------------ reproduction */
+
+enum { ROLE, PATH, BYTES, SHA256 };
+
+static struct document_cell input_cell(void *user, int row, int column)
+{
+    const struct run_input *i = &((const struct run_state *)user)->inputs[row];
+    const char *texts[] = {[ROLE] = i->role, [PATH] = i->path, [BYTES] = NULL, [SHA256] = i->sha256};
+    return (struct document_cell){.text = texts[column], .number = i->bytes};
+}
+
+static void add_inputs(struct document *d, const struct run_state *s)
+{
+    static const struct document_column columns[] = {
+        [ROLE] = {"role", "For"}, [PATH] = {"path", "File"}, [BYTES] = {"bytes", "Bytes", "%.0f"},
+        [SHA256] = {"sha256", "SHA-256"},
+    };
+    document_table(d, "inputs", "What went in (of a text, the SHA-256 is what quantwiz pins it with: of a folder, that of"
+                   " its files' sums)", columns, ARRAY_LENGTH(columns), s->input_count, input_cell, (void *)s);
+}
+
+/* "echo 'SUM  PATH' | sha256sum -c": as sha256sum reads it, which marks a path with a backslash or a line break in it. */
+static void add_check(struct str *lines, const char *sum, const char *path)
+{
+    char *line = xasprintf("%s  %s", sum, path);
+    struct str s = {0};
+    str_add_word(&s, line);
+    str_addf(lines, "echo %s | sha256sum -c\n", s.data);
+    str_done(&s);
+    free(line);
+}
+
+static void check_sources(struct str *lines, const struct run_state *s)
+{
+    for (int i = 0; i < s->input_count; i++) {
+        const struct run_input *in = &s->inputs[i];
+        bool file = in->role && in->path && in->sha256 && strcmp(in->role, "source") == 0;
+        char *path = file ? path_absolute(in->path) : NULL;
+        if (file)
+            add_check(lines, in->sha256, path);
+        free(path);
+    }
+}
+
+/* Of a folder the sums of its files are summed up. */
+static void check_artefact(struct str *lines, const struct run_state *s, const char *out)
+{
+    struct str folder = {0};
+    if (!s->artefact.sha256)
+        return;
+    str_add_word(&folder, out);
+    if (s->artefact.files)
+        str_addf(lines, "(cd %s && LC_ALL=C sha256sum * | sha256sum) # %s\n", folder.data, s->artefact.sha256);
+    else
+        add_check(lines, s->artefact.sha256, out);
+    str_done(&folder);
+}
+
+/* Fetch, check, make, check: what a newcomer pastes. */
 static void add_commands(struct document *d, const struct plan *p, const struct run_state *s)
 {
     char *source = path_absolute(p->source), *out = path_absolute(p->out), *folder = path_absolute(s->folder);
+    char *plan = path_join(folder, "plan.yaml");
     struct plan from_root = *p;
-    struct str run = {0};
-    from_root.source = source;
+    struct str make = {0}, run = {0};
+    from_root.source = p->source_hub ? p->source_hub : source;
     from_root.out = out;
-    char *quantize = plan_command(&from_root), *plan = path_join(folder, "plan.yaml");
+    char *quantize = plan_command(&from_root);
+    if (p->source_hub)
+        str_addf(&make, "quantwiz fetch %s\n", p->source_hub);
+    check_sources(&make, s);
+    str_addf(&make, "%s\n", quantize);
+    check_artefact(&make, s, out);
     str_add_word(&run, "quantwiz");
     str_add_word(&run, "run");
     str_add_word(&run, plan);
-    const char *lines[] = {quantize, run.data};
-    document_code(d, "commands", "The command that makes the same file, and the one that repeats the whole run", lines,
-                  ARRAY_LENGTH(lines));
+    document_code(d, "commands", "The commands that make the same bytes (put your own paths in where the source lies"
+                  " elsewhere)", (const char *[]){make.data}, 1);
+    document_code(d, "rerun", "The whole run again, evaluation and document included", (const char *[]){run.data}, 1);
+    str_done(&make);
     str_done(&run);
-    free(plan);
     free(quantize);
+    free(plan);
     free(folder);
     free(out);
     free(source);
+}
+
+/* What the bytes depend on. */
+static void add_reproducibility(struct document *d, const struct plan *p, const struct run_state *s)
+{
+    bool text = p->calibration.text || p->imatrix;
+    document_text(d, "quantwiz_version", "quantwiz", s->version);
+    document_text(d, "reproducible", "Reproducible",
+                  text ? "with this version, these inputs and the same kind of processor, whatever the number of threads;"
+                         " another processor may add up products in another order, and then single weights round otherwise"
+                       : "with this version and these inputs, on any processor and with any number of threads");
 }
 
 /* ------------------------------------------------------------------ calibration */
@@ -128,6 +206,8 @@ void quantization_part(struct document *d, const struct plan *p, const struct ru
     add_fallbacks(d, s);
     add_layers(d, s);
     type_summary_add(d, s);
+    add_reproducibility(d, p, s);
+    add_inputs(d, s);
     add_commands(d, p, s);
     document_part_end(d);
 }

@@ -5,11 +5,13 @@
 #include "base/json.h"
 #include "infer/decoder.h"
 #include "run/figures.h"
+#include "run/surroundings.h"
 #include "run/worker.h"
 
-struct eval_options worker_eval_options(const struct plan *p)
+int worker_eval_options(struct eval_options *o, struct worker *w, struct error *e)
 {
-    return (struct eval_options){
+    const struct plan *p = w->plan;
+    *o = (struct eval_options){
         .text = p->eval_text,
         .context = p->eval_context,
         .chunks = p->eval_chunks,
@@ -21,6 +23,7 @@ struct eval_options worker_eval_options(const struct plan *p)
         .max_loss = p->max_loss,
         .stop_early = p->stop_early,
     };
+    return p->eval_prompts ? 0 : rules_prompts(&o->messages, wishes_choice(&p->wishes, WISH_USE_CASE), &w->arena, e);
 }
 
 static void on_chunk(void *user, const struct eval_figures *f)
@@ -127,6 +130,7 @@ static void tell_result(struct worker *w, const struct eval_result *r)
     json_object_set_new(j, "bytes_base", json_value((double)r->bytes_base));
     json_object_set_new(j, "base_prefill_tokens_per_s", json_value(r->base_prefill_tokens_per_s));
     json_object_set_new(j, "base_decode_tokens_per_s", json_value(r->base_decode_tokens_per_s));
+    costs_put(j, r);
     json_object_set_new(j, "activations", json_text(r->activations));
     json_object_set_new(j, "proposal", json_text(w->proposal.next));
     json_object_set_new(j, "incoherent", json_text(w->incoherent));
@@ -136,9 +140,10 @@ static void tell_result(struct worker *w, const struct eval_result *r)
 static int evaluate(struct worker *w, const struct model *artefact, struct error *e)
 {
     const struct eval_listener listener = {.chunk = on_chunk, .task = on_task, .sample = on_sample, .user = w};
-    const struct eval_options options = worker_eval_options(w->plan);
-    struct eval_result r;
-    int rc = eval_run(&r, artefact, w->source, &options, &listener, &w->watch, e);
+    struct eval_options options;
+    struct eval_result r = {0};
+    int rc = worker_eval_options(&options, w, e);
+    rc = rc ? rc : eval_run(&r, artefact, w->source, &options, &listener, &w->watch, e);
     if (!rc)
         rc = judge(w, &r, e);
     if (!rc)
@@ -165,5 +170,5 @@ int phase_evaluate(struct worker *w, struct error *e)
         return rc;
     rc = evaluate(w, artefact, e);
     model_close(artefact);
-    return rc;
+    return rc ? rc : surroundings_runtime(w, e);
 }

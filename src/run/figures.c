@@ -32,7 +32,7 @@ double figure_number(const json_t *j, const char *key)
     return json_is_number(v) ? json_number_value(v) : NAN;
 }
 
-/* `figures` is a struct eval_figures or eval_task, whichever the field is one of. */
+/* `figures` is a struct eval_figures, eval_task, eval_cost or eval_result, whichever the field is one of. */
 static double *real_at(const void *figures, const struct figure *field)
 {
     return (double *)((char *)figures + field->at);
@@ -116,6 +116,33 @@ void task_read(struct eval_task *t, const json_t *j, struct arena *a)
                             .metric = text_in(j, "metric", a),
                             .items = (int)json_integer_value(json_object_get(j, "items"))};
     take_reals(t, j, task_figures, ARRAY_LENGTH(task_figures));
+}
+
+#define COST(name) {#name, offsetof(struct eval_cost, name)}
+#define RESULT_COST(name) {#name, offsetof(struct eval_result, cost.name)}, \
+                          {"base_" #name, offsetof(struct eval_result, base_cost.name)}
+static const struct figure cost_figures[] = {COST(prompt_tokens), COST(ttft_s), COST(ms_per_token), COST(rss_bytes)};
+static const struct figure result_costs[] = {RESULT_COST(prompt_tokens), RESULT_COST(ttft_s), RESULT_COST(ms_per_token),
+                                             RESULT_COST(rss_bytes)};
+
+void cost_put(json_t *j, const struct eval_cost *c)
+{
+    put_reals(j, c, cost_figures, ARRAY_LENGTH(cost_figures));
+}
+
+void cost_read(struct eval_cost *c, const json_t *j)
+{
+    take_reals(c, j, cost_figures, ARRAY_LENGTH(cost_figures));
+}
+
+void costs_put(json_t *j, const struct eval_result *r)
+{
+    put_reals(j, r, result_costs, ARRAY_LENGTH(result_costs));
+}
+
+void costs_read(struct eval_result *r, const json_t *j)
+{
+    take_reals(r, j, result_costs, ARRAY_LENGTH(result_costs));
 }
 
 static json_t *outcome_json(const struct eval_item *i, const struct eval_outcome *o)

@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "run/usage.h"
+#include "base/usage.h"
 
 static const double control_seconds = 0.2, resources_seconds = 1;
 

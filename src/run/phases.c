@@ -159,11 +159,12 @@ static int tell_text(struct worker *w, struct error *e)
     return rc;
 }
 
-static int check_evaluation(const struct worker *w, struct error *e)
+static int check_evaluation(struct worker *w, struct error *e)
 {
-    const struct eval_options options = worker_eval_options(w->plan);
+    struct eval_options options;
     struct error why;
-    return w->plan->evaluate && decoder_check(w->source, &why) == 0 ? eval_check(&options, e) : 0;
+    int rc = worker_eval_options(&options, w, e);
+    return !rc && w->plan->evaluate && decoder_check(w->source, &why) == 0 ? eval_check(&options, e) : rc;
 }
 
 /* On another computer than the plan's the checkpoint may lie elsewhere in the cache, or not be there yet. */

@@ -38,6 +38,7 @@ static void forget_attempt(struct run_state *s)
     s->eval.task_count = s->eval.sample_count = 0;
     s->eval.bytes = s->eval.bytes_base = 0;
     s->eval.base_prefill_tokens_per_s = s->eval.base_decode_tokens_per_s = NAN;
+    costs_read(&s->eval, NULL);
     s->eval.activations = NULL;
     figures_read(&s->eval.figures, NULL, &s->arena);
 }
@@ -260,6 +261,7 @@ static void on_result(struct run_state *s, const json_t *j)
     s->eval.base_decode_tokens_per_s = figure_number(j, "base_decode_tokens_per_s");
     s->eval.bytes = (uint64_t)json_integer_value(json_object_get(j, "bytes"));
     s->eval.bytes_base = (uint64_t)json_integer_value(json_object_get(j, "bytes_base"));
+    costs_read(&s->eval, j);
     s->eval.activations = text(s, j, "activations");
     s->proposal = text(s, j, "proposal");
     s->incoherent = text(s, j, "incoherent");
@@ -281,16 +283,14 @@ static void on_found(struct run_state *s, const json_t *j)
 
 static void on_runtime(struct run_state *s, const json_t *j)
 {
-    array_push(s->runtimes, s->runtime_count, s->runtime_capacity) = (struct run_runtime){
+    struct run_runtime *r = &array_push(s->runtimes, s->runtime_count, s->runtime_capacity);
+    *r = (struct run_runtime){
         .program = text(s, j, "program"),
         .error = text(s, j, "error"),
         .prefill_tokens_per_s = figure_number(j, "prefill_tokens_per_s"),
         .decode_tokens_per_s = figure_number(j, "decode_tokens_per_s"),
-        .ttft_s = figure_number(j, "ttft_s"),
-        .ms_per_token = figure_number(j, "ms_per_token"),
-        .prompt_tokens = figure_number(j, "prompt_tokens"),
-        .rss_bytes = figure_number(j, "rss_bytes"),
     };
+    cost_read(&r->cost, j);
 }
 
 static void on_log(struct run_state *s, const json_t *j)

@@ -30,7 +30,8 @@ struct run_input { const char *role, *path, *sha256; double bytes; };
 struct run_found { const char *what, *path; };
 struct run_runtime {              /* NaN: not measured */
     const char *program, *error;
-    double prefill_tokens_per_s, decode_tokens_per_s, ttft_s, ms_per_token, prompt_tokens, rss_bytes;
+    double prefill_tokens_per_s, decode_tokens_per_s;
+    struct eval_cost cost;
 };
 struct run_artefact {
     const char *path, *sha256;

@@ -1,6 +1,7 @@
 #include "run/surroundings.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,9 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "eval/runtime_speed.h"
 #include "model/discover.h"
+#include "run/figures.h"
 #include "text/samples.h"
 #include "text/tokenizer.h"
 
@@ -62,6 +65,41 @@ int surroundings_inputs(struct worker *w, struct error *e)
     free(text);
     rc = rc || (p->eval_tasks && file_is_folder(p->eval_tasks)) ? rc : tell_file(w, "tasks", p->eval_tasks, e);
     return rc ? rc : tell_file(w, "prompts", p->eval_prompts, e);
+}
+
+/* -------------------------------------------------------------------- the runtime */
+
+static void tell_runtime(struct worker *w, const struct runtime_speed *r)
+{
+    json_t *j = json_object();
+    json_object_set_new(j, "program", json_text(r->program));
+    json_object_set_new(j, "prefill_tokens_per_s", json_value(r->prefill_tokens_per_s));
+    json_object_set_new(j, "decode_tokens_per_s", json_value(r->decode_tokens_per_s));
+    cost_put(j, &r->cost);
+    json_object_set_new(j, "error", json_text(*r->error ? r->error : NULL));
+    event_send(&w->log, EVENT_RUNTIME, j);
+    if (*r->error)
+        event_say(&w->log, "warning", "the speed in %s is not known: %s", r->program, r->error);
+}
+
+int surroundings_runtime(struct worker *w, struct error *e)
+{
+    const struct plan *p = w->plan;
+    const struct plan_estimate *estimate = &p->record.estimate;
+    bool cpu = strcmp(wishes_choice(&p->wishes, WISH_FIT), "cpu") == 0;
+    const struct runtime_question q = {
+        .runtime = wishes_choice(&p->wishes, WISH_RUNTIME),
+        .model = p->out,
+        .threads = -1,
+        .gpu_layers = cpu ? 0 : estimate->verdict && !isnan(estimate->gpu_layers) ? (int)estimate->gpu_layers : -1,
+    };
+    struct runtime_speed speed;
+    w->phase_from += w->phase_share; /* how long it takes is not known: the bar waits */
+    w->phase_share = 0;
+    int rc = runtime_speed(&speed, &q, &w->watch, e);
+    if (!rc && speed.program)
+        tell_runtime(w, &speed);
+    return rc;
 }
 
 /* ------------------------------------------------------------------ what lies about */

@@ -7,6 +7,8 @@
 
 /* An event "input" for each file of the source and for each text, with its SHA-256. */
 int surroundings_inputs(struct worker *w, struct error *e);
+/* An event "runtime" with the speed that the plan's runtime reaches with the artefact, where its benchmark is here. */
+int surroundings_runtime(struct worker *w, struct error *e);
 /* An event "found" for a smaller model of the same vocabulary ("draft", for speculative decoding) and for adapters that
  * lie in the source's folder ("adapter"). */
 void surroundings_found(struct worker *w);

@@ -36,7 +36,7 @@ struct worker {
     bool rejected;
     const char *incoherent;           /* what gave the output away as such; NULL: nothing */
     struct proposal proposal;         /* after a rejection */
-    struct arena arena;               /* texts of both */
+    struct arena arena;               /* texts of both, and of prompts */
     char *report;
 };
 

@@ -6,9 +6,9 @@
 
 #include "base/file.h"
 #include "base/yaml.h"
+#include "plan/tips.h"
 #include "report/document.h"
 #include "report/report.h"
-#include "report/start_lines.h"
 #include "run/events.h"
 #include "run/figures.h"
 
@@ -299,13 +299,14 @@ static void each_runtime_has_its_line(void **state)
         {"sglang", "gguf", "python3 -m sglang.launch_server --model-path /m/out --load-format gguf --context-length 4096"},
         {"tgi", "gptq", "text-generation-launcher --model-id /m/out --max-total-tokens 4096 --num-shard 2"},
         {"tensorrt-llm", "fp8", "trtllm-serve /m/out --max_seq_len 4096 --tp_size 2"},
-        {"transformers", "bitsandbytes", "M.from_pretrained('/m/out', device_map='auto')"},
-        {"transformers", "gguf", "M.from_pretrained('/m', gguf_file='out')"},
-        {"llama.cpp", "gguf", "llama-server -m /m/out -c 4096 -np 1"},
+        {"transformers", "bitsandbytes", "path = \"/m/out\"\n"},
+        {"transformers", "gguf", "folder, file = \"/m\", \"out\"\n"},
+        {"llama.cpp", "gguf", "llama-server -m /m/out -ngl 0 -c 4096 -np 1 -ctk f16 -ctv f16 -fa auto"},
+        {"ollama", "gguf", "cat >/m/out.Modelfile <<'END'\nFROM ./out\nPARAMETER num_ctx 4096\nPARAMETER num_gpu 0\n"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        struct plan p = {.format = rows[i].format};
+        struct plan p = {.format = rows[i].format, .source = "/m/base.gguf"};
         struct arena a = {0};
         assert_ok(wishes_set(&p.wishes, WISH_RUNTIME, rows[i].runtime, &e), &e);
         assert_ok(wishes_set(&p.wishes, WISH_CTX, "4096", &e), &e);
@@ -320,16 +321,104 @@ static void each_runtime_has_its_line(void **state)
     }
 }
 
+static struct plan served_plan(const char *runtime, const char *kv_type, const char *parallel)
+{
+    struct plan p = {.format = "gguf", .source = "/m/base", .record.estimate = {
+        .verdict = "split", .kv_bytes = 300e6, .total_bytes = 1000e6, .cpu_bytes = 500e6, .layers = 33, .gpu_layers = 20}};
+    p.machine_summary = "cores: 4\nthreads: 8\nmemory_available_bytes: 1000000000\ngpus:\n  - name: A\n";
+    assert_ok(wishes_set(&p.wishes, WISH_RUNTIME, runtime, &e), &e);
+    assert_ok(wishes_set(&p.wishes, WISH_FIT, "split", &e), &e);
+    assert_ok(wishes_set(&p.wishes, WISH_CTX, "4096", &e), &e);
+    assert_ok(wishes_set(&p.wishes, WISH_KV_TYPE, kv_type, &e), &e);
+    assert_ok(wishes_set(&p.wishes, WISH_PARALLEL, parallel, &e), &e);
+    wishes_defaults(&p.wishes, NULL, NULL);
+    return p;
+}
 
+/* Paths with blanks and quotes stay one word; what is not known goes with its option; other brackets stay. */
 static void placeholders_are_filled(void **state)
 {
     (void)state;
-    static const char *const names[] = {"file", "context", NULL};
-    static const char *const values[] = {"a.gguf", "8192"};
+    static const struct { const char *text, *filled; } rows[] = {
+        {"-m {file} {other} {", "-m '/m/it'\\''s a.gguf' {other} {"},
+        {"f({file_python})[0]", "f(\"/m/it's a.gguf\")[0]"},
+        {"run[ -t {cores}][ -md {draft}]", "run -t 4"},
+        {"[A {numa}]\n[B {gpu_layers}]", "\nB 20"},
+        {"-c {context}, {sequence_context} each", "-c 8192, 4096 each"},
+        {"{name}: FROM ./{raw_basename}", "it-s-a: FROM ./it's a.gguf"},
+        {"[not closed {cores}", "[not closed 4"},
+    };
+    struct plan p = served_plan("llama.cpp", "f16", "2");
     struct arena a = {0};
-    assert_string_equal(fill_placeholders("run -m {file} -c {context} {other} {", names, values, &a),
-                        "run -m a.gguf -c 8192 {other} {");
+    struct serving s;
+    serving_of(&s, &p, "/m/it's a.gguf", NULL, &a);
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        assert_string_equal(serving_fill(&s, rows[i].text, &a), rows[i].filled);
     arena_done(&a);
+    wishes_done(&p.wishes);
+}
+
+static bool has_tip(const struct tip *tips, int count, const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(tips[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* A tip is told where it holds, and nowhere else. */
+static void tips_hold_on_the_machine(void **state)
+{
+    (void)state;
+    static const struct { const char *runtime, *kv_type, *parallel, *draft, *tip; bool told; } rows[] = {
+        {"llama.cpp", "f16", "1", NULL, "physical-cores", true},
+        {"vllm", "f16", "1", NULL, "physical-cores", false},
+        {"llama.cpp", "f16", "1", NULL, "some-layers-on-the-gpu", true},
+        {"llama.cpp", "f16", "1", NULL, "all-layers-on-the-gpu", false},
+        {"llama.cpp", "f16", "1", NULL, "smaller-cache", true},
+        {"llama.cpp", "q8_0", "1", NULL, "smaller-cache", false},
+        {"llama.cpp", "q8_0", "1", NULL, "flash-attention-for-the-cache", true},
+        {"ollama", "q8_0", "1", NULL, "cache-of-ollama", true},
+        {"llama.cpp", "f16", "1", NULL, "continuous-batching", false},
+        {"llama.cpp", "f16", "4", NULL, "continuous-batching", true},
+        {"llama.cpp", "f16", "1", NULL, "draft", false},
+        {"llama.cpp", "f16", "1", "/m/small.gguf", "draft", true},
+        {"llama.cpp", "f16", "4", "/m/small.gguf", "draft", false},
+        {"llama.cpp", "f16", "1", NULL, "several-gpus", false},
+        {"llama.cpp", "f16", "1", NULL, "numa", false},
+        {"vllm", "f16", "1", NULL, "fp8-cache", false},     /* its compute capability is not known */
+        {"llama.cpp", "f16", "1", NULL, "little-memory-left", false},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct plan p = served_plan(rows[i].runtime, rows[i].kv_type, rows[i].parallel);
+        struct arena a = {0};
+        struct serving s;
+        struct tip *tips;
+        int count;
+        serving_of(&s, &p, "/m/a.gguf", rows[i].draft, &a);
+        assert_ok(tips_of(&tips, &count, rows[i].runtime, &s, &a, &e), &e);
+        if (has_tip(tips, count, rows[i].tip) != rows[i].told)
+            fail_msg("row %zu: %s", i, rows[i].tip);
+        for (int k = 0; k < count; k++)
+            assert_null(strchr(tips[k].text, '{'));
+        arena_done(&a);
+        wishes_done(&p.wishes);
+    }
+}
+
+static void alternatives_are_told(void **state)
+{
+    (void)state;
+    struct plan_alternative others[] = {{"Q8_0", "too big: needs 9 GiB", 8.5, 9e9}, {"Q2_K", "falls apart [d.yaml:1]", 2.6, NAN}};
+    struct plan p = {.file = "/m/plan.yaml", .source = "/m/base.gguf", .level = "Q4_K_M", .format = "gguf", .out = "/m/it's.gguf",
+                     .run_folder = folder, .max_loss = 0.02, .record = {.alternatives = others, .alternative_count = 2}};
+    p.record.estimate = (struct plan_estimate){.verdict = "fits", .total_bytes = 5e9, .layers = 33, .gpu_layers = 33,
+                                               .tokens_per_s = 40, .expected_loss = NAN};
+    write_and_read_plan(p, true);
+    assert_non_null(strstr(markdown, "| Q8_0 | 8.50 | 8583 | too big: needs 9 GiB |\n"));
+    assert_non_null(strstr(markdown, "| Q2_K | 2.60 | not measured | falls apart \\[d.yaml:1] |\n"));
+    assert_non_null(strstr(markdown, "- All memory that serving it takes: 4.7 GiB (5000000000 bytes)\n"));
+    assert_non_null(strstr(markdown, "LoRA adapters"));
 }
 
 int main(void)
@@ -345,6 +434,8 @@ int main(void)
         ROW(folders_are_described),
         ROW(bitsandbytes_needs_no_file),
         ROW(each_runtime_has_its_line),
+        ROW(tips_hold_on_the_machine),
+        ROW(alternatives_are_told),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

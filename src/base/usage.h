@@ -1,6 +1,6 @@
 /* What this process uses of the machine. */
-#ifndef RUN_USAGE_H
-#define RUN_USAGE_H
+#ifndef BASE_USAGE_H
+#define BASE_USAGE_H
 
 #include <stdint.h>
 
@@ -11,6 +11,10 @@ struct usage {
 };
 /* From /proc; zeros where it cannot be read. */
 void usage_read(struct usage *u);
+/* Resident bytes of this process's mappings of a file; 0 where it has none. */
+uint64_t usage_of_file(const char *path);
+/* Gives back what was freed, so that private_bytes grows by all that is taken from here on. */
+void usage_settle(void);
 /* The most that rss_bytes ever was, as the kernel counts it. */
 uint64_t usage_peak_rss(void);
 
