@@ -44,7 +44,8 @@ struct worker {
 void worker_phase(struct worker *w, const char *name, double to);
 
 char *worker_journal(const struct worker *w); /* free() it */
-struct eval_options worker_eval_options(const struct plan *p);
+/* The plan's own prompts, or those that come for its use case, in the worker's arena. */
+int worker_eval_options(struct eval_options *o, struct worker *w, struct error *e);
 /* What the event of an artefact says of files and folders alike. */
 json_t *worker_artefact(struct worker *w, uint64_t bytes, uint64_t planned, double bits, const char *sha256);
 
