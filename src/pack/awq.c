@@ -31,12 +31,6 @@ static int row_multiple(const struct scheme *s)
     return EIGHT;
 }
 
-static int column_multiple(const struct scheme *s)
-{
-    (void)s;
-    return 1;
-}
-
 /* Eight outputs from `row` on, whose numbers stand `step` apart. */
 static void put_word(struct packed *p, int part, int64_t line, int64_t row, const uint8_t *from, int64_t step)
 {
@@ -100,7 +94,6 @@ const struct pack_format pack_awq = {
     .title = "AWQ",
     .parts = parts,
     .row_multiple = row_multiple,
-    .column_multiple = column_multiple,
     .encode = codes_encode,
     .pack = pack,
     .unpack = unpack,

@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pack/pack.h"
+#include "pack/codes.h"
 
 enum { WEIGHT, ABSMAX, QUANT_MAP, STATE, NESTED_ABSMAX, NESTED_MAP };
 enum { NESTED_BLOCK = 256, STATE_BYTES = 192 };
@@ -71,12 +71,6 @@ static void parts(struct packed *p)
     packed_add(p, ".weight.nested_quant_map", "F32", 4, 1, 256, 0);
 }
 
-static int no_multiple(const struct scheme *s)
-{
-    (void)s;
-    return 1;
-}
-
 static int even(const struct scheme *s)
 {
     (void)s;
@@ -101,14 +95,6 @@ static uint8_t nearest4(const struct map4 *m, float x)
     return m->order[low];
 }
 
-static float largest_of(const float *w, int64_t n)
-{
-    float largest = 0;
-    for (int64_t i = 0; i < n; i++)
-        largest = fabsf(w[i]) > largest ? fabsf(w[i]) : largest;
-    return largest;
-}
-
 /* Below this a block counts as zeros. */
 static const float least = 1e-38f;
 
@@ -116,7 +102,7 @@ static const float least = 1e-38f;
 static void encode_block(struct packed *p, int64_t at, int64_t n, const float *w)
 {
     const struct map4 *m = map_of(p->scheme);
-    float largest = largest_of(w, n), over = 1 / fmaxf(largest, least);
+    float largest = pack_largest(w, n), over = 1 / fmaxf(largest, least);
     unsigned char *to = p->data[WEIGHT] + at / 2;
     for (int64_t i = 0; i < n; i += 2) {
         uint8_t second = i + 1 < n ? nearest4(m, fmaxf(-1, fminf(1, w[i + 1] * over))) : 0;
@@ -237,15 +223,33 @@ static float scale_of(const struct packed *p, int64_t block)
            p->nested_offset;
 }
 
+/* Elements `from` to `to` of one block: two of a byte at a time, but for ends that share theirs with others. */
+static float *decode_block(const struct packed *p, const float map[static 16], int64_t from, int64_t to, float *w)
+{
+    const unsigned char *bytes = p->data[WEIGHT];
+    float values[16], scale = scale_of(p, from / p->scheme->group);
+    for (int i = 0; i < 16; i++)
+        values[i] = map[i] * scale;
+    if (from % 2)
+        *w++ = values[bytes[from++ / 2] & 15];
+    for (; from + 1 < to; from += 2) {
+        *w++ = values[bytes[from / 2] >> 4];
+        *w++ = values[bytes[from / 2] & 15];
+    }
+    if (from < to)
+        *w++ = values[bytes[from / 2] >> 4];
+    return w;
+}
+
 static void decode(const struct packed *p, int64_t first, int64_t n, float *w)
 {
-    float map[16], scale = 0;
-    int64_t from = first * p->columns, of = -1;
+    int64_t from = first * p->columns, end = from + n * p->columns, block = p->scheme->group;
+    float map[16];
     memcpy(map, p->data[QUANT_MAP], sizeof map);
-    for (int64_t i = from; i < from + n * p->columns; i++) {
-        if (i / p->scheme->group != of)
-            scale = scale_of(p, of = i / p->scheme->group);
-        *w++ = map[p->data[WEIGHT][i / 2] >> (i % 2 ? 0 : 4) & 15] * scale;
+    for (int64_t to; from < end; from = to) {
+        to = (from / block + 1) * block;
+        to = to < end ? to : end;
+        w = decode_block(p, map, from, to, w);
     }
 }
 
@@ -269,8 +273,8 @@ json_t *bitsandbytes_config(const struct scheme *s, const struct pack_kept *kept
 }
 
 #define FORMAT(NAME, TITLE)                                                                                            \
-    {.name = NAME, .method = "bitsandbytes", .title = TITLE, .parts = parts, .row_multiple = no_multiple,              \
-     .column_multiple = even, .encode = encode, .finish = finish, .decode = decode, .scratch = scratch,              \
+    {.name = NAME, .method = "bitsandbytes", .title = TITLE, .parts = parts, .column_multiple = even,               \
+     .encode = encode, .finish = finish, .decode = decode, .scratch = scratch,              \
      .config = bitsandbytes_config}
 const struct pack_format pack_nf4 = FORMAT("nf4", "bitsandbytes NF4");
 const struct pack_format pack_fp4 = FORMAT("fp4", "bitsandbytes FP4");

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "pack/pack.h"
+#include "pack/codes.h"
 
 enum { WEIGHT, SCB, WEIGHT_FORMAT };
 
@@ -19,18 +19,10 @@ static void parts(struct packed *p)
     packed_add(p, ".weight_format", "U8", 1, 0, 0, 0);
 }
 
-static int no_multiple(const struct scheme *s)
-{
-    (void)s;
-    return 1;
-}
-
 static void encode_row(struct packed *p, int64_t row, const float *w)
 {
     int8_t *to = (int8_t *)p->data[WEIGHT] + row * p->columns;
-    float largest = 0;
-    for (int64_t i = 0; i < p->columns; i++)
-        largest = fmaxf(largest, fabsf(w[i]));
+    float largest = pack_largest(w, p->columns);
     float over = largest > 0 ? 127.0f / largest : 0;
     for (int64_t i = 0; i < p->columns; i++)
         to[i] = (int8_t)nearbyintf(w[i] * over);
@@ -65,8 +57,6 @@ const struct pack_format pack_bnb_int8 = {
     .method = "bitsandbytes",
     .title = "bitsandbytes LLM.int8",
     .parts = parts,
-    .row_multiple = no_multiple,
-    .column_multiple = no_multiple,
     .encode = encode,
     .finish = finish,
     .decode = decode,

@@ -114,6 +114,16 @@ void codes_floats(const struct codes *c, float *w)
         (c->group_of ? floats_out_of_order : floats_in_order)(c, groups, r, w + r * c->columns);
 }
 
+void codes_get_zeros(struct codes *c, const struct bit_stream *s, int64_t first, int64_t group, int add)
+{
+    int64_t groups = (c->columns + c->group - 1) / c->group, from = first / 32 * 32, n = first + c->rows - from;
+    uint8_t *stored = xmalloc(n);
+    bits_get(s, from, n, stored, 1);
+    for (int64_t r = 0; r < c->rows; r++)
+        c->zeros[r * groups + group] = (stored[first - from + r] + add) & ((1 << s->bits) - 1);
+    free(stored);
+}
+
 /* ---------------------------------------------------------------- whole formats */
 
 void codes_encode(struct packed *p, int64_t first, int64_t n, const float *w)
@@ -135,6 +145,14 @@ void codes_decode(const struct packed *p, int64_t first, int64_t n, float *w)
 }
 
 /* ----------------------------------------------------------------------- scales */
+
+float pack_largest(const float *w, int64_t n)
+{
+    float largest = 0;
+    for (int64_t i = 0; i < n; i++)
+        largest = fabsf(w[i]) > largest ? fabsf(w[i]) : largest;
+    return largest;
+}
 
 void pack_put_float(struct packed *p, int part, int64_t i, float x)
 {

@@ -2,6 +2,7 @@
 #ifndef PACK_CODES_H
 #define PACK_CODES_H
 
+#include "pack/bits.h"
 #include "pack/pack.h"
 
 /* Room for so many rows; codes_done frees. `group_of` stays NULL. */
@@ -23,6 +24,11 @@ static inline int64_t codes_group(const struct codes *c, int64_t column)
 void codes_encode(struct packed *p, int64_t first, int64_t n, const float *w);
 void codes_decode(const struct packed *p, int64_t first, int64_t n, float *w);
 
+/* c->zeros of a group, from a stream of all rows' zero points less `add`. Rows need not begin at a word. */
+void codes_get_zeros(struct codes *c, const struct bit_stream *s, int64_t first, int64_t group, int add);
+
+/* The largest magnitude. */
+float pack_largest(const float *w, int64_t n);
 /* Number i of a part that holds F16, BF16 or F32. */
 void pack_put_float(struct packed *p, int part, int64_t i, float x);
 float pack_get_float(const struct packed *p, int part, int64_t i);

@@ -19,12 +19,6 @@
 #include "pack/codes.h"
 #include "quant/half.h"
 
-static int no_multiple(const struct scheme *s)
-{
-    (void)s;
-    return 1;
-}
-
 /* ---------------------------------------------------------------- a scale a row */
 
 enum { WEIGHT, WEIGHT_SCALE };
@@ -53,10 +47,8 @@ static float value_of(const struct scheme *s, uint8_t code)
 
 static void encode_row(struct packed *p, int64_t row, const float *w)
 {
-    float largest = 0, top = top_of(p->scheme);
+    float largest = pack_largest(w, p->columns), top = top_of(p->scheme);
     unsigned char *to = p->data[WEIGHT] + row * p->columns;
-    for (int64_t i = 0; i < p->columns; i++)
-        largest = fmaxf(largest, fabsf(w[i]));
     float scale = largest > 0 ? scheme_round_scale(p->scheme, largest / top) : 1;
     for (int64_t i = 0; i < p->columns; i++)
         to[i] = code_of(p->scheme, fmaxf(-top, fminf(top, w[i] / scale)));
@@ -140,21 +132,6 @@ static void pack(struct packed *p, int64_t first, const struct codes *c)
     }
 }
 
-/* Symmetric: the middle. Else rows need not begin at a word: those from the run's beginning on are read. */
-static void get_zeros(const struct packed *p, int64_t first, struct codes *c, int64_t groups)
-{
-    int64_t from = first / 32 * 32, n = first + c->rows - from;
-    uint8_t *stored = xmalloc(n);
-    memset(c->zeros, 1 << (p->scheme->bits - 1), c->rows * groups);
-    for (int64_t g = 0; g < groups && !p->scheme->symmetric; g++) {
-        struct bit_stream s = zeros(p, g);
-        bits_get(&s, from, n, stored, 1);
-        for (int64_t r = 0; r < c->rows; r++)
-            c->zeros[r * groups + g] = stored[first - from + r];
-    }
-    free(stored);
-}
-
 static void unpack(const struct packed *p, int64_t first, struct codes *c)
 {
     int64_t groups = scheme_groups(p->scheme, p->columns);
@@ -164,7 +141,11 @@ static void unpack(const struct packed *p, int64_t first, struct codes *c)
         for (int64_t g = 0; g < groups; g++)
             c->scales[r * groups + g] = pack_get_float(p, SCALE, (first + r) * groups + g);
     }
-    get_zeros(p, first, c, groups);
+    memset(c->zeros, 1 << (p->scheme->bits - 1), c->rows * groups);
+    for (int64_t g = 0; g < groups && !p->scheme->symmetric; g++) {
+        struct bit_stream s = zeros(p, g);
+        codes_get_zeros(c, &s, first, g, 0);
+    }
     c->group_of = p->group_of;
 }
 
@@ -204,7 +185,7 @@ static json_t *config(const struct scheme *s, const struct pack_kept *kept)
                      pack_names(kept->names, kept->count), "kv_cache_scheme", "global_compression_ratio");
 }
 
-#define METHOD .config = config, .method = "compressed-tensors", .row_multiple = no_multiple, .column_multiple = no_multiple
+#define METHOD .config = config, .method = "compressed-tensors"
 const struct pack_format pack_fp8 = {
     METHOD, .name = "fp8", .title = "FP8", .parts = parts_of_rows, .encode = encode_rows, .decode = decode_rows,
 };

@@ -80,20 +80,6 @@ static void pack(struct packed *p, int64_t first, const struct codes *c)
         put_g_idx(p, c);
 }
 
-/* Rows need not begin at a word of the zero points: those from the run's beginning on are read. */
-static void get_zeros(const struct packed *p, int64_t first, struct codes *c, int64_t groups)
-{
-    int64_t from = first / 32 * 32, n = first + c->rows - from;
-    uint8_t *stored = xmalloc(n);
-    for (int64_t g = 0; g < groups; g++) {
-        struct bit_stream s = zeros(p, g);
-        bits_get(&s, from, n, stored, 1);
-        for (int64_t r = 0; r < c->rows; r++)
-            c->zeros[r * groups + g] = (stored[first - from + r] + p->zero_add) & ((1 << p->scheme->bits) - 1);
-    }
-    free(stored);
-}
-
 static void unpack(const struct packed *p, int64_t first, struct codes *c)
 {
     int64_t groups = scheme_groups(p->scheme, p->columns);
@@ -103,7 +89,10 @@ static void unpack(const struct packed *p, int64_t first, struct codes *c)
         for (int64_t g = 0; g < groups; g++)
             c->scales[r * groups + g] = pack_get_float(p, SCALES, g * p->rows + first + r);
     }
-    get_zeros(p, first, c, groups);
+    for (int64_t g = 0; g < groups; g++) {
+        struct bit_stream s = zeros(p, g);
+        codes_get_zeros(c, &s, first, g, p->zero_add);
+    }
     c->group_of = p->group_of;
 }
 

@@ -45,7 +45,7 @@ struct pack_format {
     const char *title;              /* for people: "GPTQ" */
     /* Sets count and parts from scheme, rows and columns. */
     void (*parts)(struct packed *p);
-    /* What rows and columns must be multiples of, the group apart; 1: nothing. */
+    /* What rows and columns must be multiples of, the group apart; NULL: nothing. */
     int (*row_multiple)(const struct scheme *s);
     int (*column_multiple)(const struct scheme *s);
     /* Rows `first` to `first + n` (a multiple of PACK_ROWS but for the last) from floats, each weight by itself. */

@@ -204,9 +204,9 @@ bool scheme_fits(const struct scheme *s, int64_t rows, int64_t columns, const ch
     bool over_ends = s->format == &pack_nf4 || s->format == &pack_fp4; /* of rows: their blocks run on */
     if (s->group && !over_ends && columns % scheme_group(s, columns))
         text = "its row length is no multiple of the group";
-    else if (columns % s->format->column_multiple(s))
+    else if (s->format->column_multiple && columns % s->format->column_multiple(s))
         text = "its row length does not fill the words that codes are packed into";
-    else if (rows % s->format->row_multiple(s))
+    else if (s->format->row_multiple && rows % s->format->row_multiple(s))
         text = "its number of rows does not fill the words that codes are packed into";
     if (why)
         *why = text;
