@@ -22,10 +22,9 @@ enum {
 struct run {
     struct session *s;
     struct decoder *decoders[2];
-    struct tokens text;
+    struct chunks text;
     int context, first, scored; /* tokens of a chunk; the first position whose prediction is scored; how many are */
-    int planned, sequences;     /* chunks in all, and in a pass */
-    int32_t *chunk;             /* [sequences][context] */
+    int sequences;              /* chunks in a pass */
     int block;                  /* positions whose logits are held at a time */
     float *logits[2];           /* [block][vocab] */
     float *kept;                /* [scored][embd]: of the base, to and from the store */
@@ -52,15 +51,7 @@ static int read_text(struct run *r, struct error *e)
     const struct eval_options *o = r->s->o;
     char *path;
     int rc = eval_text(o, &path, e);
-    rc = rc ? rc : chunks_encode(&r->text, path, r->s->subjects[0].tokenizer, e);
-    if (!rc) {
-        r->planned = (int)(r->text.count / r->context);
-        if (r->planned == 0)
-            rc = error_set(e, ERROR_USAGE, "%s has %zu tokens, and a chunk takes %d: use a longer text or a smaller "
-                           "context (-c)", path, r->text.count, r->context);
-        if (o->chunks > 0 && o->chunks < r->planned)
-            r->planned = o->chunks;
-    }
+    rc = rc ? rc : chunks_read_first(&r->text, path, r->s->subjects[0].tokenizer, r->context, o->chunks, e);
     free(path);
     return rc;
 }
@@ -85,7 +76,6 @@ static void allocate(struct run *r)
     r->block = (r->scored - 1) / blocks + 1;
     for (int i = 0; i < r->s->count; i++)
         r->logits[i] = xaligned((size_t)r->block * vocab * sizeof(float));
-    r->chunk = xmalloc((size_t)r->sequences * r->context * sizeof *r->chunk);
     r->rows = xmalloc(r->scored * sizeof *r->rows);
     if (r->s->store)
         r->kept = xaligned((size_t)r->scored * r->s->subjects[1].model->hp.embd * sizeof *r->kept);
@@ -104,11 +94,11 @@ static int prepare(struct run *r, struct error *e)
     if ((rc = read_text(r, e)))
         return rc;
     r->sequences = at_most(ACTIVATION_FLOATS / activation_floats(m) / r->context, SEQUENCES);
-    r->sequences = r->sequences < r->planned ? r->sequences : r->planned;
+    r->sequences = r->sequences < r->text.count ? r->sequences : r->text.count;
     if ((rc = decoders_open(r->decoders, r->s, r->sequences, r->context, e)))
         return rc;
     allocate(r);
-    base_store_begin(r->s->store, r->text.ids, r->text.count, r->context,
+    base_store_begin(r->s->store, r->text.tokens, (size_t)r->text.count * r->context, r->context,
                      r->kept ? (int64_t)r->scored * r->s->subjects[1].model->hp.embd : 0);
     r->scores.has_base = r->s->count > 1;
     return 0;
@@ -117,9 +107,8 @@ static int prepare(struct run *r, struct error *e)
 static void finish(struct run *r)
 {
     decoders_close(r->decoders);
-    tokens_done(&r->text);
+    chunks_done(&r->text);
     scores_done(&r->scores);
-    free(r->chunk);
     free(r->logits[0]);
     free(r->logits[1]);
     free(r->rows);
@@ -128,12 +117,9 @@ static void finish(struct run *r)
 
 /* ------------------------------------------------------------------ chunks */
 
-static void take_tokens(struct run *r, int from, int sequences)
+static const int32_t *chunk(const struct run *r, int index)
 {
-    const struct tokenizer *t = r->s->subjects[0].tokenizer;
-    memcpy(r->chunk, r->text.ids + (size_t)from * r->context, (size_t)sequences * r->context * sizeof *r->chunk);
-    for (int i = 0; i < sequences && tokenizer_adds_bos(t); i++)
-        r->chunk[i * r->context] = tokenizer_bos(t);
+    return r->text.tokens + (size_t)index * r->context;
 }
 
 static int pass(struct run *r, int subject, int from, int sequences, struct error *e)
@@ -141,8 +127,8 @@ static int pass(struct run *r, int subject, int from, int sequences, struct erro
     struct session *s = r->s;
     struct watch_part part;
     double start = clock_monotonic(), share = (double)sequences / s->count;
-    struct watch *w = watch_part(&part, s->w, from + subject * share, from + (subject + 1) * share, r->planned, "perplexity");
-    int rc = decoder_chunks(r->decoders[subject], r->chunk, sequences, r->context, w, e);
+    struct watch *w = watch_part(&part, s->w, from + subject * share, from + (subject + 1) * share, r->text.count, "perplexity");
+    int rc = decoder_chunks(r->decoders[subject], chunk(r, from), sequences, r->context, w, e);
     s->subjects[subject].prefill_seconds += clock_monotonic() - start;
     s->subjects[subject].prefill_tokens += (double)sequences * r->context;
     return rc;
@@ -170,7 +156,6 @@ static void keep(struct run *r, int from, int sequences)
 /* All models over the next chunks. */
 static int forward(struct run *r, int from, int sequences, struct error *e)
 {
-    take_tokens(r, from, sequences);
     int rc = pass(r, 0, from, sequences, e);
     if (!rc && r->s->count > 1 && !recall(r, from, sequences)) {
         rc = pass(r, 1, from, sequences, e);
@@ -180,8 +165,8 @@ static int forward(struct run *r, int from, int sequences, struct error *e)
     return rc;
 }
 
-/* Scores `count` positions of sequence `sequence`, from the scored position `at` on. */
-static void score_block(struct run *r, int sequence, int at, int count)
+/* Scores `count` positions of a pass's sequence, whose tokens these are, from the scored position `at` on. */
+static void score_block(struct run *r, int sequence, const int32_t *tokens, int at, int count)
 {
     struct session *s = r->s;
     int vocab = s->subjects[0].model->hp.vocab, row = sequence * r->context + r->first + at;
@@ -193,7 +178,7 @@ static void score_block(struct run *r, int sequence, int at, int count)
 #pragma omp parallel for num_threads(threads_count())
     for (int k = 0; k < count; k++) {
         const float *base = s->count > 1 ? r->logits[1] + (size_t)k * vocab : NULL;
-        r->rows[at + k] = divergence_at(r->logits[0] + (size_t)k * vocab, base, vocab, r->chunk[row + k + 1]);
+        r->rows[at + k] = divergence_at(r->logits[0] + (size_t)k * vocab, base, vocab, tokens[r->first + at + k + 1]);
     }
 }
 
@@ -202,20 +187,20 @@ static void publish(struct run *r)
     struct session *s = r->s;
     struct eval_figures *f = &s->r->figures;
     scores_figures(&r->scores, s->o->max_loss, f);
-    f->chunks_planned = r->planned;
+    f->chunks_planned = r->text.count;
     f->seconds = clock_monotonic() - r->start;
     f->prefill_tokens_per_s = s->subjects[0].prefill_tokens / s->subjects[0].prefill_seconds;
     if (s->l->chunk)
         s->l->chunk(s->l->user, f);
 }
 
-static int score_chunks(struct run *r, int sequences, struct error *e)
+static int score_chunks(struct run *r, int from, int sequences, struct error *e)
 {
     for (int i = 0; i < sequences; i++) {
         for (int at = 0; at < r->scored; at += r->block) {
             if (interrupt_pending())
                 return interrupt_error(e);
-            score_block(r, i, at, at + r->block < r->scored ? r->block : r->scored - at);
+            score_block(r, i, chunk(r, from + i), at, at + r->block < r->scored ? r->block : r->scored - at);
         }
         scores_add(&r->scores, r->rows, r->scored);
         publish(r);
@@ -227,10 +212,10 @@ static int run_chunks(struct run *r, struct error *e)
 {
     int rc = 0;
     r->start = clock_monotonic();
-    for (int from = 0, n; from < r->planned && !rc; from += n) {
-        n = r->planned - from < r->sequences ? r->planned - from : r->sequences;
+    for (int from = 0, n; from < r->text.count && !rc; from += n) {
+        n = r->text.count - from < r->sequences ? r->text.count - from : r->sequences;
         if (!(rc = forward(r, from, n, e)))
-            rc = score_chunks(r, n, e);
+            rc = score_chunks(r, from, n, e);
         if (!rc && r->s->o->stop_early && scores_decided(&r->scores, r->s->o->max_loss))
             break;
     }

@@ -88,16 +88,6 @@ static void append(struct tokens *to, const int32_t *ids, size_t count)
         tokens_add(to, ids[i]);
 }
 
-int chunks_encode(struct tokens *all, const char *path, const struct tokenizer *t, struct error *e)
-{
-    struct encoded x;
-    int rc = encode(&x, path, t, e);
-    append(all, x.running.ids, rc ? 0 : x.running.count);
-    append(all, x.records.ids, rc ? 0 : x.records.count);
-    encoded_done(&x);
-    return rc;
-}
-
 /* ------------------------------------------------------------------ drawing
  *
  * Records are drawn one by one: each time a length is wanted, and the unused record whose length comes nearest to it
@@ -221,10 +211,9 @@ static struct shares divide(const struct encoded *x, int length, int at_most)
     return (struct shares){(int)running, (int)records};
 }
 
-/* Appends chunks that go evenly through the whole ones of a stream. */
-static void cut(struct chunks *c, const struct tokens *stream, int count, const struct tokenizer *t)
+/* Appends `count` chunks that go evenly through the first `whole` ones of a stream. */
+static void cut(struct chunks *c, const struct tokens *stream, int64_t whole, int count, const struct tokenizer *t)
 {
-    int64_t whole = (int64_t)stream->count / c->length;
     for (int i = 0; i < count; i++) {
         int32_t *to = c->tokens + (size_t)c->count++ * c->length;
         memcpy(to, stream->ids + i * whole / count * c->length, c->length * sizeof *to);
@@ -240,9 +229,17 @@ static void make(struct chunks *c, struct encoded *x, struct shares n, const str
     draw(drawn, x, c->length, all ? INT64_MAX : (int64_t)n.records * c->length);
     keep_drawn(x, c, drawn);
     c->tokens = xmalloc((size_t)(n.running + n.records) * c->length * sizeof *c->tokens);
-    cut(c, &x->running, n.running, t);
-    cut(c, &x->records, n.records, t);
+    cut(c, &x->running, (int64_t)x->running.count / c->length, n.running, t);
+    cut(c, &x->records, (int64_t)x->records.count / c->length, n.records, t);
     free(drawn);
+}
+
+static int check_any(const struct chunks *c, int count, const char *path, struct error *e)
+{
+    if (count > 0)
+        return 0;
+    return error_set(e, ERROR_USAGE, "%s has %lld tokens, and a chunk takes %d: use a longer text, or shorter"
+                     " chunks", path, (long long)c->found, c->length);
 }
 
 int chunks_read(struct chunks *c, const char *path, const struct tokenizer *t, int length, int at_most,
@@ -257,11 +254,27 @@ int chunks_read(struct chunks *c, const char *path, const struct tokenizer *t, i
                          .chats = x.kinds[RECORD_CHAT], .lines = x.kinds[RECORD_LINES],
                          .form = chat ? chat_template_name(chat) : NULL,
                          .duplicates = x.samples.duplicates, .too_short = x.samples.too_short};
-    if (!rc && n.running + n.records < 1)
-        rc = error_set(e, ERROR_USAGE, "%s has %lld tokens, and a chunk takes %d: use a longer text, or shorter"
-                       " chunks", path, (long long)found, length);
+    rc = rc ? rc : check_any(c, n.running + n.records, path, e);
     if (!rc)
         make(c, &x, n, t);
+    encoded_done(&x);
+    return rc;
+}
+
+int chunks_read_first(struct chunks *c, const char *path, const struct tokenizer *t, int length, int at_most,
+                      struct error *e)
+{
+    struct encoded x;
+    int rc = encode(&x, path, t, e);
+    append(&x.running, x.records.ids, x.records.count);
+    *c = (struct chunks){.length = length, .found = (int64_t)x.running.count};
+    int64_t whole = c->found / length;
+    int count = (int)(at_most && at_most < whole ? at_most : whole);
+    rc = rc ? rc : check_any(c, count, path, e);
+    if (!rc) {
+        c->tokens = xmalloc((size_t)count * length * sizeof *c->tokens);
+        cut(c, &x.running, count, count, t);
+    }
     encoded_done(&x);
     return rc;
 }

@@ -26,12 +26,13 @@ struct chunks {
  * returned. */
 int chunks_read(struct chunks *c, const char *path, const struct tokenizer *t, int length, int at_most,
                 struct error *e);
+/* The first chunks of a text, one behind the other, of all running text and then of all records: what is measured is the
+ * text as it stands. */
+int chunks_read_first(struct chunks *c, const char *path, const struct tokenizer *t, int length, int at_most,
+                      struct error *e);
 void chunks_done(struct chunks *c);
 /* For people: "64 samples of 512 tokens, out of 65123; 40 of 53 records, as chats in the form of chatml". free()
  * it. */
 char *chunks_describe(const struct chunks *c);
-
-/* Appends the tokens of a whole text, as chunks_read goes through it where it leaves nothing out. */
-int chunks_encode(struct tokens *all, const char *path, const struct tokenizer *t, struct error *e);
 
 #endif
