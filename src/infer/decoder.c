@@ -497,23 +497,38 @@ void decoder_restore(struct decoder *d, int first, int count, const float *hidde
     d->hidden_count = larger(d->hidden_count, end);
 }
 
-void decoder_logits(struct decoder *d, int first, int count, float *out)
+/* out[rows][vocab] of what the output's norm made of the residual stream. */
+static void logits_of(struct decoder *d, const float *hidden, int rows, float *out)
 {
     const struct hparams *hp = &d->model->hp;
-    if (first < 0 || count < 1 || first + (int64_t)count > d->hidden_count)
-        die("logits of rows %d to %d of %lld", first, first + count, (long long)d->hidden_count);
-    product(&d->product, d->hidden + (int64_t)first * hp->embd, count, &(struct output){&d->output, out}, 1);
+    product(&d->product, hidden, rows, &(struct output){&d->output, out}, 1);
     float scale = hp->logit_scale == 0               ? 1
                   : d->model->arch->logits_divided ? (float)(1 / hp->logit_scale)
                                                    : (float)hp->logit_scale;
     if (scale == 1 && hp->final_softcap == 0)
         return;
-#pragma omp parallel for num_threads(threads_for(d, count))
-    for (int r = 0; r < count; r++) {
+#pragma omp parallel for num_threads(threads_for(d, rows))
+    for (int r = 0; r < rows; r++) {
         float *row = out + (int64_t)r * hp->vocab;
         for (int64_t i = 0; scale != 1 && i < hp->vocab; i++)
             row[i] *= scale;
         if (hp->final_softcap > 0)
             d->kernels->soft_cap(row, (float)hp->final_softcap, hp->vocab);
     }
+}
+
+void decoder_logits(struct decoder *d, int first, int count, float *out)
+{
+    if (first < 0 || count < 1 || first + (int64_t)count > d->hidden_count)
+        die("logits of rows %d to %d of %lld", first, first + count, (long long)d->hidden_count);
+    logits_of(d, d->hidden + (int64_t)first * d->model->hp.embd, count, out);
+}
+
+void decoder_output(struct decoder *d, float *x, int rows, float *out)
+{
+    float *own = d->x;
+    d->x = x;
+    read_stream(d, &d->output_norm, rows);
+    d->x = own;
+    logits_of(d, d->branch, rows, out);
 }

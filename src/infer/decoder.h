@@ -81,6 +81,9 @@ void decoder_layer_stage(struct decoder *d, int layer, enum decoder_stage stage,
 int64_t decoder_kept(const struct decoder *d);
 /* The inputs of the output weight, of x after the last layer: they go to the tap. */
 void decoder_meet_output(struct decoder *d, int sequences, int length, float *x);
+/* Logits of x[rows][embd] after the last layer: out[rows][vocab]. No more rows at once than the sequences hold that it
+ * was opened for. */
+void decoder_output(struct decoder *d, float *x, int rows, float *out);
 /* Takes the norms and biases of a layer from the model again. */
 int decoder_reload(struct decoder *d, int layer, struct error *e);
 
