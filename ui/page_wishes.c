@@ -40,7 +40,7 @@ static const struct list_column columns[] = {
 
 static bool is_cycled(enum wish_id id)
 {
-    return wish_specs[id].type == WISH_CHOICE || wish_specs[id].type == WISH_SWITCH;
+    return wish_specs[id].type == WISH_CHOICE;
 }
 
 /* "◂ gpu ▸" where the arrow keys change it, "8192 tokens" where it is typed. */
@@ -160,10 +160,6 @@ static int cycle(struct wizard *w, int step)
     struct error e = {0};
     if (!is_cycled(id))
         return PAGE_IGNORED;
-    if (s->type == WISH_SWITCH) {
-        set_wish(w, id, w->wishes.value[id].number > 0 ? "no" : "yes", &e);
-        return PAGE_HANDLED;
-    }
     int count = 0;
     while (s->choices[count])
         count++;

@@ -43,7 +43,6 @@ static void list_add(struct option_list *l, struct option_spec o)
 static const char *wish_argument(const struct wish_spec *w)
 {
     switch (w->type) {
-    case WISH_SWITCH: return NULL;
     case WISH_BYTES: return "BYTES";
     case WISH_PERCENT: return "PERCENT";
     case WISH_PATH: return "FILE";
@@ -60,7 +59,7 @@ struct option_list args_options(const struct command *c)
     for (int i = 0; c->wishes && i < WISH_COUNT; i++) {
         const struct wish_spec *w = &wish_specs[i];
         char letter = i == WISH_CTX ? 'c' : 0;
-        list_add(&l, (struct option_spec){w->name, letter, wish_argument(w), w->help});
+        list_add(&l, (struct option_spec){w->name, letter, wish_argument(w), w->help, w->bare});
     }
     for (const struct option_spec *o = common_options; o->name; o++)
         list_add(&l, *o);
@@ -88,8 +87,9 @@ void args_help(const struct command *c)
     table_init(&t, "ll");
     for (int i = 0; i < l.count; i++) {
         const struct option_spec *o = &l.items[i];
-        table_add(&t, "  %c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ', o->letter ? "," : " ",
-                  o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+        table_add(&t, "  %c%c%s --%s%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ', o->letter ? "," : " ",
+                  o->name, !o->argument ? "" : o->optional ? "[=" : " ", o->argument ? o->argument : "",
+                  o->optional ? "]" : "");
         char *help = args_option_help(c, o);
         table_add(&t, "%s", help);
         free(help);
@@ -110,7 +110,8 @@ int args_parse(struct args **out, const struct command *c, int argc, char **argv
     *helped = false;
     str_add(&shorts, ":");
     for (int i = 0; i < l.count; i++) {
-        longs[i] = (struct option){l.items[i].name, l.items[i].argument ? required_argument : no_argument, NULL, 1000 + i};
+        int takes = !l.items[i].argument ? no_argument : l.items[i].optional ? optional_argument : required_argument;
+        longs[i] = (struct option){l.items[i].name, takes, NULL, 1000 + i};
         if (l.items[i].letter)
             str_addf(&shorts, "%c%s", l.items[i].letter, l.items[i].argument ? ":" : "");
     }
@@ -210,8 +211,8 @@ int args_wishes(const struct args *a, struct wishes *w, struct error *e)
         const char *value = a->given[i].value;
         if (id < 0)
             continue;
-        if (wish_specs[id].type == WISH_SWITCH)
-            value = "yes";
+        if (wish_specs[id].bare && !*value)
+            value = wish_specs[id].bare;
         if (wishes_set(w, id, value, e))
             return error_context(e, "--%s", a->given[i].name);
     }

@@ -12,6 +12,7 @@ struct option_spec {
     char letter;           /* 0: none */
     const char *argument;  /* "FILE"; NULL: a switch */
     const char *help;
+    bool optional;         /* the argument may be left out, and is given as --name=ARGUMENT */
 };
 
 struct args;

@@ -96,9 +96,11 @@ static int docs_wishes(struct error *e)
     for (int i = 0; i < WISH_COUNT; i++) {
         const struct wish_spec *w = &wish_specs[i];
         printf(".It Fl \\-%s", w->name);
+        if (w->bare)
+            printf(" Ns Op =");
         for (int k = 0; w->choices && w->choices[k]; k++)
             printf(k ? " | Cm %s" : " Cm %s", w->choices[k]);
-        if (!w->choices && w->type != WISH_SWITCH)
+        if (!w->choices)
             printf(" Ar %s", w->unit && !strchr(w->unit, '/') ? w->unit : "value");
         putchar('\n');
         mdoc_text(w->help);

@@ -9,6 +9,7 @@
 #include "plan/kv.h"
 #include "plan/lever.h"
 #include "plan/loss.h"
+#include "plan/mixture.h"
 #include "plan/placement.h"
 #include "plan/recipe.h"
 #include "plan/recommend.h"
@@ -42,6 +43,7 @@ struct estimator {
     struct budget budget;
     struct arena scratch;
     struct estimates *s;
+    const struct mixture *mix;            /* to have a row; NULL: none */
 };
 
 static enum verdict verdict_of(const struct placement *p, const struct costs *c, enum fit fit)
@@ -102,7 +104,10 @@ static bool is_source(const struct estimator *e, const struct level *level)
 static int fill_recipe(struct estimate *row, struct recipe *r, struct estimator *e, struct error *err)
 {
     int rc = 0;
-    if (!row->level->type)
+    if (row->mix)
+        rc = recipe_walk_level(e->walk, r, row->mix->base, &(struct recipe_options){.pins = row->mix->pins,
+                               .pin_count = row->mix->count}, err);
+    else if (!row->level->type)
         checkpoint_sketch(r, e->model, row->level);
     else if (row->is_source)
         recipe_walk_source(e->walk, r, row->level);
@@ -120,6 +125,8 @@ static int fill_row(struct estimate *row, struct estimator *e, const struct leve
     struct recipe r;
     enum fit fit = wishes_fit(e->wishes);
     *row = (struct estimate){.level = level, .is_source = is_source(e, level)};
+    if (e->mix && level == &e->mix->level)
+        row->mix = e->mix;
     int rc = fill_recipe(row, &r, e, err);
     if (!rc) {
         struct costs c = costs_of(&e->shared, &r, e->model, e->runtime, runtime_accepts(e->runtime, level->format),
@@ -203,12 +210,14 @@ static int fill_rows(struct estimator *e, const char *name, bool low, struct err
     struct estimates *s = e->s;
     const struct level *asked;
     int rc = find_asked(e, name, &asked, err);
-    s->rows = arena_alloc(&s->arena, (size_t)(e->rules->level_count + 1) * sizeof *s->rows);
+    s->rows = arena_alloc(&s->arena, (size_t)(e->rules->level_count + 2) * sizeof *s->rows);
     rc = rc ? rc : fill_candidates(e, asked, low, err);
     if (!rc && asked) {
         rc = fill_row(&s->rows[s->count], e, asked, err);
         s->rows[s->count++].asked = true;
     }
+    if (!rc && e->mix)
+        rc = fill_row(&s->rows[s->count++], e, &e->mix->level, err);
     qsort(s->rows, (size_t)s->count, sizeof *s->rows, by_size);
     return rc;
 }
@@ -226,19 +235,6 @@ static int refuse_wishes(const struct machine *m, const struct wishes *w, struct
     if (strcmp(kv, "f16") != 0 && strcmp(wishes_choice(w, WISH_FLASH_ATTENTION), "off") == 0)
         return error_set(e, ERROR_USAGE, "--kv-type %s wants flash attention: llama.cpp refuses quantized values without"
                          " it; leave out --flash-attention off, or take --kv-type f16", kv);
-    return 0;
-}
-
-static int refuse_mixes(const struct wishes *w, struct error *e)
-{
-    if (w->value[WISH_MIX].number == 1)
-        return error_set(e, ERROR_USAGE,
-                         "--mix: choosing a type for each tensor within a budget is not available yet; "
-                         "choose one of the levels");
-    if (wishes_given(w, WISH_FILE_BUDGET))
-        return error_set(e, ERROR_USAGE,
-                         "--file-budget: making a file of a given size is not available yet; choose one "
-                         "of the levels by its file size");
     return 0;
 }
 
@@ -282,6 +278,21 @@ int estimates_make_with(struct estimates **out, const struct machine *m, const s
     return 0;
 }
 
+/* What was asked for wins, where it can be had. */
+static void prefer_mix(struct estimates *s)
+{
+    int at = (int)(estimates_mix(s) - s->rows);
+    if (s->rows[at].verdict == VERDICT_TOO_BIG)
+        return;
+    if (s->recommended >= 0)
+        s->rows[s->recommended].recommended = false;
+    s->rows[at].recommended = true;
+    s->recommended = at;
+    char *text = mixture_describe(s->rows[at].mix);
+    s->headline = arena_strdup(&s->arena, text);
+    free(text);
+}
+
 static int reckon(struct estimator *all, const char *level, bool low, struct error *e)
 {
     all->s = xcalloc(1, sizeof *all->s);
@@ -289,6 +300,8 @@ static int reckon(struct estimator *all, const char *level, bool low, struct err
     int rc = fill_rows(all, level, low, e);
     if (!rc)
         recommend(all->s, all->machine, all->model, all->wishes, all->rules);
+    if (!rc && all->mix)
+        prefer_mix(all->s);
     recipe_walk_free(all->walk);
     checkpoint_walk_free(all->folder_walk);
     arena_done(&all->scratch);
@@ -305,23 +318,46 @@ static bool only_too_big(const struct estimates *s)
     return usable && s->recommended < 0;
 }
 
+/* `all`: what it is given, the rest is filled in. */
+static int make(struct estimates **out, struct estimator *all, const char *level, struct error *e)
+{
+    const struct wishes *w = all->wishes;
+    bool low = wishes_given(w, WISH_CALIBRATION);
+    *out = NULL;
+    all->runtime = runtime_named(all->rules, wishes_choice(w, WISH_RUNTIME));
+    int rc = refuse_wishes(all->machine, w, e);
+    if (!rc && !all->runtime)
+        rc = error_set(e, ERROR_USAGE, "rules/runtimes.yaml has no runtime '%s'", wishes_choice(w, WISH_RUNTIME));
+    rc = rc ? rc : reckon(all, level, low, e);
+    if (!rc && !low && only_too_big(all->s)) { /* where nothing else fits, levels without a text are better than none */
+        estimates_free(all->s);
+        rc = reckon(all, level, true, e);
+    }
+    *out = rc ? NULL : all->s;
+    return rc;
+}
+
 int estimates_try(struct estimates **out, const struct machine *m, const struct model *model, const struct wishes *w,
                   const struct rules *r, const char *level, struct error *e)
 {
-    struct estimator all = {m, model, w, r, runtime_named(r, wishes_choice(w, WISH_RUNTIME))};
-    bool low = wishes_given(w, WISH_CALIBRATION);
-    *out = NULL;
-    int rc = refuse_mixes(w, e);
-    rc = rc ? rc : refuse_wishes(m, w, e);
-    if (!rc && !all.runtime)
-        rc = error_set(e, ERROR_USAGE, "rules/runtimes.yaml has no runtime '%s'", wishes_choice(w, WISH_RUNTIME));
-    rc = rc ? rc : reckon(&all, level, low, e);
-    if (!rc && !low && only_too_big(all.s)) { /* where nothing else fits, levels without a text are better than none */
-        estimates_free(all.s);
-        rc = reckon(&all, level, true, e);
-    }
-    *out = rc ? NULL : all.s;
-    return rc;
+    struct estimator all = {.machine = m, .model = model, .wishes = w, .rules = r};
+    return make(out, &all, level, e);
+}
+
+int estimates_make_mix(struct estimates **out, const struct machine *m, const struct model *model,
+                       const struct wishes *w, const struct rules *r, const char *level, const struct mixture *mix,
+                       struct error *e)
+{
+    struct estimator all = {.machine = m, .model = model, .wishes = w, .rules = r, .mix = mix};
+    return make(out, &all, level, e);
+}
+
+const struct estimate *estimates_mix(const struct estimates *s)
+{
+    for (int i = 0; i < s->count; i++)
+        if (s->rows[i].mix)
+            return &s->rows[i];
+    return NULL;
 }
 
 bool estimate_usable(const struct estimate *row)

@@ -51,9 +51,11 @@ struct levers {
     struct lever *items;      /* the cheapest first */
     int count;
 };
+struct mixture;               /* mixture.h */
 
 struct estimate {             /* one row */
     const struct level *level;
+    const struct mixture *mix;         /* of types, instead of a level's; NULL: none. Borrowed */
     double bits_per_weight;
     uint64_t file_bytes, weights_bytes, kv_bytes, compute_bytes, overhead_bytes, total_bytes;
     uint64_t gpu_bytes, cpu_bytes;     /* the total, by where it lies */
@@ -103,6 +105,12 @@ int estimates_make_with(struct estimates **out, const struct machine *m, const s
 /* The same without levers, which are tried by it. */
 int estimates_try(struct estimates **out, const struct machine *m, const struct model *model, const struct wishes *w,
                   const struct rules *r, const char *level, struct error *e);
+/* The same, with a row for a mix, whose level is the mix's own; it was asked for, so it is recommended unless it is too
+ * big. */
+int estimates_make_mix(struct estimates **out, const struct machine *m, const struct model *model,
+                       const struct wishes *w, const struct rules *r, const char *level, const struct mixture *mix,
+                       struct error *e);
+const struct estimate *estimates_mix(const struct estimates *s); /* NULL: none */
 void estimates_free(struct estimates *s);
 /* Neither forbidden nor unproven, whether it fits or not. */
 bool estimate_usable(const struct estimate *row);

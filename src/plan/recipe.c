@@ -1,6 +1,7 @@
 /* How a tensor gets its type, in this order:
  *   role       what it is for, by its name (recipes.yaml, roles)
  *   kept?      norms, routers, … keep the type of the source (keep)
+ *   pins       types of single tensors by name, as a mix has them
  *   options    --output-tensor-type, --token-embedding-type, then --tensor-type
  *   rules      the last rule for this level, role and layer; without one the level's main type
  *   fallback   where the block does not divide the row */
@@ -319,6 +320,36 @@ static int check_overrides_used(const struct recipe_options *o, const struct com
     return 0;
 }
 
+static bool follow_pins(const struct recipe_options *o, struct tensor_plan *p)
+{
+    for (int i = 0; i < o->pin_count; i++)
+        if (strcmp(o->pins[i].name, p->tensor->name) == 0) {
+            p->wanted = o->pins[i].type;
+            p->why = "listed by name";
+            return true;
+        }
+    return false;
+}
+
+static const char *why_not_pinned(const struct recipe_walk *w, const char *name)
+{
+    for (int i = 0; i < w->model->tensor_count; i++)
+        if (strcmp(w->model->tensors[i].name, name) == 0)
+            return w->tensors[i].kept;
+    return "the model has no tensor of this name";
+}
+
+static int check_pins(const struct recipe_walk *w, const struct recipe_options *o, struct error *e)
+{
+    for (int i = 0; i < o->pin_count; i++) {
+        const char *why = why_not_pinned(w, o->pins[i].name);
+        if (why)
+            return error_set(e, ERROR_USAGE, "the list of tensors has %s for %s, which cannot be: %s",
+                             o->pins[i].type->name, o->pins[i].name, why);
+    }
+    return 0;
+}
+
 static bool follow_options(const struct recipe_walk *w, const struct recipe_options *o,
                            const struct walk_tensor *t, struct tensor_plan *p)
 {
@@ -388,7 +419,7 @@ static int plan_tensor(const struct recipe_walk *w, struct recipe *r, int i, con
         p->why = t->kept;
     } else {
         uint64_t bit = UINT64_C(1) << (level - w->rules->levels);
-        if (!follow_options(w, o, t, p) && !follow_overrides(overrides, o->override_count, p) && !o->pure)
+        if (!follow_pins(o, p) && !follow_options(w, o, t, p) && !follow_overrides(overrides, o->override_count, p) && !o->pure)
             follow_rules(w, bit, t, o->imatrix, p);
         int rc = fall_back(w, r, p, o->strict, e);
         if (rc)
@@ -408,7 +439,8 @@ int recipe_walk_level(const struct recipe_walk *w, struct recipe *r, const struc
     *r = (struct recipe){.file_type = level->file_type, .count = w->model->tensor_count};
     r->tensors = xcalloc(r->count, sizeof *r->tensors);
     snprintf(r->level, sizeof r->level, "%s", level->name);
-    int rc = compile_overrides(o, overrides, e);
+    int rc = check_pins(w, o, e);
+    rc = rc ? rc : compile_overrides(o, overrides, e);
     for (int i = 0; !rc && i < r->count; i++)
         rc = plan_tensor(w, r, i, level, o, overrides, e);
     if (!rc)
@@ -416,6 +448,11 @@ int recipe_walk_level(const struct recipe_walk *w, struct recipe *r, const struc
     r->bits_per_weight = w->elements ? 8.0 * r->data_bytes / w->elements : 0;
     free_overrides(overrides, o->override_count);
     return rc;
+}
+
+bool recipe_walk_keeps(const struct recipe_walk *w, int tensor)
+{
+    return w->tensors[tensor].kept;
 }
 
 static void keep_types(struct recipe *r, const struct model *m)

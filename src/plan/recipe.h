@@ -9,12 +9,16 @@
 #include "plan/rules.h"
 
 struct recipe_override { const char *pattern /* regex over tensor names */; const struct quant_type *type; };
+/* The type of one tensor, by its whole name. */
+struct recipe_pin { const char *name; const struct quant_type *type; };
 struct recipe_options {
     const struct rules *rules;               /* NULL: loaded for this call */
     const struct recipe_override *overrides; /* --tensor-type, first match wins */
     int override_count;
     bool pure;                               /* every tensor the level's main type */
     const struct quant_type *output_type, *embedding_type; /* NULL: as the recipe says */
+    const struct recipe_pin *pins;           /* go before all else; each must be of a tensor that may be quantized */
+    int pin_count;
     bool strict;                             /* a fallback is an error */
     bool imatrix;                            /* an importance matrix will be used: some mixtures differ */
 };
@@ -64,6 +68,8 @@ int recipe_walk_level(const struct recipe_walk *w, struct recipe *r, const struc
                       const struct recipe_options *o, struct error *e);
 /* The checkpoint as it is: every tensor keeps its type. */
 void recipe_walk_source(const struct recipe_walk *w, struct recipe *r, const struct level *level);
+/* Whether a tensor keeps its type whatever the level: norms, routers, … */
+bool recipe_walk_keeps(const struct recipe_walk *w, int tensor);
 /* Bytes of the file that a recipe makes: metadata, tensor table and padding included. */
 uint64_t recipe_file_bytes(const struct recipe_walk *w, const struct recipe *r);
 

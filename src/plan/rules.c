@@ -12,6 +12,7 @@
 #include "plan/kernel.h"
 #include "plan/lever.h"
 #include "plan/loss.h"
+#include "plan/mix_book.h"
 #include "plan/recipe_book.h"
 #include "plan/runtime.h"
 
@@ -194,6 +195,7 @@ static int load_all(struct rules *r, struct error *e)
         {"levels", &r->levels_tree},       {"recipes", &r->recipes_tree},   {"runtimes", &r->runtimes_tree},
         {"kernels", &r->kernels_tree},     {"decisions", &r->decisions_tree}, {"warnings", &r->warnings_tree},
         {"usecases", &r->usecases_tree},   {"necessity", &r->necessity_tree}, {"levers", &r->levers_tree},
+        {"mixes", &r->mixes_tree},
     };
     int rc = 0;
     for (size_t i = 0; !rc && i < ARRAY_LENGTH(files); i++)
@@ -205,7 +207,7 @@ int rules_load(struct rules **out, struct error *e)
 {
     static int (*const compile[])(struct rules *r, struct error *e) = {
         load_all, compile_levels, losses_compile, recipe_book_compile, runtimes_compile, kernels_compile,
-        decisions_compile, levers_compile,
+        decisions_compile, levers_compile, mix_book_compile,
     };
     struct rules *r = xcalloc(1, sizeof *r);
     int rc = 0;

@@ -33,6 +33,7 @@ struct decision;                  /* rules/decisions.yaml, warnings.yaml, necess
 struct loss_table;                /* levels.yaml, what was published: loss.h */
 struct kernel;                    /* rules/kernels.yaml: kernel.h */
 struct lever_rule;                /* rules/levers.yaml: lever.c */
+struct mix_book;                  /* rules/mixes.yaml: mix_book.h */
 
 struct rules {
     struct level *levels;         /* from the largest to the smallest */
@@ -45,13 +46,14 @@ struct rules {
     int runtime_count;
     struct kernel *kernels;
     int kernel_count;
+    struct mix_book *mixes;
     struct decision *decisions, *warnings, *doubts;
     int decision_count, warning_count, doubt_count;
     struct lever_rule *lever_rules; /* the cheapest first */
     int lever_rule_count;
     /* the files themselves, checked */
     struct yaml *levels_tree, *recipes_tree, *runtimes_tree, *kernels_tree, *decisions_tree, *warnings_tree,
-        *usecases_tree, *necessity_tree, *levers_tree;
+        *usecases_tree, *necessity_tree, *levers_tree, *mixes_tree;
     struct arena arena;
 };
 int rules_load(struct rules **out, struct error *e);

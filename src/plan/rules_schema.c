@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "plan/decision.h"
+#include "plan/mix_book.h"
 #include "plan/rules.h"
 #include "plan/tips.h"
 #include "plan/wishes.h"
@@ -378,7 +379,7 @@ static const struct { const char *name; const struct schema_field *fields; } sch
     {"levels", levels_schema},       {"recipes", recipes_schema},   {"runtimes", runtimes_schema},
     {"decisions", decisions_schema}, {"warnings", warnings_schema}, {"usecases", usecases_schema}, {"necessity", necessity_schema},
     {"levers", levers_schema},       {"steps", steps_schema},       {"tips", tip_fields},
-    {"kernels", kernels_schema},
+    {"kernels", kernels_schema},     {"mixes", mixes_schema},
 };
 
 const struct schema_field *rules_schema(const char *name)

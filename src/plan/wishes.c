@@ -15,6 +15,7 @@ static const char *const runtimes[] = {"llama.cpp", "ollama",       "lmstudio", 
 static const char *const kv_types[] = {"f16", "q8_0", "q4_0", NULL};
 static const char *const switches[] = {"on", "off", NULL};
 static const char *const priorities[] = {"balanced", "latency", "throughput", NULL};
+static const char *const mixes[] = {"no", "measured", "attention", "ends", "embeddings", NULL};
 static const char *const use_cases[] = {"general", "code", "creative", "technical", "edge", NULL};
 
 const struct wish_spec wish_specs[WISH_COUNT] = {
@@ -49,8 +50,9 @@ const struct wish_spec wish_specs[WISH_COUNT] = {
     [WISH_CALIBRATION] = {"calibration", "Domain text", WISH_PATH,
                           .help = "A text like those that the model will see: plain text, JSON lines, or a folder "
                                   "of them. The weights are made by it."},
-    [WISH_MIX] = {"mix", "Mix to budget", WISH_SWITCH, .preset = "no",
-                  .help = "Choose the best type for each tensor within the budget instead of a fixed level."},
+    [WISH_MIX] = {"mix", "Mix to budget", WISH_CHOICE, mixes, .preset = "no", .bare = "measured",
+                  .help = "Choose a type for each tensor within the budget instead of a fixed level: the best ones by "
+                          "measuring this model, or by a preset of rules/mixes.yaml that says what matters."},
     [WISH_FILE_BUDGET] = {"file-budget", "File size limit", WISH_BYTES,
                           .help = "The most that the file itself may take."},
     [WISH_PRIORITY] = {"priority", "Priority", WISH_CHOICE, priorities, .preset = "balanced",
@@ -63,6 +65,7 @@ const struct wish_spec wish_specs[WISH_COUNT] = {
     [WISH_MICRO_BATCH] = {"micro-batch", "Micro batch", WISH_INTEGER, .low = 1, .high = 65536, .unit = "tokens",
                           .help = "Tokens of a prompt that are worked on at once: fewer take smaller buffers, and"
                                   " prompts take longer. Default: the runtime's."},
+                          .help = "The most that the file itself may take; the best mix of that size is made."},
 };
 
 int wish_find(const char *name)
@@ -135,18 +138,6 @@ static bool read_path(const struct wish_spec *s, const char *text, struct wish_v
     return true;
 }
 
-static bool read_switch(const struct wish_spec *s, const char *text, struct wish_value *v)
-{
-    static const char *const words[] = {"no", "yes", "false", "true", "off", "on"};
-    (void)s;
-    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
-        if (strcasecmp(text, words[i]) == 0) {
-            v->number = i % 2;
-            return true;
-        }
-    return false;
-}
-
 static const struct reader readers[] = {
     [WISH_CHOICE] = {read_choice, NULL},
     [WISH_BYTES] = {read_bytes, "a size such as 10GiB or 800MB"},
@@ -154,7 +145,6 @@ static const struct reader readers[] = {
     [WISH_NUMBER] = {read_number, "a number, 0 or more"},
     [WISH_PERCENT] = {read_percent, "a percentage from 0 to 100 such as 2%"},
     [WISH_PATH] = {read_path, "a file"},
-    [WISH_SWITCH] = {read_switch, "yes or no"},
 };
 
 static int refuse(const struct wish_spec *s, const char *text, struct error *e)
@@ -294,7 +284,6 @@ const char *wishes_show(const struct wishes *w, enum wish_id id, char out[static
     switch (wish_specs[id].type) {
     case WISH_CHOICE: return wishes_choice(w, id);
     case WISH_PATH: return v->text;
-    case WISH_SWITCH: return v->number != 0 ? "yes" : "no";
     case WISH_BYTES: snprintf(out, 64, "%s", format_bytes(bytes, v->number)); break;
     case WISH_PERCENT: snprintf(out, 64, "%.4g %%", v->number * 100); break;
     case WISH_INTEGER: snprintf(out, 64, "%.0f", v->number); break;

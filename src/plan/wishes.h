@@ -17,7 +17,8 @@ enum wish_id { /* order of the form and of the table */
     WISH_FLASH_ATTENTION, WISH_MICRO_BATCH, WISH_COUNT,
 };
 enum fit { FIT_GPU, FIT_CPU, FIT_SPLIT };
-enum wish_type { WISH_CHOICE, WISH_BYTES, WISH_INTEGER, WISH_NUMBER, WISH_PERCENT, WISH_PATH, WISH_SWITCH };
+enum mix_choice { MIX_NO, MIX_MEASURED /* the others are presets: rules/mixes.yaml */ };
+enum wish_type { WISH_CHOICE, WISH_BYTES, WISH_INTEGER, WISH_NUMBER, WISH_PERCENT, WISH_PATH };
 
 struct wish_spec {
     const char *name;            /* option name, plan key: "kv-type" */
@@ -27,6 +28,7 @@ struct wish_spec {
     int64_t low, high;           /* WISH_INTEGER */
     const char *preset;          /* the default where neither machine nor model knows better; NULL: no wish */
     const char *unit;            /* shown behind the value, or NULL */
+    const char *bare;            /* what the option without a value means; NULL: it needs one */
     const char *help;            /* one or two sentences: what it means and what it changes */
 };
 extern const struct wish_spec wish_specs[WISH_COUNT];

@@ -74,7 +74,7 @@ static void what_is_set_is_shown_and_reads_back(void **state)
         {WISH_MAX_LOSS, "0.5 %", "0.5 %", "0.5%"},
         {WISH_MIN_SPEED, "12.5", "12.5", "12.5"},
         {WISH_CALIBRATION, "texts/law.txt", "texts/law.txt", "texts/law.txt"},
-        {WISH_MIX, "yes", "yes", "yes"},
+        {WISH_MIX, "Attention", "attention", "attention"},
         {WISH_PRIORITY, "Latency", "latency", "latency"},
         {WISH_FLASH_ATTENTION, "off", "off", "off"},
         {WISH_MICRO_BATCH, "256", "256", "256"},
@@ -108,7 +108,7 @@ static void errors_say_what_is_expected(void **state)
         {WISH_CTX, "k", "expected a whole number"},
         {WISH_MAX_LOSS, "200%", "expected a percentage from 0 to 100"},
         {WISH_MIN_SPEED, "-1", "expected a number, 0 or more"},
-        {WISH_MIX, "maybe", "expected yes or no"},
+        {WISH_MIX, "maybe", "expected one of no, measured, attention"},
     };
     struct wishes w = {0};
     struct error e = {0};

@@ -1,0 +1,369 @@
+#include "plan/mixture.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "plan/estimate.h"
+#include "plan/mix.h"
+#include "plan/mix_book.h"
+
+/* A divergence that nobody could measure: types of less are alike, so that the smaller one is taken. */
+static const double negligible = 1e-7;
+
+/* Looks for the largest file that fits, to this share of the model's size. */
+enum { FINENESS = 4096 };
+
+struct mixing {
+    const struct mixture_job *job;
+    struct mixture *x;
+    struct recipe_walk *walk;
+    struct mix_item *items;    /* [tensor_count] */
+    int *type;                 /* [tensor_count][type_count + 1]: what an item's options stand for */
+    int *chosen;               /* [tensor_count] */
+    const struct level **levels; /* of GGUF files, that are quantized */
+    struct recipe *recipes;    /* [level_count] what each makes of the model */
+    int level_count;
+};
+
+static const struct tensor *tensor_of(const struct mixing *m, int i)
+{
+    return &m->job->model->tensors[m->x->tensors[i]];
+}
+
+/* --------------------------------------------------------------------- weights */
+
+/* A weight that the forward pass meets: of others nothing is known, and they get what the base level has for them. */
+static bool takes_part(const struct mixing *m, int i)
+{
+    const struct tensor *t = &m->job->model->tensors[i];
+    return !recipe_walk_keeps(m->walk, i) && t->role != ROLE_OTHER && !t->bias && tensor_readable(t);
+}
+
+static void list_tensors(struct mixing *m)
+{
+    const struct model *model = m->job->model;
+    m->x->tensors = arena_alloc(&m->x->arena, (model->tensor_count + 1) * sizeof *m->x->tensors);
+    for (int i = 0; i < model->tensor_count; i++)
+        if (takes_part(m, i))
+            m->x->tensors[m->x->s.tensor_count++] = i;
+}
+
+static bool has_text(const struct mixture_job *j)
+{
+    return j->wishes->value[WISH_CALIBRATION].text;
+}
+
+static void list_types(struct mixing *m)
+{
+    const struct mix_book *b = m->job->rules->mixes;
+    m->x->types = has_text(m->job) ? b->told_types : b->types;
+    while (m->x->types[m->x->s.type_count])
+        m->x->s.type_count++;
+}
+
+static int measure(struct mixing *m, struct error *e)
+{
+    struct mixture *x = m->x;
+    const char *text = m->job->wishes->value[WISH_CALIBRATION].text;
+    const struct sensitivity_job job = {
+        .model = m->job->model,
+        .tensors = x->tensors,
+        .tensor_count = x->s.tensor_count,
+        .types = x->types,
+        .type_count = x->s.type_count,
+        .probes = m->job->rules->mixes->probes,
+        .text = text ? text : CALIBRATION_GENERAL,
+        .told = text,
+        .groups = m->job->rules->mixes->groups,
+        .watch = m->job->watch,
+    };
+    return sensitivities_measure(&x->s, &job, e);
+}
+
+/* By a preset: the squared error of rounding falls to a quarter with each bit, and is alike in all weights but for what
+ * the preset says. Only the proportions matter. */
+static double preset_loss(const struct mixing *m, const struct mix_preset *p, int i, const struct quant_type *type)
+{
+    const struct tensor *t = tensor_of(m, i);
+    if (t->shape[0] % type->block)
+        return NAN;
+    return mix_preset_weight(p, m->job->model, t) * tensor_elements(t) * exp2(-2 * quant_bits(type));
+}
+
+static double loss_of(const struct mixing *m, const struct mix_preset *p, int i, int k)
+{
+    if (p)
+        return preset_loss(m, p, i, m->x->types[k]);
+    double loss = m->x->s.loss[(int64_t)i * m->x->s.type_count + k];
+    return loss < negligible ? 0 : loss;
+}
+
+/* --------------------------------------------------------------------- options */
+
+static uint64_t padded(uint64_t bytes)
+{
+    enum { ALIGNMENT = 32 };
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+/* The types that its rows allow, and its own, which loses nothing. */
+static void add_options(struct mixing *m, const struct mix_preset *p, int i)
+{
+    int types = m->x->s.type_count, *type = m->type + (int64_t)i * (types + 1), count = 0;
+    struct mix_option *options = arena_alloc(&m->x->arena, (types + 1) * sizeof *options);
+    for (int k = 0; k < types; k++) {
+        double loss = loss_of(m, p, i, k);
+        if (isnan(loss))
+            continue;
+        options[count] = (struct mix_option){padded(quant_bytes(m->x->types[k], tensor_elements(tensor_of(m, i)))), loss};
+        type[count++] = k;
+    }
+    options[count] = (struct mix_option){padded(tensor_of(m, i)->bytes), 0};
+    type[count++] = types;
+    m->items[i] = (struct mix_item){options, count};
+}
+
+static const struct quant_type *chosen_type(const struct mixing *m, int i)
+{
+    int k = m->type[(int64_t)i * (m->x->s.type_count + 1) + m->chosen[i]];
+    return k == m->x->s.type_count ? tensor_of(m, i)->type : m->x->types[k];
+}
+
+/* ---------------------------------------------------------------------- levels */
+
+/* Levels that are made with or without a text. */
+static bool is_base(const struct level *l)
+{
+    return l->type && l->type->quantized && l->offered && !l->imatrix && !l->with_text;
+}
+
+static int add_level(struct mixing *m, const struct level *l, struct error *e)
+{
+    const struct recipe_options o = {.imatrix = has_text(m->job)};
+    m->levels[m->level_count] = l;
+    return recipe_walk_level(m->walk, &m->recipes[m->level_count++], l, &o, e);
+}
+
+static int walk_levels(struct mixing *m, struct error *e)
+{
+    const struct rules *r = m->job->rules;
+    int rc = 0;
+    m->levels = xcalloc(r->level_count, sizeof *m->levels);
+    m->recipes = xcalloc(r->level_count, sizeof *m->recipes);
+    for (int i = 0; i < r->level_count && !rc; i++)
+        if (is_base(&r->levels[i]))
+            rc = add_level(m, &r->levels[i], e);
+    return rc || m->level_count ? rc : error_set(e, ERROR_FAILED, "rules/levels.yaml offers no level of GGUF files");
+}
+
+/* Index of the largest level whose file is within the limit, else of the smallest. */
+static int base_level(const struct mixing *m, uint64_t limit)
+{
+    int best = m->level_count - 1, smallest = best;
+    uint64_t bytes = 0;
+    for (int i = 0; i < m->level_count; i++) {
+        uint64_t of_file = recipe_file_bytes(m->walk, &m->recipes[i]);
+        if (of_file <= limit && of_file > bytes) {
+            bytes = of_file;
+            best = i;
+        }
+        if (of_file < recipe_file_bytes(m->walk, &m->recipes[smallest]))
+            smallest = i;
+    }
+    return bytes ? best : smallest;
+}
+
+/* Bytes of a file of the level but for the weights that take part. */
+static uint64_t other_bytes(const struct mixing *m, int level)
+{
+    uint64_t sum = recipe_file_bytes(m->walk, &m->recipes[level]);
+    for (int i = 0; i < m->x->s.tensor_count; i++)
+        sum -= padded(m->recipes[level].tensors[m->x->tensors[i]].bytes);
+    return sum;
+}
+
+/* ------------------------------------------------------------------------ solving */
+
+/* What a file made by a text says of it, at most. */
+static uint64_t reserve(const struct mixing *m)
+{
+    const char *text = m->job->wishes->value[WISH_CALIBRATION].text;
+    return text ? 512 + 2 * strlen(text) : 0;
+}
+
+/* False where not even the smallest types are within the limit; they are in x then. */
+static bool solve(struct mixing *m, uint64_t limit)
+{
+    struct mixture *x = m->x;
+    struct mix_result r;
+    int base = base_level(m, limit);
+    uint64_t others = other_bytes(m, base) + reserve(m);
+    bool fits = mix_solve(m->items, x->s.tensor_count, limit > others ? limit - others : 0, m->chosen, &r);
+    x->base = m->levels[base];
+    x->count = x->s.tensor_count;
+    x->limit_bytes = limit;
+    x->file_bytes = others - reserve(m) + r.bytes;
+    x->kld = x->preset ? NAN : r.loss;
+    x->bound = x->preset ? NAN : r.bound;
+    for (int i = 0; i < x->count; i++)
+        x->pins[i] = (struct recipe_pin){tensor_of(m, i)->name, chosen_type(m, i)};
+    return fits;
+}
+
+/* The mix as it stands, among the estimates. */
+static int estimate(const struct mixing *m, struct estimate *row, struct error *e)
+{
+    const struct mixture_job *j = m->job;
+    struct estimates *s;
+    int rc = estimates_make_mix(&s, j->machine, j->model, j->wishes, j->rules, m->x, e);
+    if (!rc)
+        *row = *estimates_mix(s);
+    estimates_free(s);
+    return rc;
+}
+
+/* As much as may be asked for: with all of it the largest types are chosen. */
+static uint64_t largest_limit(const struct mixing *m)
+{
+    return m->job->model->file_bytes + recipe_file_bytes(m->walk, &m->recipes[0]) + reserve(m);
+}
+
+/* The largest limit whose mix fits in memory, by halving. */
+static int fit_memory(struct mixing *m, struct error *e)
+{
+    char total[FORMAT_SIZE];
+    struct estimate row = {0};
+    uint64_t low = 0, high = largest_limit(m), fine = high / FINENESS + 1;
+    bool some = false;
+    solve(m, 0);
+    int rc = estimate(m, &row, e);
+    if (!rc && row.verdict == VERDICT_UNKNOWN)
+        return error_set(e, ERROR_USAGE, "how much memory the mix may take is not known: --budget says it, or"
+                         " --file-budget how large the file may be");
+    if (!rc && row.verdict == VERDICT_TOO_BIG)
+        return error_set(e, ERROR_NOFIT, "the smallest mix takes %s in memory, which does not fit: a shorter context or"
+                         " a smaller type of the KV cache takes less", format_bytes(total, (double)row.total_bytes));
+    for (low = m->x->file_bytes + reserve(m); !rc && high - low > fine;) {
+        uint64_t middle = low + (high - low) / 2;
+        bool solved = solve(m, middle);
+        rc = solved ? estimate(m, &row, e) : 0;
+        some = solved && row.verdict != VERDICT_TOO_BIG;
+        low = some ? middle : low;
+        high = some ? high : middle;
+    }
+    solve(m, low);
+    return rc;
+}
+
+static int fit_file(struct mixing *m, uint64_t limit, struct error *e)
+{
+    char is[FORMAT_SIZE], wished[FORMAT_SIZE];
+    if (solve(m, limit))
+        return 0;
+    return error_set(e, ERROR_NOFIT, "--file-budget %s: the smallest file that a mix of %s makes takes %s (%llu bytes)",
+                     format_bytes(wished, (double)limit), m->job->model->name,
+                     format_bytes(is, (double)m->x->file_bytes), (unsigned long long)m->x->file_bytes);
+}
+
+/* ----------------------------------------------------------------------- whole */
+
+bool mixture_wanted(const struct wishes *w)
+{
+    return w->value[WISH_MIX].choice != MIX_NO || wishes_given(w, WISH_FILE_BUDGET);
+}
+
+static int make(struct mixing *m, struct error *e)
+{
+    const struct wishes *w = m->job->wishes;
+    const struct mix_preset *p = mix_preset_named(m->job->rules->mixes, wishes_choice(w, WISH_MIX));
+    struct mixture *x = m->x;
+    m->walk = recipe_walk_new(m->job->model, m->job->rules);
+    x->preset = p ? p->name : NULL;
+    list_tensors(m);
+    list_types(m);
+    int rc = walk_levels(m, e);
+    rc = rc || p ? rc : measure(m, e);
+    if (rc)
+        return rc;
+    m->items = xcalloc(x->s.tensor_count, sizeof *m->items);
+    m->type = xcalloc((size_t)x->s.tensor_count * (x->s.type_count + 1), sizeof *m->type);
+    m->chosen = xcalloc(x->s.tensor_count, sizeof *m->chosen);
+    x->pins = arena_alloc(&x->arena, (x->s.tensor_count + 1) * sizeof *x->pins);
+    for (int i = 0; i < x->s.tensor_count; i++)
+        add_options(m, p, i);
+    return wishes_given(w, WISH_FILE_BUDGET) ? fit_file(m, (uint64_t)w->value[WISH_FILE_BUDGET].number, e)
+                                             : fit_memory(m, e);
+}
+
+static void finish(struct mixing *m)
+{
+    for (int i = 0; i < m->level_count; i++)
+        recipe_done(&m->recipes[i]);
+    free(m->recipes);
+    free(m->levels);
+    free(m->items);
+    free(m->type);
+    free(m->chosen);
+    recipe_walk_free(m->walk);
+}
+
+int mixture_make(struct mixture **out, const struct mixture_job *j, struct error *e)
+{
+    struct mixing m = {.job = j, .x = xcalloc(1, sizeof *m.x)};
+    m.x->level = (struct level){.name = MIX_LEVEL, .format = "gguf", .index = -1, .summary = "types chosen weight by weight"};
+    int rc = make(&m, e);
+    if (!rc) {
+        m.x->level.type = m.x->base->type;
+        m.x->level.nominal_bits = m.x->base->nominal_bits;
+    }
+    finish(&m);
+    if (rc)
+        mixture_free(m.x);
+    *out = rc ? NULL : m.x;
+    return rc;
+}
+
+void mixture_free(struct mixture *x)
+{
+    if (!x)
+        return;
+    sensitivities_done(&x->s);
+    arena_done(&x->arena);
+    free(x);
+}
+
+/* ---------------------------------------------------------------------- telling */
+
+static double predict_tensor(const struct mixture *x, int i, const struct tensor_plan *p)
+{
+    if (p->type == p->tensor->type)
+        return 0;
+    for (int k = 0; k < x->s.type_count; k++)
+        if (x->types[k] == p->type)
+            return x->s.loss[(int64_t)i * x->s.type_count + k];
+    return NAN;
+}
+
+double mixture_predict(const struct mixture *x, const struct recipe *r)
+{
+    double sum = x->preset ? NAN : 0;
+    for (int i = 0; i < x->s.tensor_count && !x->preset; i++)
+        sum += predict_tensor(x, i, &r->tensors[x->tensors[i]]);
+    return sum;
+}
+
+char *mixture_types(const struct mixture *x)
+{
+    struct str s = {0};
+    const struct quant_type *t;
+    for (int i = 0; (t = quant_type_at(i)); i++) {
+        int count = 0;
+        for (int k = 0; k < x->count; k++)
+            count += x->pins[k].type == t;
+        if (count)
+            str_addf(&s, "%s%s %d", s.length ? ", " : "", t->name, count);
+    }
+    return str_take(&s);
+}

@@ -1,0 +1,52 @@
+/* The best mix of types for a model within a budget: a type for each weight, by what they were measured to cost in
+ * divergence (eval/sensitivity.h), or by a preset (rules/mixes.yaml) that says what matters. */
+#ifndef PLAN_MIXTURE_H
+#define PLAN_MIXTURE_H
+
+#include "base/watch.h"
+#include "eval/sensitivity.h"
+#include "machine/machine.h"
+#include "plan/recipe.h"
+#include "plan/wishes.h"
+
+#define MIX_LEVEL "mix"
+
+struct mixture {
+    struct level level;        /* "mix": what stands in the list of levels */
+    const struct level *base;  /* what the file says it is, and what tensors outside of the list get: the largest level
+                                * that is not larger */
+    const char *preset;        /* NULL: measured */
+    struct recipe_pin *pins;   /* [count], in the model's order */
+    int count;
+    uint64_t file_bytes;       /* exact; with importance or a text, without the lines in the metadata that tell of it */
+    uint64_t limit_bytes;      /* of the file, that it was made for */
+    double kld;                /* predicted mean divergence; NaN: not measured */
+    double bound;              /* no mix of these types within the limit is predicted less */
+    struct sensitivities s;    /* of `tensors` and `types`; loss NULL: by a preset */
+    int *tensors;              /* [s.tensor_count] in the model */
+    const struct quant_type *const *types; /* [s.type_count] */
+    struct arena arena;
+};
+
+struct mixture_job {
+    const struct model *model;
+    const struct machine *machine; /* may be NULL */
+    const struct wishes *wishes;   /* with their defaults: mix, file-budget, and all that says what fits */
+    const struct rules *rules;
+    struct watch *watch;
+};
+
+/* Whether the wishes ask for a mix: --mix, or --file-budget. */
+bool mixture_wanted(const struct wishes *w);
+/* Within --file-budget, or else what fits by the estimates. The first time it measures, which takes minutes. ERROR_NOFIT
+ * where not even the smallest mix does. Borrows model and rules. */
+int mixture_make(struct mixture **out, const struct mixture_job *j, struct error *e);
+void mixture_free(struct mixture *x);
+
+/* The predicted divergence of a recipe of the same model, such as that of a level; NaN where it has types that were not
+ * measured. */
+double mixture_predict(const struct mixture *x, const struct recipe *r);
+/* As a person reads it: "Q6_K 3, Q5_K 17, IQ4_XS 23". free() it. */
+char *mixture_types(const struct mixture *x);
+
+#endif
