@@ -7,7 +7,7 @@ static const char *const kind_names[SCHEMA_KIND_COUNT] = {
     [SCHEMA_TEXT] = "text",     [SCHEMA_TEXTS] = "text or list of texts", [SCHEMA_NUMBER] = "number",
     [SCHEMA_INTEGER] = "whole number", [SCHEMA_BOOL] = "true or false", [SCHEMA_BYTES] = "size",
     [SCHEMA_MAP] = "map",       [SCHEMA_MAPS] = "list of maps", [SCHEMA_NAMED] = "map of maps",
-    [SCHEMA_NUMBERS] = "map of numbers", [SCHEMA_TREE] = "map",
+    [SCHEMA_NUMBERS] = "map of numbers", [SCHEMA_WORDS] = "map of texts", [SCHEMA_TREE] = "map",
 };
 
 static int check_text(const struct yaml *y, const struct schema_field *f, struct error *e)
@@ -55,6 +55,19 @@ static int check_numbers(const struct yaml *y, const struct schema_field *f, str
     return rc;
 }
 
+static int check_words(const struct yaml *y, const struct schema_field *f, struct error *e)
+{
+    int rc = 0;
+    if (y->kind != YAML_MAP)
+        return yaml_expected(y, e, "a map of texts for '%s'", f->key);
+    for (size_t i = 0; !rc && i < y->count; i++) {
+        struct schema_field named = *f;
+        named.key = y->keys[i]->text;
+        rc = check_text(y->items[i], &named, e);
+    }
+    return rc;
+}
+
 static int check_children(const struct yaml *y, const struct schema_field *f, struct error *e)
 {
     int rc = 0;
@@ -65,7 +78,7 @@ static int check_children(const struct yaml *y, const struct schema_field *f, st
     return rc;
 }
 
-static int check_field(const struct yaml *map, const struct schema_field *f, struct error *e)
+int schema_check_field(const struct yaml *map, const struct schema_field *f, struct error *e)
 {
     const struct yaml *y = yaml_get(map, f->key);
     bool absent = !y || (y->kind == YAML_TEXT && !y->text);
@@ -78,6 +91,7 @@ static int check_field(const struct yaml *map, const struct schema_field *f, str
     case SCHEMA_TEXTS: return check_texts(y, f, e);
     case SCHEMA_MAP: return schema_check(y, f->fields, e);
     case SCHEMA_NUMBERS: return check_numbers(y, f, e);
+    case SCHEMA_WORDS: return check_words(y, f, e);
     case SCHEMA_TREE: return 0;
     case SCHEMA_MAPS:
     case SCHEMA_NAMED: return check_children(y, f, e);
@@ -99,7 +113,7 @@ int schema_check(const struct yaml *y, const struct schema_field *fields, struct
 {
     int rc = check_known(y, fields, e);
     for (const struct schema_field *f = fields; !rc && f->key; f++)
-        rc = check_field(y, f, e);
+        rc = schema_check_field(y, f, e);
     return rc;
 }
 

@@ -19,6 +19,7 @@ enum schema_kind {
     SCHEMA_MAPS,    /* a list of maps with `fields` */
     SCHEMA_NAMED,   /* a map from names to maps with `fields` */
     SCHEMA_NUMBERS, /* a map from names to numbers */
+    SCHEMA_WORDS,   /* a map from names to texts */
     SCHEMA_TREE,    /* anything; its reader checks it */
     SCHEMA_KIND_COUNT,
 };
@@ -36,6 +37,9 @@ struct schema_field {
 /* Refuses unknown keys, missing ones and values of the wrong kind: "FILE:LINE: expected WHAT, found …".
  * `fields` ends with {0}. */
 int schema_check(const struct yaml *y, const struct schema_field *fields, struct error *e);
+
+/* The same of one key, whatever else the map holds. */
+int schema_check_field(const struct yaml *map, const struct schema_field *f, struct error *e);
 
 /* Values of a map that schema_check has passed; the fallback where the key is absent. */
 const char *checked_text(const struct yaml *map, const char *key);      /* NULL: absent */

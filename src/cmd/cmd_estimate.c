@@ -9,6 +9,7 @@
 #include "base/table.h"
 #include "cmd/open.h"
 #include "cmd/situation.h"
+#include "plan/mixture.h"
 
 /* ---------------------------------------------------------------------- JSON */
 
@@ -87,6 +88,29 @@ static json_t *levers_json(const struct levers *l)
     return array;
 }
 
+/* The types by the weights' names, and what each type was measured to cost. */
+static json_t *mix_json(const struct mixture *x)
+{
+    json_t *o = json_object(), *tensors = json_object(), *costs = json_object();
+    for (int i = 0; i < x->count; i++) {
+        json_t *row = json_object();
+        for (int k = 0; k < x->s.type_count && !x->preset; k++)
+            json_object_set_new(row, x->types[k]->name, json_value(x->s.loss[i * x->s.type_count + k]));
+        json_object_set_new(costs, x->pins[i].name, row);
+        json_object_set_new(tensors, x->pins[i].name, json_text(x->pins[i].type->name));
+    }
+    json_object_set_new(o, "preset", json_text(x->preset));
+    put_bytes(o, "file_bytes", x->file_bytes);
+    put_bytes(o, "limit_bytes", x->limit_bytes);
+    json_object_set_new(o, "predicted_kld", json_value(x->kld));
+    json_object_set_new(o, "least_kld", json_value(x->bound));
+    json_object_set_new(o, "measured_groups", json_integer(x->s.groups));
+    json_object_set_new(o, "measuring_s", json_value(x->s.seconds));
+    json_object_set_new(o, "tensors", tensors);
+    json_object_set_new(o, "costs", costs);
+    return o;
+}
+
 static void print_json(const struct estimates *s)
 {
     json_t *o = json_object(), *levels = json_array();
@@ -104,6 +128,7 @@ static void print_json(const struct estimates *s)
     json_object_set_new(o, "recommended",
                         json_text(s->recommended < 0 ? NULL : s->rows[s->recommended].level->name));
     json_object_set_new(o, "headline", json_text(s->headline));
+    json_object_set_new(o, "mix", estimates_mix(s) ? mix_json(estimates_mix(s)->mix) : json_null());
     json_print(stdout, o, 0);
 }
 

@@ -27,10 +27,10 @@ static const struct option_spec options[] = {
     {0},
 };
 
-/* The row of --level, else the recommended one. */
+/* The row of --level, else of the mix, else the recommended one. */
 static int choose_row(const struct situation *s, const struct args *a, int *row, struct error *e)
 {
-    *row = s->estimates->recommended;
+    *row = s->mix ? (int)(estimates_mix(s->estimates) - s->estimates->rows) : s->estimates->recommended;
     for (int i = 0; args_has(a, "level") && i < s->estimates->count; i++)
         if (s->estimates->rows[i].asked)
             *row = i;

@@ -8,9 +8,11 @@
 #include "cmd/making_folder.h"
 #include "cmd/open.h"
 #include "pack/scheme.h"
+#include "plan/plan.h"
 
 static const struct option_spec options[] = {
     {"tensor-type", 0, "REGEX=TYPE", "this type for the tensors whose names match; repeatable, the first match wins"},
+    {"tensors", 0, "FILE", "types of single tensors: a plan with a mix, or any YAML file with such a list"},
     {"pure", 0, NULL, "the level's main type for every tensor, instead of its mixture"},
     {"output-tensor-type", 0, "TYPE", "the type of output.weight"},
     {"token-embedding-type", 0, "TYPE", "the type of token_embd.weight"},
@@ -68,6 +70,17 @@ static int read_overrides(const struct args *a, struct recipe_options *o, struct
     return rc;
 }
 
+static int read_tensors(const struct args *a, struct making *m, struct arena *arena, struct error *e)
+{
+    const char *path = args_get(a, "tensors");
+    struct recipe_pin *pins;
+    if (!path)
+        return 0;
+    int rc = plan_load_tensors(&pins, &m->options.pin_count, path, arena, e);
+    m->options.pins = pins;
+    return rc;
+}
+
 static int read_method(const struct args *a, struct making *m, struct error *e)
 {
     const char *name = args_get(a, "method"), *memory = args_get(a, "memory");
@@ -121,6 +134,7 @@ static int run(const struct args *a, struct error *e)
         rc = read_type_option(a, "token-embedding-type", &m.options.embedding_type, e);
     if (!rc)
         rc = read_overrides(a, &m.options, &arena, e);
+    rc = rc ? rc : read_tensors(a, &m, &arena, e);
     read_skips(a, &m, &arena);
     if (!rc)
         rc = scheme_is_name(m.level) ? making_folder_run(&m, e) : making_run(&m, e);

@@ -1,4 +1,5 @@
-/* What `estimate` and `plan` start from: machine, checkpoint, wishes, rules and the estimates from them. */
+/* What `estimate` and `plan` start from: machine, checkpoint, wishes, rules and the estimates from them, among them a
+ * mix where one is wished for, which has to be measured the first time. */
 #ifndef CMD_SITUATION_H
 #define CMD_SITUATION_H
 
@@ -10,6 +11,7 @@ struct situation {
     struct model *model;
     struct rules *rules;
     struct wishes wishes;
+    struct mixture *mix;        /* NULL: none was asked for */
     struct estimates *estimates;
 };
 /* From MODEL, --machine and the wishes on the command line; `weights`: a model on the hub is fetched as a

@@ -25,6 +25,7 @@ struct mixing {
     const struct level **levels; /* of GGUF files, that are quantized */
     struct recipe *recipes;    /* [level_count] what each makes of the model */
     int level_count;
+    uint64_t smallest;         /* bytes of the smallest file */
 };
 
 static const struct tensor *tensor_of(const struct mixing *m, int i)
@@ -202,6 +203,8 @@ static bool solve(struct mixing *m, uint64_t limit)
     uint64_t others = other_bytes(m, base) + reserve(m);
     bool fits = mix_solve(m->items, x->s.tensor_count, limit > others ? limit - others : 0, m->chosen, &r);
     x->base = m->levels[base];
+    x->level.type = x->base->type;
+    x->level.nominal_bits = x->base->nominal_bits;
     x->count = x->s.tensor_count;
     x->limit_bytes = limit;
     x->file_bytes = others - reserve(m) + r.bytes;
@@ -217,7 +220,7 @@ static int estimate(const struct mixing *m, struct estimate *row, struct error *
 {
     const struct mixture_job *j = m->job;
     struct estimates *s;
-    int rc = estimates_make_mix(&s, j->machine, j->model, j->wishes, j->rules, m->x, e);
+    int rc = estimates_make_mix(&s, j->machine, j->model, j->wishes, j->rules, NULL, m->x, e);
     if (!rc)
         *row = *estimates_mix(s);
     estimates_free(s);
@@ -230,14 +233,23 @@ static uint64_t largest_limit(const struct mixing *m)
     return m->job->model->file_bytes + recipe_file_bytes(m->walk, &m->recipes[0]) + reserve(m);
 }
 
+static int fits_memory(struct mixing *m, uint64_t limit, bool *fits, struct error *e)
+{
+    struct estimate row = {.verdict = VERDICT_TOO_BIG};
+    int rc = solve(m, limit) ? estimate(m, &row, e) : 0;
+    *fits = row.verdict != VERDICT_TOO_BIG;
+    return rc;
+}
+
 /* The largest limit whose mix fits in memory, by halving. */
 static int fit_memory(struct mixing *m, struct error *e)
 {
     char total[FORMAT_SIZE];
     struct estimate row = {0};
     uint64_t low = 0, high = largest_limit(m), fine = high / FINENESS + 1;
-    bool some = false;
+    bool fits = false;
     solve(m, 0);
+    m->smallest = m->x->file_bytes;
     int rc = estimate(m, &row, e);
     if (!rc && row.verdict == VERDICT_UNKNOWN)
         return error_set(e, ERROR_USAGE, "how much memory the mix may take is not known: --budget says it, or"
@@ -245,13 +257,12 @@ static int fit_memory(struct mixing *m, struct error *e)
     if (!rc && row.verdict == VERDICT_TOO_BIG)
         return error_set(e, ERROR_NOFIT, "the smallest mix takes %s in memory, which does not fit: a shorter context or"
                          " a smaller type of the KV cache takes less", format_bytes(total, (double)row.total_bytes));
-    for (low = m->x->file_bytes + reserve(m); !rc && high - low > fine;) {
+    rc = rc ? rc : fits_memory(m, high, &fits, e);
+    for (low = fits ? high : m->smallest + reserve(m); !rc && high - low > fine;) {
         uint64_t middle = low + (high - low) / 2;
-        bool solved = solve(m, middle);
-        rc = solved ? estimate(m, &row, e) : 0;
-        some = solved && row.verdict != VERDICT_TOO_BIG;
-        low = some ? middle : low;
-        high = some ? high : middle;
+        rc = fits_memory(m, middle, &fits, e);
+        low = fits ? middle : low;
+        high = fits ? high : middle;
     }
     solve(m, low);
     return rc;
@@ -314,10 +325,6 @@ int mixture_make(struct mixture **out, const struct mixture_job *j, struct error
     struct mixing m = {.job = j, .x = xcalloc(1, sizeof *m.x)};
     m.x->level = (struct level){.name = MIX_LEVEL, .format = "gguf", .index = -1, .summary = "types chosen weight by weight"};
     int rc = make(&m, e);
-    if (!rc) {
-        m.x->level.type = m.x->base->type;
-        m.x->level.nominal_bits = m.x->base->nominal_bits;
-    }
     finish(&m);
     if (rc)
         mixture_free(m.x);
@@ -352,6 +359,19 @@ double mixture_predict(const struct mixture *x, const struct recipe *r)
     for (int i = 0; i < x->s.tensor_count && !x->preset; i++)
         sum += predict_tensor(x, i, &r->tensors[x->tensors[i]]);
     return sum;
+}
+
+char *mixture_describe(const struct mixture *x)
+{
+    char bytes[FORMAT_SIZE];
+    char *types = mixture_types(x), *text;
+    format_bytes(bytes, (double)x->file_bytes);
+    if (x->preset)
+        text = xasprintf("a mix by the preset '%s', %s: %s", x->preset, bytes, types);
+    else
+        text = xasprintf("the mix with the least divergence that %s take, predicted %.3g: %s", bytes, x->kld, types);
+    free(types);
+    return text;
 }
 
 char *mixture_types(const struct mixture *x)

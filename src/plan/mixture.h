@@ -48,5 +48,7 @@ void mixture_free(struct mixture *x);
 double mixture_predict(const struct mixture *x, const struct recipe *r);
 /* As a person reads it: "Q6_K 3, Q5_K 17, IQ4_XS 23". free() it. */
 char *mixture_types(const struct mixture *x);
+/* A line that says what it is; free() it. */
+char *mixture_describe(const struct mixture *x);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "hub/cache.h"
 #include "infer/decoder.h"
+#include "plan/mixture.h"
 #include "text/samples.h"
 
 /* Chunks of 512 tokens that are evaluated at most; the gate often decides earlier. */
@@ -80,6 +81,19 @@ static char *machine_brief(const struct machine *m)
 
 /* -------------------------------------------------------------------- names */
 
+/* Over the recipe of the level that the file says it is. */
+static void take_mix(struct plan *p, const struct mixture *x)
+{
+    if (!x)
+        return;
+    p->level = arena_strdup(&p->arena, x->base->name);
+    p->mix = (struct plan_mix){x->preset ? arena_strdup(&p->arena, x->preset) : "measured", x->limit_bytes, x->kld};
+    p->tensor_count = x->count;
+    p->tensors = arena_alloc(&p->arena, (x->count + 1) * sizeof *p->tensors);
+    for (int i = 0; i < x->count; i++)
+        p->tensors[i] = (struct recipe_pin){arena_strdup(&p->arena, x->pins[i].name), x->pins[i].type};
+}
+
 /* "dir/Model-7B-F16.gguf" -> "Model-7B": without the suffix, the shard's number and the source's own level. */
 static char *stem_of(const struct model *model)
 {
@@ -105,7 +119,9 @@ bool plan_makes_folder(const struct plan *p)
 static void name_outputs(struct plan *p, const struct model *model, const char *folder)
 {
     char *stem = stem_of(model);
-    char *file = xasprintf("%s-%s%s", stem, p->level, plan_makes_folder(p) ? "" : ".gguf"), *run = xasprintf("%s-%s.quantwiz", stem, p->level);
+    const char *mix = p->tensor_count ? "-mix" : "";
+    char *file = xasprintf("%s-%s%s%s", stem, p->level, mix, plan_makes_folder(p) ? "" : ".gguf");
+    char *run = xasprintf("%s-%s%s.quantwiz", stem, p->level, mix);
     char *out = path_join(folder, file), *run_folder = path_join(folder, run);
     p->out = arena_strdup(&p->arena, out);
     p->run_folder = arena_strdup(&p->arena, run_folder);
@@ -221,6 +237,7 @@ int plan_make(struct plan **out, const struct machine *m, const struct model *mo
     p->source_hash = arena_strdup(&p->arena, hash);
     p->source_pre = model->pre ? arena_strdup(&p->arena, model->pre) : NULL;
     p->level = arena_strdup(&p->arena, level->name);
+    take_mix(p, s->rows[row].mix);
     p->format = arena_strdup(&p->arena, level->format);
     p->kernel = s->rows[row].kernel ? arena_strdup(&p->arena, s->rows[row].kernel) : NULL;
     wishes_copy(&p->wishes, w);
@@ -259,6 +276,16 @@ bool plan_rounds_to_nearest(const struct plan *p)
     return p->method && strcmp(p->method, "nearest") == 0;
 }
 
+/* Too many for a command line: they stand in the plan. */
+static void add_tensors(struct str *s, const struct plan *p)
+{
+    if (!p->tensor_count)
+        return;
+    char *saved = path_join(p->run_folder, "plan.yaml");
+    add_option(s, "--tensors", p->file ? p->file : saved);
+    free(saved);
+}
+
 static void add_calibration(struct str *s, const struct plan *p)
 {
     if (!p->calibration.text)
@@ -288,6 +315,7 @@ char *plan_command(const struct plan *p)
         add_option(&s, "--tensor-type", value);
         free(value);
     }
+    add_tensors(&s, p);
     for (int i = 0; i < p->skip_count; i++)
         add_option(&s, "--skip", p->skip[i]);
     add_option(&s, "--imatrix", p->imatrix);

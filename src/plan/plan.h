@@ -27,6 +27,13 @@ struct plan_gate {
     const char *after, *why;       /* the run that this one is the next step after, and why it; NULL: it is the first */
 };
 
+/* How the list of types was found; for the document. */
+struct plan_mix {
+    const char *by;                /* "measured", or a preset of rules/mixes.yaml; NULL: there was no mix */
+    uint64_t limit_bytes;          /* that the file could take */
+    double predicted_kld;          /* NaN: not measured */
+};
+
 struct plan {
     const char *file;              /* where it was read from or will be written; NULL: memory only */
     const char *source;            /* the checkpoint */
@@ -43,6 +50,9 @@ struct plan {
     const struct quant_type *output_type, *embedding_type;
     struct recipe_override *overrides;
     int override_count;
+    struct plan_mix mix;
+    struct recipe_pin *tensors;    /* types of single tensors by name, which go before all else */
+    int tensor_count;
     const char *const *skip;       /* of a checkpoint folder: regular expressions; modules that stay as they are */
     int skip_count;
     const char *imatrix;           /* NULL: none */
@@ -82,6 +92,8 @@ bool plan_rounds_to_nearest(const struct plan *p);
  * its rationale. Borrows from `p`, which must outlive it, unless it is saved and loaded again. */
 int plan_with(struct plan **out, const struct plan *p, const struct plan_change *c, const char *why, struct error *e);
 int plan_load(struct plan **out, const char *path, struct error *e);
+/* The list of tensors of a plan, or of any file that has one, alone; it lives in the arena. */
+int plan_load_tensors(struct recipe_pin **tensors, int *count, const char *path, struct arena *a, struct error *e);
 /* The YAML that plan_save writes; free() it. */
 char *plan_text(const struct plan *p);
 int plan_save(const struct plan *p, const char *path, struct error *e);

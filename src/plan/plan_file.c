@@ -2,6 +2,7 @@
  * folder in struct plan. Numbers that a person may want to change carry their unit. */
 #include "plan/plan_file.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,12 @@ static const struct schema_field quantization_fields[] = {
     {"threads", SCHEMA_INTEGER, false, .help = "0, or nothing: all"},
     {0},
 };
+static const struct schema_field mix_fields[] = {
+    {"by", SCHEMA_TEXT, true, .help = "measured, or a preset of rules/mixes.yaml"},
+    {"limit", SCHEMA_BYTES, false, .help = "what the file could take"},
+    {"predicted_kld", SCHEMA_NUMBER, false, .help = "mean divergence that the measurements promise"},
+    {0},
+};
 static const struct schema_field calibration_fields[] = {
     {"path", SCHEMA_TEXT, false, .help = "a file or a folder of texts; general: the mix that comes with quantwiz"},
     {"sha256", SCHEMA_TEXT, false, .help = "of the file; of a folder, of its files' sums; a run refuses another text"},
@@ -123,6 +130,9 @@ static const struct schema_field fields[] = {
     {"schema", SCHEMA_INTEGER, true, .help = "1"},
     {"source", SCHEMA_MAP, true, source_fields, .help = "what is quantized"},
     {"quantization", SCHEMA_MAP, true, quantization_fields, .help = "what is made of it"},
+    {"mix", SCHEMA_MAP, false, mix_fields, .help = "how the list of tensors was found; for the document"},
+    {"tensors", SCHEMA_WORDS, false, TYPE,
+     .help = "types of single tensors, a line NAME: TYPE each, which go before level and overrides; edit them as you like"},
     {"calibration", SCHEMA_MAP, false, calibration_fields, .help = "the text that it is made by"},
     {"output", SCHEMA_MAP, true, output_fields, .help = "where it goes"},
     {"evaluation", SCHEMA_MAP, false, evaluation_fields, .help = "how it is measured"},
@@ -197,6 +207,19 @@ static void read_overrides(struct plan *p, const struct yaml *list)
     p->overrides = arena_alloc(&p->arena, p->override_count * sizeof *p->overrides);
     for (int i = 0; i < p->override_count; i++)
         p->overrides[i] = (struct recipe_override){text_of(list->items[i], "pattern"), type_of(list->items[i], "type")};
+}
+
+static void read_tensors(struct recipe_pin **tensors, int *count, const struct yaml *map, struct arena *a)
+{
+    *count = map ? (int)map->count : 0;
+    *tensors = arena_alloc(a, (*count + 1) * sizeof **tensors);
+    for (int i = 0; i < *count; i++)
+        (*tensors)[i] = (struct recipe_pin){map->keys[i]->text, quant_type_named(map->items[i]->text)};
+}
+
+static void read_mix(struct plan *p, const struct yaml *mix)
+{
+    p->mix = (struct plan_mix){text_of(mix, "by"), checked_bytes(mix, "limit", 0), checked_number(mix, "predicted_kld", NAN)};
 }
 
 static int read_quantization(struct plan *p, const struct yaml *q, struct error *e)
@@ -332,6 +355,8 @@ static int read_plan(struct plan *p, const struct yaml *y, struct error *e)
     p->out = path_of(p, output, "artefact");
     p->run_folder = path_of(p, output, "run");
     read_document(p, y, yaml_get(y, "machine"));
+    read_mix(p, yaml_get(y, "mix"));
+    read_tensors(&p->tensors, &p->tensor_count, yaml_get(y, "tensors"), &p->arena);
     rc = read_quantization(p, yaml_get(y, "quantization"), e);
     if (!rc)
         rc = read_calibration(p, yaml_get(y, "calibration"), e);
@@ -353,6 +378,20 @@ int plan_load(struct plan **out, const char *path, struct error *e)
     if (rc)
         plan_free(p);
     *out = rc ? NULL : p;
+    return rc;
+}
+
+int plan_load_tensors(struct recipe_pin **tensors, int *count, const char *path, struct arena *a, struct error *e)
+{
+    static const struct schema_field only[] = {{"tensors", SCHEMA_WORDS, true, TYPE}, {0}};
+    struct yaml *y, *list;
+    int rc = yaml_load(&y, path, a, e);
+    list = rc ? NULL : yaml_get(y, "tensors");
+    if (!rc && !list)
+        rc = yaml_expected(y, e, "a list 'tensors' of lines NAME: TYPE");
+    rc = rc ? rc : schema_check_field(y, only, e);
+    if (!rc)
+        read_tensors(tensors, count, list, a);
     return rc;
 }
 
@@ -427,6 +466,24 @@ static void put_text_to_calibrate(struct writer *w, const char *key, const struc
         yaml_put_integer(&w->y, "samples", c->samples);
     if (c->text && c->sample_length)
         yaml_put_integer(&w->y, "sample_length", c->sample_length);
+}
+
+static void put_tensors(struct writer *w, const struct plan *p)
+{
+    if (p->mix.by) {
+        yaml_begin(&w->y, "mix");
+        yaml_put_text(&w->y, "by", p->mix.by);
+        yaml_put_integer(&w->y, "limit", (int64_t)p->mix.limit_bytes);
+        if (!isnan(p->mix.predicted_kld))
+            yaml_put_number(&w->y, "predicted_kld", p->mix.predicted_kld);
+        yaml_end(&w->y);
+    }
+    if (p->tensor_count)
+        yaml_begin(&w->y, "tensors");
+    for (int i = 0; i < p->tensor_count; i++)
+        put_type(w, p->tensors[i].name, p->tensors[i].type);
+    if (p->tensor_count)
+        yaml_end(&w->y);
 }
 
 static void put_calibration(struct writer *w, const struct plan *p)
@@ -551,6 +608,7 @@ static char *text_for(const struct plan *p, const char *folder)
         yaml_put_text(&w.y, "pre", p->source_pre);
     yaml_end(&w.y);
     put_quantization(&w, p);
+    put_tensors(&w, p);
     put_calibration(&w, p);
     yaml_begin(&w.y, "output");
     put_path(&w, "artefact", p->out);

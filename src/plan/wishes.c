@@ -54,7 +54,7 @@ const struct wish_spec wish_specs[WISH_COUNT] = {
                   .help = "Choose a type for each tensor within the budget instead of a fixed level: the best ones by "
                           "measuring this model, or by a preset of rules/mixes.yaml that says what matters."},
     [WISH_FILE_BUDGET] = {"file-budget", "File size limit", WISH_BYTES,
-                          .help = "The most that the file itself may take."},
+                          .help = "The most that the file itself may take; the best mix of that size is made."},
     [WISH_PRIORITY] = {"priority", "Priority", WISH_CHOICE, priorities, .preset = "balanced",
                        .help = "latency: one answer as fast as can be, which few bytes a weight make; throughput: many"
                                " answers at once, which arithmetic in 8 bits makes. Default: throughput from 8 parallel"
@@ -65,7 +65,6 @@ const struct wish_spec wish_specs[WISH_COUNT] = {
     [WISH_MICRO_BATCH] = {"micro-batch", "Micro batch", WISH_INTEGER, .low = 1, .high = 65536, .unit = "tokens",
                           .help = "Tokens of a prompt that are worked on at once: fewer take smaller buffers, and"
                                   " prompts take longer. Default: the runtime's."},
-                          .help = "The most that the file itself may take; the best mix of that size is made."},
 };
 
 int wish_find(const char *name)

@@ -121,6 +121,8 @@ static int apply_recipe(struct worker *w, struct error *e)
     const struct plan *p = w->plan;
     const struct recipe_options options = {
         .overrides = p->overrides,
+        .pins = p->tensors,
+        .pin_count = p->tensor_count,
         .override_count = p->override_count,
         .pure = p->pure,
         .output_type = p->output_type,

@@ -106,7 +106,7 @@ levels() { # all of them, in the order of the rows
     [[ $output == *'"when_not_to_quantize": ['*'"sign": "?",'*'"rule": "necessity.yaml:'* ]]
 }
 
-@test "wrong wishes and mixes that are not there yet: exit status 2" {
+@test "wrong wishes: exit status 2" {
     run "$QUANTWIZ" estimate "$DEMO" --kv-type q3
     [ "$status" -eq 2 ]
     [[ $output == *"--kv-type: KV cache type: expected one of f16, q8_0, q4_0, found 'q3'"* ]]
@@ -117,9 +117,9 @@ levels() { # all of them, in the order of the rows
         --tensor-parallel 4
     [ "$status" -eq 2 ]
     [[ $output == *"--tensor-parallel 4: this machine has 2 GPUs"* ]]
-    run "$QUANTWIZ" estimate "$DEMO" --mix
+    run "$QUANTWIZ" estimate "$DEMO" --mix=most
     [ "$status" -eq 2 ]
-    [[ $output == *"is not available yet"* ]]
+    [[ $output == *"expected one of no, measured, attention, ends, embeddings, found 'most'"* ]]
 }
 
 @test "a person's own rules override ours, and their mistakes are named" {

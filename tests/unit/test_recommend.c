@@ -288,27 +288,6 @@ static void habits_are_warned_of(void **state)
     done(&o);
 }
 
-/* What is not built yet is refused in plain words. */
-static void mixes_are_not_available_yet(void **state)
-{
-    static const char *const wishes[][2] = {{"mix", "yes"}, {"file-budget", "4GiB"}};
-    static const struct shape shape = SHAPE_LLAMA2_7B;
-    struct model *m = shape_model(&shape);
-    (void)state;
-    for (int i = 0; i < 2; i++) {
-        struct wishes w = {0};
-        struct estimates *s;
-        struct error e = {0};
-        assert_ok(wishes_set(&w, wish_find(wishes[i][0]), wishes[i][1], &e), &e);
-        wishes_defaults(&w, NULL, m);
-        assert_int_equal(estimates_make(&s, NULL, m, &w, rules, &e), ERROR_USAGE);
-        assert_says(&e, "is not available yet");
-        assert_null(s);
-        wishes_done(&w);
-    }
-    shape_free(m);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -332,7 +311,6 @@ int main(void)
         cmocka_unit_test(every_row_says_why),
         cmocka_unit_test(nothing_fits_is_said),
         cmocka_unit_test(habits_are_warned_of),
-        cmocka_unit_test(mixes_are_not_available_yet),
     };
     return cmocka_run_group_tests(tests, situations_load, situations_unload);
 }
