@@ -11,7 +11,7 @@ struct child {
     struct str out, err;   /* what it wrote; the first CHILD_OUTPUT bytes of each */
     int status;            /* as a shell tells it: the exit status, or 128 and the signal */
     double seconds;
-    double peak_rss_bytes; /* the most that it, or a child that it waited for, had resident */
+    double peak_rss_bytes; /* the most that it had resident, looked at many times a second; NaN: it ended too soon */
 };
 enum { CHILD_OUTPUT = 4 << 20 };
 

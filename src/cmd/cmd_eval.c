@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -11,6 +12,7 @@
 #include "cmd/cmd.h"
 #include "cmd/open.h"
 #include "eval/eval.h"
+#include "eval/runtime_speed.h"
 #include "plan/rules.h"
 #include "run/figures.h"
 
@@ -25,6 +27,8 @@ static const struct option_spec options[] = {
     {"prompts", 0, "FILE", "a prompt a line (\\n for a line break), answered by both models; or a use case (general, code,"
                            " creative, technical, edge): the questions that come with the program for it"},
     ACTIVATIONS_OPTION,
+    {"runtime", 0, "NAME", "the speed in this runtime too, where its benchmark is on the PATH: llama.cpp (default for GGUF"
+                           " files; llama-bench), ollama, vllm, none"},
     {"max-loss", 0, "PERCENT", "the gate: perplexity may rise by so much (default 2%)"},
     {"stop-early", 0, NULL, "stop as soon as the interval decides the gate"},
     PRE_OPTION,
@@ -58,6 +62,34 @@ static int read_options(const struct args *a, struct eval_options *o, struct are
     return rc ? rc : read_activations(a, &o->activations, e);
 }
 
+/* ----------------------------------------------------------------- the runtime */
+
+static int ask_runtime(struct runtime_speed *out, const struct args *a, const struct model *m, struct watch *w,
+                       struct error *e)
+{
+    const char *runtime = args_get(a, "runtime");
+    const struct runtime_question q = {.runtime = runtime ? runtime : m->folder ? "none" : "llama.cpp", .model = m->path,
+                                       .threads = args_has(a, "threads") ? threads_count() : -1, .gpu_layers = -1};
+    return runtime_speed(out, &q, w, e);
+}
+
+static void print_runtime(const struct runtime_speed *r)
+{
+    char size[FORMAT_SIZE];
+    if (!r->program)
+        return;
+    printf("%-15s ", r->program);
+    if (*r->error) {
+        printf("not measured: %s\n", r->error);
+        return;
+    }
+    printf("prefill %.1f, decode %.1f tokens/s, first token after %.0f ms of %.0f tokens", r->prefill_tokens_per_s,
+           r->decode_tokens_per_s, 1000 * r->cost.ttft_s, r->cost.prompt_tokens);
+    if (!isnan(r->cost.rss_bytes))
+        printf(", memory %s", format_bytes(size, r->cost.rss_bytes));
+    putchar('\n');
+}
+
 /* ---------------------------------------------------------------- printing */
 
 static void put(json_t *j, const char *key, json_t *value)
@@ -65,7 +97,7 @@ static void put(json_t *j, const char *key, json_t *value)
     json_object_set_new(j, key, value);
 }
 
-static void print_json(const struct eval_result *r, const struct eval_options *o)
+static void print_json(const struct eval_result *r, const struct eval_options *o, const struct runtime_speed *speed)
 {
     json_t *j = figures_json(&r->figures), *tasks = json_array(), *samples = json_array();
     for (int i = 0; i < r->task_count; i++)
@@ -82,6 +114,7 @@ static void print_json(const struct eval_result *r, const struct eval_options *o
         put(j, "base_decode_tokens_per_s", json_value(r->base_decode_tokens_per_s));
     }
     costs_put(j, r);
+    put(j, "runtime", speed->program ? runtime_json(speed) : json_null());
     put(j, "tasks", tasks);
     put(j, "samples", samples);
     json_print(stdout, j, 0);
@@ -171,9 +204,10 @@ static void print_verdict(const struct eval_figures *f, double max_loss)
             printf("verdict         %s: %s %.3g %%\n", f->verdict, words[i].means, 100 * max_loss);
 }
 
-static void print_result(const struct eval_result *r, const struct eval_options *o)
+static void print_result(const struct eval_result *r, const struct eval_options *o, const struct runtime_speed *speed)
 {
     print_figures(r, o);
+    print_runtime(speed);
     for (int i = 0; i < r->task_count; i++)
         print_task(&r->tasks[i]);
     for (int i = 0; i < r->sample_count; i++)
@@ -225,6 +259,7 @@ static int evaluate(const struct args *a, const struct model *m, const struct mo
                     struct error *e)
 {
     struct eval_result r = {0};
+    struct runtime_speed speed = {0};
     struct progress p;
     struct item_log log = {0};
     const struct eval_listener listener = {.item = on_item, .user = &log};
@@ -240,12 +275,13 @@ static int evaluate(const struct args *a, const struct model *m, const struct mo
     progress_init(&p, args_json(a));
     rc = eval_check(o, e);
     rc = rc ? rc : eval_run(&r, m, base, o, log_path ? &listener : NULL, &p.watch, e);
+    rc = rc ? rc : ask_runtime(&speed, a, m, &p.watch, e);
     progress_done(&p);
     rc = log_path ? log_end(&log, rc, e) : rc;
     if (!rc && args_json(a))
-        print_json(&r, o);
+        print_json(&r, o, &speed);
     else if (!rc)
-        print_result(&r, o);
+        print_result(&r, o, &speed);
     if (!rc)
         rc = gate(&r.figures, o->max_loss, e);
     eval_result_done(&r);

@@ -10,7 +10,7 @@
 #include "run/run_state.h"
 
 static const struct option_spec options[] = {
-    {"write", 0, NULL, "write it again from the run's events, first"},
+    {"write", 0, NULL, "write it again from what the run's folder holds, even where it is there"},
     {0},
 };
 
@@ -36,17 +36,11 @@ static int write_again(const char *folder, struct error *e)
     return rc;
 }
 
-static int no_report(const char *folder, struct error *e)
-{
-    return error_set(e, ERROR_FAILED, "%s has no report yet: let the run finish, or write one of what is known with"
-                     " --write", folder);
-}
-
 static int print_report(const char *folder, bool json, struct error *e)
 {
     char *path = path_join(folder, "report.md"), *text;
     size_t length;
-    int rc = file_exists(path) ? file_read(path, REPORT_LIMIT, &text, &length, e) : no_report(folder, e);
+    int rc = file_read(path, REPORT_LIMIT, &text, &length, e);
     if (!rc && json) {
         json_t *j = json_object();
         json_object_set_new(j, "report", json_text(path));
@@ -66,14 +60,17 @@ static int run(const struct args *a, struct error *e)
     const char *folder = args_operand(a, 0);
     if (!file_is_folder(folder))
         return error_set(e, ERROR_USAGE, "%s is no run: give the folder of one (NAME.quantwiz)", folder);
-    int rc = args_has(a, "write") ? write_again(folder, e) : 0;
+    char *path = path_join(folder, "report.md");
+    bool write = args_has(a, "write") || !file_exists(path);
+    free(path);
+    int rc = write ? write_again(folder, e) : 0;
     return rc ? rc : print_report(folder, args_json(a), e);
 }
 
 const struct command cmd_report = {
     .name = "report",
     .usage = "RUN [--write]",
-    .summary = "print the decision document of a run",
+    .summary = "print the decision document of a run; where it is missing, it is made from the run's folder alone",
     .options = options,
     .operands_min = 1,
     .operands_max = 1,

@@ -13,7 +13,7 @@
 #define PLACEHOLDERS(X)                                                                                         \
     X(file) X(folder) X(basename) X(raw_basename) X(name) X(file_python) X(folder_python) X(basename_python)    \
     X(tokenizer) X(context) X(sequence_context) X(parallel) X(sequences) X(tensor_parallel) X(kv_type)          \
-    X(flash_attention) X(layers) X(gpu_layers) X(device_map) X(cores) X(threads) X(ram) X(numa) X(gpus)         \
+    X(flash_attention) X(micro_batch) X(layers) X(gpu_layers) X(device_map) X(cores) X(threads) X(ram) X(numa) X(gpus)         \
     X(kv_bytes) X(total_bytes) X(cpu_bytes) X(draft)
 
 enum placeholder {
@@ -229,7 +229,9 @@ static void set_wishes(struct serving *s, const struct plan *p, struct arena *a)
     v[VALUE_sequences] = parallel > 1 ? whole(parallel, a) : NULL;
     v[VALUE_tensor_parallel] = whole(wish_or(p, WISH_TENSOR_PARALLEL, 1), a);
     v[VALUE_kv_type] = kv;
-    v[VALUE_flash_attention] = strcmp(kv, "f16") != 0 ? "on" : "auto";
+    /* A quantized cache of values cannot do without. */
+    v[VALUE_flash_attention] = strcmp(kv, "f16") != 0 ? "on" : wishes_choice(&p->wishes, WISH_FLASH_ATTENTION);
+    v[VALUE_micro_batch] = wishes_given(&p->wishes, WISH_MICRO_BATCH) ? whole(wish_or(p, WISH_MICRO_BATCH, 512), a) : NULL;
 }
 
 static void set_machine(struct serving *s, const struct plan *p, const struct yaml *machine, struct arena *a)

@@ -68,10 +68,10 @@ static void put_yaml(struct yaml_writer *w, const char *key, const char *value)
     free(clean);
 }
 
-static void add_formatted(struct str *s, const char *format, double value)
+static void add_formatted(struct str *s, const char *format, double value, const char *none)
 {
     if (isnan(value))
-        str_add(s, not_measured);
+        str_add(s, none);
     else
         str_addf(s, format, value);
 }
@@ -163,7 +163,7 @@ void document_number(struct document *d, const char *key, const char *label, dou
                      double scale)
 {
     add_label(d, label);
-    add_formatted(&d->markdown, format, value * scale);
+    add_formatted(&d->markdown, format, value * scale, not_measured);
     str_add(&d->markdown, "\n");
     yaml_put_number(&d->yaml, key, value);
 }
@@ -232,7 +232,7 @@ static void add_cell(struct document *d, const struct document_column *column, s
 {
     str_add(&d->markdown, "| ");
     if (column->format) {
-        add_formatted(&d->markdown, column->format, cell.number);
+        add_formatted(&d->markdown, column->format, cell.number, column->none ? column->none : not_measured);
         yaml_put_number(&d->yaml, column->key, cell.number);
     } else {
         add_markdown(&d->markdown, cell.text ? cell.text : "");

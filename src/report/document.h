@@ -14,6 +14,7 @@ struct document {
 struct document_column {
     const char *key, *title;
     const char *format;      /* of numbers, for people: "%.4f"; NULL: a column of texts */
+    const char *none;        /* what people read for NaN; NULL: "not measured" */
 };
 struct document_cell { const char *text; double number; };
 

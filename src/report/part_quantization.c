@@ -78,7 +78,7 @@ static struct document_cell input_cell(void *user, int row, int column)
 static void add_inputs(struct document *d, const struct run_state *s)
 {
     static const struct document_column columns[] = {
-        [ROLE] = {"role", "For"}, [PATH] = {"path", "File"}, [BYTES] = {"bytes", "Bytes", "%.0f"},
+        [ROLE] = {"role", "For"}, [PATH] = {"path", "File"}, [BYTES] = {"bytes", "Bytes", "%.0f", "-"},
         [SHA256] = {"sha256", "SHA-256"},
     };
     document_table(d, "inputs", "What went in (of a text, the SHA-256 is what quantwiz pins it with: of a folder, that of"

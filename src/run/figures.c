@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "eval/runtime_speed.h"
 
 #define FIGURE(name) {#name, offsetof(struct eval_figures, name)}
 #define TASK_FIGURE(name) {#name, offsetof(struct eval_task, name)}
@@ -125,9 +126,15 @@ static const struct figure cost_figures[] = {COST(prompt_tokens), COST(ttft_s), 
 static const struct figure result_costs[] = {RESULT_COST(prompt_tokens), RESULT_COST(ttft_s), RESULT_COST(ms_per_token),
                                              RESULT_COST(rss_bytes)};
 
-void cost_put(json_t *j, const struct eval_cost *c)
+json_t *runtime_json(const struct runtime_speed *r)
 {
-    put_reals(j, c, cost_figures, ARRAY_LENGTH(cost_figures));
+    json_t *j = json_object();
+    json_object_set_new(j, "program", json_text(r->program));
+    json_object_set_new(j, "prefill_tokens_per_s", json_value(r->prefill_tokens_per_s));
+    json_object_set_new(j, "decode_tokens_per_s", json_value(r->decode_tokens_per_s));
+    put_reals(j, &r->cost, cost_figures, ARRAY_LENGTH(cost_figures));
+    json_object_set_new(j, "error", json_text(*r->error ? r->error : NULL));
+    return j;
 }
 
 void cost_read(struct eval_cost *c, const json_t *j)

@@ -19,11 +19,13 @@ json_t *item_json(const struct eval_item *i);
 json_t *sample_json(const struct eval_sample *s);
 
 /* What answering costs. */
-void cost_put(json_t *j, const struct eval_cost *c);
 void cost_read(struct eval_cost *c, const json_t *j);
 /* The same of the model and with "base_" before the keys of its base. */
 void costs_put(json_t *j, const struct eval_result *r);
 void costs_read(struct eval_result *r, const json_t *j);
+
+struct runtime_speed;
+json_t *runtime_json(const struct runtime_speed *r);
 
 /* A number, or NaN where it is missing or null. */
 double figure_number(const json_t *j, const char *key);

@@ -20,11 +20,13 @@
 static void tell_input(struct worker *w, const char *role, const char *path, uint64_t bytes, const char *hash)
 {
     json_t *j = json_object();
+    char *absolute = strcmp(path, CALIBRATION_GENERAL) == 0 ? xstrdup(path) : path_absolute(path);
     json_object_set_new(j, "role", json_text(role));
-    json_object_set_new(j, "path", json_text(path));
+    json_object_set_new(j, "path", json_text(absolute));
     json_object_set_new(j, "bytes", bytes ? json_value((double)bytes) : json_null());
     json_object_set_new(j, "sha256", json_text(hash));
     event_send(&w->log, EVENT_INPUT, j);
+    free(absolute);
 }
 
 static int tell_file(struct worker *w, const char *role, const char *path, struct error *e)
@@ -71,13 +73,7 @@ int surroundings_inputs(struct worker *w, struct error *e)
 
 static void tell_runtime(struct worker *w, const struct runtime_speed *r)
 {
-    json_t *j = json_object();
-    json_object_set_new(j, "program", json_text(r->program));
-    json_object_set_new(j, "prefill_tokens_per_s", json_value(r->prefill_tokens_per_s));
-    json_object_set_new(j, "decode_tokens_per_s", json_value(r->decode_tokens_per_s));
-    cost_put(j, &r->cost);
-    json_object_set_new(j, "error", json_text(*r->error ? r->error : NULL));
-    event_send(&w->log, EVENT_RUNTIME, j);
+    event_send(&w->log, EVENT_RUNTIME, runtime_json(r));
     if (*r->error)
         event_say(&w->log, "warning", "the speed in %s is not known: %s", r->program, r->error);
 }

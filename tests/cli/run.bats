@@ -103,13 +103,52 @@ start_paused() {
 ## Deployment Artifact" ]
     cp out.quantwiz/report.md first.md
     rm out.quantwiz/report.*
-    run "$QUANTWIZ" report out.quantwiz
-    [ "$status" -eq 1 ]
-    [[ $output == *"--write"* ]]
+    "$QUANTWIZ" report out.quantwiz >again.md
+    cmp first.md again.md
+    echo "of an older version" >out.quantwiz/report.md
+    "$QUANTWIZ" report out.quantwiz >again.md
+    [ "$(cat again.md)" = "of an older version" ]
     "$QUANTWIZ" report out.quantwiz --write >again.md
     cmp first.md again.md
     run "$QUANTWIZ" report nowhere
     [ "$status" -eq 2 ]
+}
+
+# The folder of a run holds all that its document says: the model, the text and the questions may be gone.
+@test "the document is made again with its sources gone" {
+    mkdir models
+    cp "$DEMO" models/m.gguf
+    head -c 9000 "$top_srcdir/demo/eval.txt" >models/eval.txt
+    head -n 3 "$top_srcdir/demo/tasks.jsonl" >models/tasks.jsonl
+    "$QUANTWIZ" plan models/m.gguf --level Q4_K_M -o plan.yaml --max-loss 90%
+    "$QUANTWIZ" run plan.yaml
+    cp m-Q4_K_M.quantwiz/report.md first.md
+    cp m-Q4_K_M.quantwiz/report.yaml first.yaml
+    rm -r models plan.yaml m-Q4_K_M.gguf m-Q4_K_M.quantwiz/report.*
+    "$QUANTWIZ" report m-Q4_K_M.quantwiz >again.md
+    cmp first.md again.md
+    cmp first.yaml m-Q4_K_M.quantwiz/report.yaml
+}
+
+# The lines of a block of the document that begins after a label.
+block() { # LABEL FILE
+    awk -v label="$1" 'index($0, label) == 1 { on = 1 } on && /^```$/ { exit } inside { print } on && /^```sh/ { inside = 1 }' "$2"
+}
+
+@test "a newcomer follows the document to the same bytes" {
+    mkdir "my models"
+    cp "$DEMO" "my models/the model.gguf"
+    "$QUANTWIZ" plan "my models/the model.gguf" --level Q3_K_S -o plan.yaml
+    sed -i 's/  enabled: true/  enabled: false/' plan.yaml
+    "$QUANTWIZ" run plan.yaml
+    mv "the model-Q3_K_S.gguf" first.gguf
+    mkdir bin
+    ln -s "$QUANTWIZ" bin/quantwiz
+    block "The commands that make the same bytes" "the model-Q3_K_S.quantwiz/report.md" >follow.sh
+    [ "$(wc -l <follow.sh)" -eq 3 ]
+    PATH="$PWD/bin:$PATH" sh -e follow.sh >follow.txt
+    [ "$(grep -c ': OK$' follow.txt)" -eq 2 ]
+    cmp first.gguf "the model-Q3_K_S.gguf"
 }
 
 @test "compare puts runs side by side, and warns of unlike ones" {

@@ -301,7 +301,7 @@ static void each_runtime_has_its_line(void **state)
         {"tensorrt-llm", "fp8", "trtllm-serve /m/out --max_seq_len 4096 --tp_size 2"},
         {"transformers", "bitsandbytes", "path = \"/m/out\"\n"},
         {"transformers", "gguf", "folder, file = \"/m\", \"out\"\n"},
-        {"llama.cpp", "gguf", "llama-server -m /m/out -ngl 0 -c 4096 -np 1 -ctk f16 -ctv f16 -fa auto"},
+        {"llama.cpp", "gguf", "llama-server -m /m/out -ngl 0 -c 4096 -np 1 -ctk f16 -ctv f16 -fa on"},
         {"ollama", "gguf", "cat >/m/out.Modelfile <<'END'\nFROM ./out\nPARAMETER num_ctx 4096\nPARAMETER num_gpu 0\n"},
     };
     (void)state;
