@@ -264,8 +264,10 @@ static void add_levers(struct text *t, int width, const struct levers *l)
     if (l->count)
         text_addf(t, width, STYLE_ACCENT, heads[l->goal], l->wanted->name);
     for (int i = 0; i < l->count; i++) {
-        char *line = xasprintf("%c%s %s", FIRST_LEVER + i, l->items[i].together ? "+" : "", l->items[i].text);
-        text_add(t, width, l->items[i].enough || l->items[i].together ? STYLE_GOOD : STYLE_NORMAL, line, l->items[i].where);
+        const struct lever *x = &l->items[i];
+        bool good = (x->enough && !x->lossy) || x->together;
+        char *line = xasprintf("%c%s %s", FIRST_LEVER + i, x->together ? "+" : "", x->text);
+        text_add(t, width, good ? STYLE_GOOD : STYLE_NORMAL, line, x->where);
         free(line);
     }
 }

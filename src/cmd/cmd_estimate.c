@@ -73,6 +73,7 @@ static json_t *lever_json(const struct lever *l)
     json_object_set_new(o, "loss", json_value(l->loss));
     json_object_set_new(o, "tokens_per_s", json_value(l->tokens_per_s));
     json_object_set_new(o, "level", json_text(l->level ? l->level->name : NULL));
+    json_object_set_new(o, "level_loss", json_value(l->level_loss));
     json_object_set_new(o, "enough", json_boolean(l->enough));
     json_object_set_new(o, "together", json_boolean(l->together));
     json_object_set_new(o, "text", json_text(l->text));

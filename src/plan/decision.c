@@ -96,7 +96,8 @@ static bool is_row_test(const char *text)
     {"rows", SCHEMA_TEXTS, false, .valid = is_row_test,                                                    \
      .expected = "over-loss, under-speed, split, above-source, below-source, source, needs-imatrix, calibrated or two-bits", \
      .help = "only rows of this kind"},                                                                    \
-    {"formats", SCHEMA_TEXTS, false, .help = "only rows of these formats"}
+    {"formats", SCHEMA_TEXTS, false, .help = "only rows of these formats"},                                \
+    {"loss_over", SCHEMA_NUMBER, false, .help = "only rows that are expected to lose more, a fraction"}
 
 const struct schema_field decision_fields[] = {
     {"name", SCHEMA_TEXT, true, .help = "what people call it"},
@@ -171,6 +172,7 @@ static int compile_target(struct rules *r, const struct yaml *row, struct decisi
     for (; tests && *tests; tests++)
         d->rows |= 1u << row_test(*tests);
     d->formats = checked_texts(row, "formats", &r->arena);
+    d->loss_over = checked_number(row, "loss_over", NAN);
     return conditions_compile(r, yaml_get(row, "when"), d, e);
 }
 
@@ -301,6 +303,8 @@ bool decision_takes(const struct decision *d, const struct facts *f, const struc
             return false;
     }
     if (d->formats && !str_among(d->formats, row->level->format))
+        return false;
+    if (!isnan(d->loss_over) && !(row->expected_loss > d->loss_over))
         return false;
     for (int i = 0; i < ROW_TEST_COUNT; i++)
         if (d->rows >> i & 1 && !passes(i, f, row))

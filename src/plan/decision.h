@@ -25,6 +25,7 @@ struct decision {
     const struct level **levels;   /* in order of preference, NULL-terminated; NULL: all */
     unsigned rows;                 /* bits of row_test: all must hold */
     const char *const *formats;    /* NULL: all */
+    double loss_over;              /* rows that are expected to lose more, a fraction; NaN: no matter */
     char sign;                     /* '+' favours, '-' against, 'x' forbids, 'i' tells */
     double weight;                 /* points of '+' and '-' */
 };

@@ -34,6 +34,8 @@ struct lever {
     double tokens_per_s;      /* of what then runs; NaN: unknown, or nothing does */
     int gpu_layers, layers;   /* of what then runs */
     double loss;              /* how much more perplexity, a fraction; NaN: unknown */
+    double level_loss;        /* expected of what then runs; NaN: unknown, or nothing does */
+    bool lossy;               /* that is more than was wished for */
     const struct level *level;/* what then runs; NULL: still nothing */
     bool enough;              /* it helps alone */
     bool together;            /* where none does: with the others that say so */

@@ -134,11 +134,18 @@ static const struct estimate *helped(const struct need *n, const struct estimate
     }
 }
 
+static void note_level(struct lever *l, const struct need *n, const struct estimate *row)
+{
+    l->enough = row != NULL;
+    l->level = row ? row->level : NULL;
+    l->level_loss = row ? row->expected_loss : NAN;
+    l->lossy = l->level_loss > n->wishes->value[WISH_MAX_LOSS].number;
+}
+
 static void note_result(struct lever *l, const struct need *n, const struct estimates *then)
 {
     const struct estimate *row = helped(n, then), *same = estimates_row(then, n->wanted->level);
-    l->enough = row != NULL;
-    l->level = row ? row->level : NULL;
+    note_level(l, n, row);
     const struct estimate *shown = row ? row : same;
     l->tokens_per_s = shown ? shown->tokens_per_s : NAN;
     l->gpu_layers = shown ? shown->gpu_layers : 0;
@@ -189,8 +196,7 @@ static bool try_level(struct lever *l, const struct need *n)
     if (!row)
         return false;
     l->value = row->level->name;
-    l->level = row->level;
-    l->enough = true;
+    note_level(l, n, row);
     l->gain_bytes = memory_of(n, n->wanted) - memory_of(n, row);
     l->tokens_per_s = row->tokens_per_s;
     l->loss = row->expected_loss - n->wanted->expected_loss;
@@ -213,6 +219,8 @@ static void add_result(struct str *s, const struct lever *l, const struct need *
         str_add(s, n->goal == LEVERS_SPEED ? "; not fast enough alone" : "; not enough alone");
     else if (l->wish >= 0)
         str_addf(s, "; then %s%s", l->level->name, n->goal == LEVERS_SPEED ? "" : " fits");
+    if (l->lossy)
+        str_addf(s, ", which loses %.0f %%", 100 * l->level_loss);
     if (l->enough && l->wish == WISH_FIT)
         str_addf(s, ", %d of %d layers on the GPU", l->gpu_layers, l->layers);
     if (!isnan(l->tokens_per_s))
@@ -264,12 +272,15 @@ static void find_together(struct levers *out, const struct need *n)
     wishes_done(&w);
 }
 
-static bool any_enough(const struct levers *l)
+const struct lever *levers_first(const struct levers *l)
 {
+    const struct lever *lossy = NULL;
     for (int i = 0; i < l->count; i++)
-        if (l->items[i].enough)
-            return true;
-    return false;
+        if (l->items[i].enough && !l->items[i].lossy)
+            return &l->items[i];
+        else if (l->items[i].enough && !lossy)
+            lossy = &l->items[i];
+    return lossy;
 }
 
 /* -------------------------------------------------------------------- finding */
@@ -339,7 +350,7 @@ void levers_find(struct levers *out, struct arena *a, const struct estimates *s,
     if (n.goal == LEVERS_NONE)
         return;
     find_all(out, &n);
-    if (!any_enough(out))
+    if (!levers_first(out))
         find_together(out, &n);
 }
 
@@ -349,10 +360,11 @@ char *levers_headline(const struct levers *l, struct arena *a)
 {
     enum { WAYS_MAX = 3 };
     struct str alone = {0}, together = {0};
+    const struct lever *first = levers_first(l);
     for (int i = 0, ways = 0; i < l->count; i++) {
         const struct lever *x = &l->items[i];
         const char *wish = wish_specs[x->wish].name;
-        if (x->enough && ways++ < WAYS_MAX)
+        if (x->enough && x->lossy == first->lossy && ways++ < WAYS_MAX)
             str_addf(&alone, "%s--%s %s makes %s fit", alone.length ? ", " : "", wish, x->value, x->level->name);
         if (x->together)
             str_addf(&together, "%s--%s %s", together.length ? ", " : "", wish, x->value);

@@ -11,6 +11,8 @@ int levers_compile(struct rules *r, struct error *e);
  * other level fits. Texts and list live in the arena. */
 void levers_find(struct levers *out, struct arena *a, const struct estimates *s, int row, const struct machine *m,
                  const struct model *model, const struct wishes *w, const struct rules *r);
+/* The cheapest that is enough alone, one without too much loss first; NULL: none is. */
+const struct lever *levers_first(const struct levers *l);
 /* What is to be done where nothing fits: "nothing fits: Q3_K_M would with --kv-type q8_0". */
 char *levers_headline(const struct levers *l, struct arena *a);
 

@@ -243,7 +243,7 @@ static void headline(struct estimates *s, const struct runtime *r, const struct 
 
 static bool is_targeted(const struct decision *d)
 {
-    return d->levels || d->rows || d->formats;
+    return d->levels || d->rows || d->formats || !isnan(d->loss_over);
 }
 
 static void say(struct estimates *s, struct sayings *list, char sign, const struct decision *d,

@@ -37,7 +37,7 @@ EOF
 drive - llama-2-7b.gguf --machine machines/laptop.yaml --budget 4GiB << 'EOF'
 size 100 40
 key 4
-expect nothing fits; --kv-type q8_0 makes
+expect nothing fits; --fit split makes Q4_K_M fit
 expect What would help, the cheapest first
 save out/shape-levers
 key A
