@@ -7,12 +7,16 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "calib/block_method.h"
+#include "calib/broaden.h"
 
-int calibrated_text(struct chunks *c, const struct model *m, const struct calibration *from, struct error *e)
+int calibrated_text(struct chunks *c, const struct model *m, const struct calibration *from, bool broadened,
+                    struct error *e)
 {
     struct tokenizer *t = NULL;
     int rc = tokenizer_open(&t, m, NULL, e);
     rc = rc ? rc : chunks_read(c, from->text, t, from->sample_length, from->samples, e);
+    if (!rc && broadened)
+        broaden(c, t);
     tokenizer_free(t);
     return rc;
 }
@@ -21,7 +25,7 @@ int calibrated_read(struct calibrated *c, const struct quantize_job *j, struct e
 {
     const struct quantize_listener *l = j->listener;
     *c = (struct calibrated){0};
-    int rc = j->calibration ? calibrated_text(&c->text, j->model, j->calibration, e) : 0;
+    int rc = j->calibration ? calibrated_text(&c->text, j->model, j->calibration, true, e) : 0;
     if (!rc && c->text.count && l && l->note) {
         char *what = chunks_describe(&c->text);
         l->note(l->user, what);

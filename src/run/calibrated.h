@@ -13,8 +13,10 @@ struct calibrated {
     const unsigned char **blocks;     /* [recipe->count]; NULLs for what is rounded to nearest */
 };
 
-/* A calibration's text as samples of tokens. Free with chunks_done. */
-int calibrated_text(struct chunks *c, const struct model *m, const struct calibration *from, struct error *e);
+/* A calibration's text as samples of tokens; `broadened`: with some of random tokens (calib/broaden.h). Free with
+ * chunks_done. */
+int calibrated_text(struct chunks *c, const struct model *m, const struct calibration *from, bool broadened,
+                    struct error *e);
 /* Reads the job's text; nothing where it has none. Free with calibrated_done whatever is returned. */
 int calibrated_read(struct calibrated *c, const struct quantize_job *j, struct error *e);
 /* Another text, other samples or another method make another file. */

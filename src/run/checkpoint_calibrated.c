@@ -69,7 +69,7 @@ int checkpoint_calibrated_read(struct checkpoint_calibrated *c, const struct che
     *c = (struct checkpoint_calibrated){0};
     if (!j->calibration || !l->scheme.format->pack)
         return 0;
-    int rc = calibrated_text(&c->text, j->model, j->calibration, e);
+    int rc = calibrated_text(&c->text, j->model, j->calibration, true, e);
     if (!rc)
         calibrated_mix_text(&c->text, j->nearest ? "nearest" : "feedback", l->fingerprint);
     return rc;

@@ -18,7 +18,7 @@ int importance_collect(struct importance *m, const struct model *model, const st
 {
     struct chunks c = {0};
     *m = (struct importance){.path = text->text};
-    int rc = calibrated_text(&c, model, text, e);
+    int rc = calibrated_text(&c, model, text, false, e);
     rc = rc ? rc : imatrix_collect(&m->file, model, &c, text->text, w, e);
     chunks_done(&c);
     return rc;

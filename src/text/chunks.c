@@ -288,7 +288,7 @@ static void add_count(struct str *s, int count, const char *one, const char *man
 char *chunks_describe(const struct chunks *c)
 {
     struct str s = {0};
-    str_addf(&s, "%d samples of %d tokens, out of %lld", c->count, c->length, (long long)c->found);
+    str_addf(&s, "%d samples of %d tokens, out of %lld", c->count - c->random, c->length, (long long)c->found);
     if (c->files > 1)
         str_addf(&s, " in %d files", c->files);
     if (c->records)
@@ -299,6 +299,7 @@ char *chunks_describe(const struct chunks *c)
               "chats without their form, since the model has no template that is known");
     add_count(&s, c->duplicates, "duplicate left out", "duplicates left out");
     add_count(&s, c->too_short, "record is too short and left out", "records are too short and left out");
+    add_count(&s, c->random, "sample of random tokens beside them", "samples of random tokens beside them");
     return str_take(&s);
 }
 

@@ -10,6 +10,7 @@
 struct chunks {
     int32_t *tokens;   /* [count][length]; each starts with the BOS where the vocabulary wants one */
     int count, length;
+    int random;        /* of `count`, the last ones: not of the text (calib/broaden.h) */
     int64_t found;     /* tokens in the text */
     int files, records;/* that it stands in; records: JSON lines */
     int chats, lines;  /* records that are messages: by the chat template, and without one */
