@@ -5,8 +5,10 @@
 #include "base/cpu.h"
 #include "base/str.h"
 #include "cmd/args.h"
+#include "report/comparison.h"
 #include "report/report.h"
-#include "run/gate.h"
+#include "run/attempts.h"
+#include "run/series.h"
 #include "run/run_state.h"
 
 static const struct option_spec options[] = {
@@ -47,58 +49,114 @@ static void print_result(const struct run_state *s)
         printf("report    %s\n", s->report);
 }
 
-static int run_here(struct plan *p, const struct args *a, struct error *e)
+/* The run, or the last attempt after it. */
+static void print_run(const struct plan *p)
 {
-    struct progress progress;
-    struct run_options o = {.resume = args_has(a, "resume"), .stream = args_json(a) ? stdout : NULL,
-                            .watch = &progress.watch, .report = write_report};
-    if (!args_has(a, "threads") && p->threads > 0)
-        threads_set(p->threads);
-    progress_init(&progress, false);
-    struct plan *last;
-    int rc = gate_run(p, &o, &last, e);
-    progress_done(&progress);
     struct run_state s;
     struct error ignored;
-    run_state_init(&s, last ? last->run_folder : p->run_folder);
-    if (!args_json(a) && run_state_poll(&s, &ignored) >= 0)
+    char *folder = attempts_last(p->run_folder);
+    run_state_init(&s, folder);
+    if (run_state_poll(&s, &ignored) >= 0)
         print_result(&s);
     run_state_done(&s);
-    plan_free(last);
+    free(folder);
+}
+
+/* All runs of a series, or all attempts of one. */
+static int print_comparison(const struct series *s, struct error *e)
+{
+    struct comparison c;
+    int rc = comparison_read_series(&c, s, e);
+    if (!rc)
+        comparison_table(&c, stdout);
+    comparison_done(&c);
+    return rc;
+}
+
+static int compare(const char *folder, const struct series *s, struct error *e)
+{
+    struct comparison c;
+    int rc = comparison_read_series(&c, s, e);
+    rc = rc ? rc : comparison_write(&c, folder, e);
+    comparison_done(&c);
+    return rc;
+}
+
+/* ------------------------------------------------------------------------ doing */
+
+static int run_here(const struct series *s, const struct args *a, struct error *e)
+{
+    struct progress progress;
+    struct error ignored;
+    const struct series_options o = {
+        .run = {.resume = args_has(a, "resume"), .stream = args_json(a) ? stdout : NULL, .watch = &progress.watch,
+                .report = write_report},
+        .compare = compare,
+    };
+    if (!args_has(a, "threads") && s->first->threads > 0)
+        threads_set(s->first->threads);
+    progress_init(&progress, false);
+    int rc = series_run(s, &o, e);
+    progress_done(&progress);
+    if (!args_json(a) && s->count == 1)
+        print_run(s->plans[0]);
+    if (!args_json(a) && (s->count > 1 || s->first->gate.automatic))
+        print_comparison(s, &ignored);
     if (!rc && *e->text)
         fprintf(stderr, "quantwiz: %s\n", e->text);
     return rc;
 }
 
-static int start_detached(const struct plan *p, const char *path, const struct args *a, struct error *e)
+static int start_detached(struct plan *const *plans, int count, const struct args *a, struct error *e)
 {
-    int rc = run_start_worker(path, args_has(a, "resume"), args_has(a, "auto"), e);
+    const struct plan *p = plans[0];
+    if (count > 1)
+        return error_set(e, ERROR_USAGE, "--detach takes one plan: list the others under its variants, or start each");
+    int rc = run_start_worker(p->file, args_has(a, "resume"), args_has(a, "auto"), e);
     if (!rc && !args_json(a))
         printf("%s: the worker is started; watch it with 'quantwiz attach %s'\n", p->run_folder, p->run_folder);
     return rc;
 }
 
-static int run(const struct args *a, struct error *e)
+static int start(struct plan *const *plans, int count, const struct args *a, struct error *e)
 {
-    struct plan *p;
-    const char *path = args_operand(a, 0);
-    int rc = plan_load(&p, path, e);
+    struct series s;
+    if (args_has(a, "detach"))
+        return start_detached(plans, count, a, e);
+    int rc = series_make(&s, plans, count, e);
+    rc = rc ? rc : run_here(&s, a, e);
+    series_done(&s);
+    return rc;
+}
+
+static int load(struct plan **p, const char *path, const struct args *a, struct error *e)
+{
+    int rc = plan_load(p, path, e);
     if (rc)
         return rc;
-    p->gate.automatic |= args_has(a, "auto");
-    rc = args_int(a, "attempts", 1, 100, &p->gate.attempts, e);
-    if (!rc)
-        rc = args_has(a, "detach") ? start_detached(p, path, a, e) : run_here(p, a, e);
-    plan_free(p);
+    (*p)->gate.automatic |= args_has(a, "auto");
+    return args_int(a, "attempts", 1, 100, &(*p)->gate.attempts, e);
+}
+
+static int run(const struct args *a, struct error *e)
+{
+    int count = args_operand_count(a), rc = 0;
+    struct plan **plans = xcalloc(count, sizeof *plans);
+    for (int i = 0; !rc && i < count; i++)
+        rc = load(&plans[i], args_operand(a, i), a, e);
+    rc = rc ? rc : start(plans, count, a, e);
+    for (int i = 0; i < count; i++)
+        plan_free(plans[i]);
+    free(plans);
     return rc;
 }
 
 const struct command cmd_run = {
     .name = "run",
-    .usage = "plan.yaml [--resume] [--auto] [--detach]",
-    .summary = "do a plan: check, quantize, verify, evaluate, report",
+    .usage = "plan.yaml... [--resume] [--auto] [--detach]",
+    .summary = "do plans: check, quantize, verify, evaluate, report; several, or variants of one, are compared",
     .options = options,
     .operands_min = 1,
-    .operands_max = 1,
+    .operands_max = -1,
     .run = run,
 };

@@ -97,6 +97,8 @@ int plan_load_tensors(struct recipe_pin **tensors, int *count, const char *path,
 /* The YAML that plan_save writes; free() it. */
 char *plan_text(const struct plan *p);
 int plan_save(const struct plan *p, const char *path, struct error *e);
+/* Saves it in its run's folder, which holds all that a report or another host needs. */
+int plan_keep(const struct plan *p, struct error *e);
 void plan_free(struct plan *p);
 /* The command that makes the same file, as a shell reads it; `quantwiz run` of the saved plan evaluates it as well.
  * free() it. */

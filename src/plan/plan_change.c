@@ -20,8 +20,10 @@ static void change_text(struct plan *n, const struct plan_change *c)
     n->method = c->method ? c->method : n->calibration.text ? n->method : NULL;
 }
 
-/* Another level is of another format and kernel, perhaps; and one that is made by a text gets the general one. */
-static int change_level(struct plan *n, const struct plan *p, const struct plan_change *c, struct error *e)
+/* Another level is of another format and kernel, perhaps; and one that is made by a text gets the general one. Others
+ * have an `optional` text. */
+static int change_level(struct plan *n, const struct plan *p, const struct plan_change *c, bool *optional,
+                        struct error *e)
 {
     struct rules *r;
     const struct level *level;
@@ -31,6 +33,7 @@ static int change_level(struct plan *n, const struct plan *p, const struct plan_
     rc = rules_level_find(r, c->level ? c->level : p->level, &level, &n->arena, e);
     if (!rc) {
         bool other = strcasecmp(level->name, p->level) != 0;
+        *optional = !level->calibrated;
         n->level = arena_strdup(&n->arena, level->name);
         n->format = arena_strdup(&n->arena, level->format);
         n->kernel = other ? NULL : p->kernel;
@@ -41,8 +44,9 @@ static int change_level(struct plan *n, const struct plan *p, const struct plan_
     return rc;
 }
 
-/* "Q5_K_M-feedback-general-512": the level, and what else differs from the plan. */
-static char *name_of_change(const struct plan *n, const struct plan_change *c)
+/* "Q5_K_M-feedback-512": the level, and what else tells it from the plan's. Where a text is optional, what it is for
+ * tells as well. */
+static char *name_of_change(const struct plan *n, const struct plan_change *c, bool optional)
 {
     struct str name = {0};
     str_add(&name, n->level);
@@ -50,25 +54,35 @@ static char *name_of_change(const struct plan *n, const struct plan_change *c)
         str_add(&name, "-pure");
     if (c->imatrix)
         str_add(&name, "-imatrix");
-    if (c->method)
-        str_addf(&name, "-%s", c->method);
-    if (c->calibration.text && strcmp(c->calibration.text, CALIBRATION_NONE) != 0 && c->method)
-        str_addf(&name, "-%s", path_name(c->calibration.text));
+    if (c->method || (n->calibration.text && optional))
+        str_addf(&name, "-%s", n->method ? n->method : "feedback");
+    if (c->calibration.text && n->calibration.text && !c->level)
+        str_addf(&name, "-%s", path_name(n->calibration.text));
     if (c->calibration.samples && !c->level)
         str_addf(&name, "-%d", c->calibration.samples);
     return str_take(&name);
 }
 
-/* "dir/Model-Q4_K_M.gguf" -> "Model" */
+/* Where the level stands in a name, behind a dash and before another or the end; NULL: nowhere. */
+static char *find_level(char *name, const char *level)
+{
+    size_t n = strlen(level);
+    char *found = NULL;
+    for (char *p = name; (p = strchr(p + 1, '-')); )
+        if (strncasecmp(p + 1, level, n) == 0 && (p[1 + n] == 0 || p[1 + n] == '-'))
+            found = p;
+    return found;
+}
+
+/* "dir/Model-Q4_K_M-feedback.gguf" -> "Model" */
 static char *stem_of(const struct plan *p)
 {
     char *stem = xstrdup(path_name(p->out));
-    size_t level = strlen(p->level);
     if (str_ends(stem, ".gguf"))
         stem[strlen(stem) - strlen(".gguf")] = 0;
-    size_t n = strlen(stem);
-    if (n > level + 1 && stem[n - level - 1] == '-' && strcasecmp(stem + n - level, p->level) == 0)
-        stem[n - level - 1] = 0;
+    char *level = *stem ? find_level(stem, p->level) : NULL;
+    if (level)
+        *level = 0;
     return stem;
 }
 
@@ -82,9 +96,9 @@ static const char *beside(struct plan *n, const char *path, const char *stem, co
     return kept;
 }
 
-static void name_change(struct plan *n, const struct plan *p, const struct plan_change *c)
+static void name_change(struct plan *n, const struct plan *p, const struct plan_change *c, bool optional)
 {
-    char *stem = stem_of(p), *name = c->name ? xstrdup(c->name) : name_of_change(n, c);
+    char *stem = stem_of(p), *name = c->name ? xstrdup(c->name) : name_of_change(n, c, optional);
     n->out = beside(n, p->out, stem, name, plan_makes_folder(n) ? "" : ".gguf");
     n->run_folder = beside(n, p->run_folder, stem, name, ".quantwiz");
     free(stem);
@@ -105,12 +119,13 @@ int plan_with(struct plan **out, const struct plan *p, const struct plan_change 
     n->rationale = arena_alloc(&n->arena, sizeof *n->rationale);
     n->rationale[0] = arena_strdup(&n->arena, why);
     n->rationale_count = 1;
+    bool optional;
     change_text(n, c);
-    int rc = change_level(n, p, c, e);
+    int rc = change_level(n, p, c, &optional, e);
     if (rc)
         plan_free(n);
     else
-        name_change(n, p, c);
+        name_change(n, p, c, optional);
     *out = rc ? NULL : n;
     return rc;
 }

@@ -174,7 +174,7 @@ static int number_of(const struct yaml *map, const char *key, int low, int high,
     int64_t v = *value;
     struct yaml *y = yaml_get(map, key);
     int rc = yaml_integer(map, key, false, &v, e);
-    if (!rc && (v < low || v > high))
+    if (!rc && y && (v < low || v > high))
         return yaml_expected(y, e, "a whole number from %d to %d for '%s'", low, high, key);
     *value = (int)v;
     return rc;
@@ -637,5 +637,13 @@ int plan_save(const struct plan *p, const char *path, struct error *e)
         rc = file_write(path, text, strlen(text), e);
     free(folder);
     free(text);
+    return rc;
+}
+
+int plan_keep(const struct plan *p, struct error *e)
+{
+    char *path = path_join(p->run_folder, "plan.yaml");
+    int rc = p->file && file_same(p->file, path) ? 0 : plan_save(p, path, e);
+    free(path);
     return rc;
 }

@@ -108,6 +108,16 @@ int attempts_read_until(struct attempts *a, const char *folder, struct error *e)
     return rc;
 }
 
+char *attempts_last(const char *folder)
+{
+    struct attempts list;
+    struct error ignored;
+    attempts_read(&list, folder, &ignored);
+    char *last = xstrdup(list.count ? list.items[list.count - 1].run : folder);
+    attempts_done(&list);
+    return last;
+}
+
 /* -------------------------------------------------------------------- writing */
 
 json_t *attempt_json(const struct attempt *x, const char *folder)

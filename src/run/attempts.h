@@ -38,6 +38,8 @@ struct attempts {
 int attempts_read(struct attempts *a, const char *folder, struct error *e);
 /* The list up to and including that run itself, which the first one's goes beyond. */
 int attempts_read_until(struct attempts *a, const char *folder, struct error *e);
+/* The folder of the last attempt after that of this folder, which may be itself; free() it. */
+char *attempts_last(const char *folder);
 void attempts_done(struct attempts *a);
 /* An attempt as its line in the list of this folder. */
 json_t *attempt_json(const struct attempt *x, const char *folder);

@@ -19,7 +19,7 @@
     X(TENSOR, "tensor", "a tensor is done: name, from, to, wanted, rmse, bytes, seconds, index, count, reused") \
     X(PROGRESS, "progress", "done, total (0 to 1 of the whole run), eta_s, phase")                        \
     X(RESOURCES, "resources", "rss_bytes, private_bytes, cpu_percent, written_bytes, planned_bytes, disk_free_bytes") \
-    X(ARTEFACT, "artefact", "a file that bears its final name now: path, bytes, planned_bytes, source_bytes, bits_per_weight, sha256; of a folder files (name, bytes, sha256)") \
+    X(ARTEFACT, "artefact", "a file that bears its final name now: path, bytes, planned_bytes, source_bytes, memory_bytes (that it takes when it runs, as estimated), bits_per_weight, sha256; of a folder files (name, bytes, sha256)") \
     X(CHUNK, "chunk", "perplexity and divergence so far: the keys of eval --json, chunks_planned, histogram") \
     X(TASK, "task", "a task's figures so far: name, items, done, accuracy, low, high, base")              \
     X(SAMPLE, "sample", "one prompt: prompt, base, answer, differs_at")                                   \

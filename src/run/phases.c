@@ -183,6 +183,24 @@ static int open_source(struct worker *w, struct error *e)
     return rc;
 }
 
+/* What the result will take beside its weights when it runs as the wishes say, wherever that is: cache and buffers. */
+static void guess_memory(struct worker *w)
+{
+    struct rules *r;
+    struct estimates *s;
+    struct error ignored;
+    w->beside_bytes = NAN;
+    if (rules_load(&r, &ignored))
+        return;
+    if (estimates_make_with(&s, NULL, w->source, &w->plan->wishes, r, w->plan->level, &ignored) == 0) {
+        for (int i = 0; i < s->count; i++)
+            if (s->rows[i].asked)
+                w->beside_bytes = (double)s->rows[i].total_bytes - (double)s->rows[i].weights_bytes;
+        estimates_free(s);
+    }
+    rules_free(r);
+}
+
 /* What becomes of a GGUF file's tensors, and whether it can be written. */
 static int check_file(struct worker *w, struct error *e)
 {
@@ -202,6 +220,8 @@ int phase_check(struct worker *w, struct error *e)
 {
     worker_phase(w, "check", 0);
     int rc = open_source(w, e);
+    if (!rc)
+        guess_memory(w);
     if (!rc)
         rc = check_unchanged(w, e);
     if (!rc)
@@ -290,6 +310,7 @@ json_t *worker_artefact(struct worker *w, uint64_t bytes, uint64_t planned, doub
     json_object_set_new(j, "bytes", json_value((double)bytes));
     json_object_set_new(j, "planned_bytes", json_value((double)planned));
     json_object_set_new(j, "source_bytes", json_value((double)w->source->file_bytes));
+    json_object_set_new(j, "memory_bytes", json_value(w->bytes + w->beside_bytes));
     json_object_set_new(j, "bits_per_weight", json_value(bits));
     json_object_set_new(j, "sha256", json_text(sha256));
     return j;

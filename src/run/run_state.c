@@ -217,6 +217,7 @@ static void on_artefact(struct run_state *s, const json_t *j)
         .bytes = figure_number(j, "bytes"),
         .planned_bytes = figure_number(j, "planned_bytes"),
         .source_bytes = figure_number(j, "source_bytes"),
+        .memory_bytes = figure_number(j, "memory_bytes"),
         .bits_per_weight = figure_number(j, "bits_per_weight"),
     };
     read_files(s, json_object_get(j, "files"));

@@ -36,6 +36,7 @@ struct run_runtime {              /* NaN: not measured */
 struct run_artefact {
     const char *path, *sha256;
     double bytes, planned_bytes, source_bytes, bits_per_weight;
+    double memory_bytes;          /* that it takes when it runs, as estimated */
     struct run_file *files;       /* of a folder; NULL: it is a file */
     int file_count;
 };

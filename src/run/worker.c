@@ -131,7 +131,7 @@ static int work(struct worker *w, struct error *e)
     if (!rc && w->rejected)
         rc = rejected_error(w, e);
     if (rc == ERROR_INTERRUPTED)
-        error_set(e, rc, "interrupted: what is finished is kept, 'quantwiz run %s --resume' goes on", w->plan->file);
+        error_set(e, rc, "interrupted: what is finished is kept, the same command with --resume goes on");
     if (rc)
         event_say(&w->log, rc == ERROR_FAILED ? "error" : "warning", "%s", e->text);
     tell_done(w, rc, e);
@@ -182,15 +182,6 @@ static int work_locked(struct worker *w, struct error *e)
     return rc;
 }
 
-/* The run's folder holds all that a report or another host needs. */
-static int keep_plan(const struct plan *p, struct error *e)
-{
-    char *path = path_join(p->run_folder, "plan.yaml");
-    int rc = p->file && file_same(p->file, path) ? 0 : plan_save(p, path, e);
-    free(path);
-    return rc;
-}
-
 int run_plan(const struct plan *p, const struct run_options *o, struct error *e)
 {
     struct worker w = {.plan = p, .options = o, .watch = {.tick = worker_tick}, .started = clock_monotonic()};
@@ -202,7 +193,7 @@ int run_plan(const struct plan *p, const struct run_options *o, struct error *e)
         rc = run_lock_take(&w.lock, p->run_folder, e);
     if (rc)
         return rc;
-    rc = keep_plan(p, e);
+    rc = plan_keep(p, e);
     if (!rc)
         rc = work_locked(&w, e);
     run_lock_drop(&w.lock);

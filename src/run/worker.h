@@ -33,6 +33,7 @@ struct worker {
     double quantize_cost, evaluate_cost; /* guessed seconds, to divide the bar */
     bool made;                        /* the artefact bears its final name */
     double bytes;                     /* of it */
+    double beside_bytes;              /* of memory that it will take beside its weights when it runs, as estimated; NaN: unknown */
     bool rejected;
     const char *incoherent;           /* what gave the output away as such; NULL: nothing */
     struct proposal proposal;         /* after a rejection */
