@@ -22,6 +22,7 @@ int worker_eval_options(struct eval_options *o, struct worker *w, struct error *
         .speed = true,
         .max_loss = p->max_loss,
         .stop_early = p->stop_early,
+        .base_store = w->options->base_store,
     };
     return p->eval_prompts ? 0 : rules_prompts(&o->messages, wishes_choice(&p->wishes, WISH_USE_CASE), &w->arena, e);
 }
@@ -140,17 +141,10 @@ static void tell_result(struct worker *w, const struct eval_result *r)
 static int evaluate(struct worker *w, const struct model *artefact, struct error *e)
 {
     const struct eval_listener listener = {.chunk = on_chunk, .task = on_task, .sample = on_sample, .user = w};
-<<<<<<< HEAD
     struct eval_options options;
     struct eval_result r = {0};
     int rc = worker_eval_options(&options, w, e);
     rc = rc ? rc : eval_run(&r, artefact, w->source, &options, &listener, &w->watch, e);
-=======
-    struct eval_options options = worker_eval_options(w->plan);
-    struct eval_result r;
-    options.base_store = w->options->base_store;
-    int rc = eval_run(&r, artefact, w->source, &options, &listener, &w->watch, e);
->>>>>>> 61f8347 (compare: several plans and variants of one in one go, the base evaluated once; the front of size and divergence, a plot, a document, CSV and JSON)
     if (!rc)
         rc = judge(w, &r, e);
     if (!rc)
