@@ -92,21 +92,22 @@ static json_t *levers_json(const struct levers *l)
 /* The types by the weights' names, and what each type was measured to cost. */
 static json_t *mix_json(const struct mixture *x)
 {
+    const struct mix_costs *c = x->costs;
     json_t *o = json_object(), *tensors = json_object(), *costs = json_object();
     for (int i = 0; i < x->count; i++) {
         json_t *row = json_object();
-        for (int k = 0; k < x->s.type_count && !x->preset; k++)
-            json_object_set_new(row, x->types[k]->name, json_value(x->s.loss[i * x->s.type_count + k]));
+        for (int k = 0; k < c->s.type_count && !x->preset; k++)
+            json_object_set_new(row, c->types[k]->name, json_value(c->s.loss[i * c->s.type_count + k]));
         json_object_set_new(costs, x->pins[i].name, row);
         json_object_set_new(tensors, x->pins[i].name, json_text(x->pins[i].type->name));
     }
-    json_object_set_new(o, "preset", json_text(x->preset));
+    json_object_set_new(o, "preset", json_text(x->preset ? x->preset->name : NULL));
     put_bytes(o, "file_bytes", x->file_bytes);
     put_bytes(o, "limit_bytes", x->limit_bytes);
     json_object_set_new(o, "predicted_kld", json_value(x->kld));
     json_object_set_new(o, "least_kld", json_value(x->bound));
-    json_object_set_new(o, "measured_groups", json_integer(x->s.groups));
-    json_object_set_new(o, "measuring_s", json_value(x->s.seconds));
+    json_object_set_new(o, "measured_groups", json_integer(c->s.groups));
+    json_object_set_new(o, "measuring_s", json_value(c->s.seconds));
     json_object_set_new(o, "tensors", tensors);
     json_object_set_new(o, "costs", costs);
     return o;

@@ -4,16 +4,26 @@
 #include "cmd/open.h"
 #include "plan/mixture.h"
 
-static int make_mix(struct situation *s, struct error *e)
+static int measure_mix(struct situation *s, const char *text, struct error *e)
 {
     struct progress p;
-    struct mixture_job job = {.model = s->model, .machine = s->machine, .wishes = &s->wishes, .rules = s->rules,
-                              .watch = &p.watch};
     interrupt_catch();
     progress_init(&p, false);
-    int rc = mixture_make(&s->mix, &job, e);
+    int rc = mix_costs_measure(&s->costs, s->model, s->rules, text, &p.watch, e);
     progress_done(&p);
     return rc == ERROR_INTERRUPTED ? error_context(e, "what was measured is kept, and the next time goes on with it") : rc;
+}
+
+static int make_mix(struct situation *s, struct error *e)
+{
+    const char *text = s->wishes.value[WISH_CALIBRATION].text;
+    int rc = mixture_measured(&s->wishes) ? measure_mix(s, text, e) : 0;
+    if (rc)
+        return rc;
+    s->costs = s->costs ? s->costs : mix_costs_plain(s->model, s->rules, text);
+    const struct mixture_job job = {.model = s->model, .machine = s->machine, .wishes = &s->wishes, .rules = s->rules,
+                                    .costs = s->costs};
+    return mixture_make(&s->mix, &job, e);
 }
 
 static int make_estimates(struct situation *s, const char *level, struct error *e)
@@ -30,7 +40,7 @@ int situation_init(struct situation *s, const struct args *a, bool weights, cons
     int (*open)(struct model **, const char *, const char *, int, struct error *);
     *s = (struct situation){0};
     int rc = args_wishes(a, &s->wishes, e);
-    open = weights || mixture_wanted(&s->wishes) ? open_model : open_header;
+    open = weights || mixture_measured(&s->wishes) ? open_model : open_header;
     rc = rc ? rc : rules_load(&s->rules, e);
     rc = rc ? rc : open(&s->model, args_operand(a, 0), args_get(a, "pre"), MODEL_HEADER_ONLY, e);
     rc = rc ? rc : machine_detect(&s->machine, &o, e);
@@ -44,6 +54,7 @@ void situation_done(struct situation *s)
 {
     estimates_free(s->estimates);
     mixture_free(s->mix);
+    mix_costs_free(s->costs);
     machine_free(s->machine);
     if (s->model)
         model_close(s->model);

@@ -11,6 +11,7 @@ struct situation {
     struct model *model;
     struct rules *rules;
     struct wishes wishes;
+    struct mix_costs *costs;    /* of the mix */
     struct mixture *mix;        /* NULL: none was asked for */
     struct estimates *estimates;
 };

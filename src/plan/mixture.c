@@ -17,6 +17,7 @@ enum { FINENESS = 4096 };
 
 struct mixing {
     const struct mixture_job *job;
+    const struct mix_costs *costs; /* the job's */
     struct mixture *x;
     struct recipe_walk *walk;
     struct mix_item *items;    /* [tensor_count] */
@@ -28,77 +29,34 @@ struct mixing {
     uint64_t smallest;         /* bytes of the smallest file */
 };
 
-static const struct tensor *tensor_of(const struct mixing *m, int i)
-{
-    return &m->job->model->tensors[m->x->tensors[i]];
-}
-
 /* --------------------------------------------------------------------- weights */
 
-/* A weight that the forward pass meets: of others nothing is known, and they get what the base level has for them. */
-static bool takes_part(const struct mixing *m, int i)
+static const struct tensor *tensor_of(const struct mixing *m, int i)
 {
-    const struct tensor *t = &m->job->model->tensors[i];
-    return !recipe_walk_keeps(m->walk, i) && t->role != ROLE_OTHER && !t->bias && tensor_readable(t);
+    return &m->job->model->tensors[m->costs->tensors[i]];
 }
 
-static void list_tensors(struct mixing *m)
+/* By a preset: the squared error of rounding falls to a quarter with each bit, and is alike in all weights but for what
+ * the preset says. Only the proportions matter. */
+static double preset_loss(const struct mixing *m, int i, const struct quant_type *type)
 {
-    const struct model *model = m->job->model;
-    m->x->tensors = arena_alloc(&m->x->arena, (model->tensor_count + 1) * sizeof *m->x->tensors);
-    for (int i = 0; i < model->tensor_count; i++)
-        if (takes_part(m, i))
-            m->x->tensors[m->x->s.tensor_count++] = i;
+    const struct tensor *t = tensor_of(m, i);
+    if (t->shape[0] % type->block)
+        return NAN;
+    return mix_preset_weight(m->x->preset, m->job->model, t) * tensor_elements(t) * exp2(-2 * quant_bits(type));
+}
+
+static double loss_of(const struct mixing *m, int i, int k)
+{
+    if (m->x->preset)
+        return preset_loss(m, i, m->costs->types[k]);
+    double loss = m->costs->s.loss[(int64_t)i * m->costs->s.type_count + k];
+    return loss < negligible ? 0 : loss;
 }
 
 static bool has_text(const struct mixture_job *j)
 {
     return j->wishes->value[WISH_CALIBRATION].text;
-}
-
-static void list_types(struct mixing *m)
-{
-    const struct mix_book *b = m->job->rules->mixes;
-    m->x->types = has_text(m->job) ? b->told_types : b->types;
-    while (m->x->types[m->x->s.type_count])
-        m->x->s.type_count++;
-}
-
-static int measure(struct mixing *m, struct error *e)
-{
-    struct mixture *x = m->x;
-    const char *text = m->job->wishes->value[WISH_CALIBRATION].text;
-    const struct sensitivity_job job = {
-        .model = m->job->model,
-        .tensors = x->tensors,
-        .tensor_count = x->s.tensor_count,
-        .types = x->types,
-        .type_count = x->s.type_count,
-        .probes = m->job->rules->mixes->probes,
-        .text = text ? text : CALIBRATION_GENERAL,
-        .told = text,
-        .groups = m->job->rules->mixes->groups,
-        .watch = m->job->watch,
-    };
-    return sensitivities_measure(&x->s, &job, e);
-}
-
-/* By a preset: the squared error of rounding falls to a quarter with each bit, and is alike in all weights but for what
- * the preset says. Only the proportions matter. */
-static double preset_loss(const struct mixing *m, const struct mix_preset *p, int i, const struct quant_type *type)
-{
-    const struct tensor *t = tensor_of(m, i);
-    if (t->shape[0] % type->block)
-        return NAN;
-    return mix_preset_weight(p, m->job->model, t) * tensor_elements(t) * exp2(-2 * quant_bits(type));
-}
-
-static double loss_of(const struct mixing *m, const struct mix_preset *p, int i, int k)
-{
-    if (p)
-        return preset_loss(m, p, i, m->x->types[k]);
-    double loss = m->x->s.loss[(int64_t)i * m->x->s.type_count + k];
-    return loss < negligible ? 0 : loss;
 }
 
 /* --------------------------------------------------------------------- options */
@@ -110,15 +68,15 @@ static uint64_t padded(uint64_t bytes)
 }
 
 /* The types that its rows allow, and its own, which loses nothing. */
-static void add_options(struct mixing *m, const struct mix_preset *p, int i)
+static void add_options(struct mixing *m, int i)
 {
-    int types = m->x->s.type_count, *type = m->type + (int64_t)i * (types + 1), count = 0;
+    int types = m->costs->s.type_count, *type = m->type + (int64_t)i * (types + 1), count = 0;
     struct mix_option *options = arena_alloc(&m->x->arena, (types + 1) * sizeof *options);
     for (int k = 0; k < types; k++) {
-        double loss = loss_of(m, p, i, k);
+        double loss = loss_of(m, i, k);
         if (isnan(loss))
             continue;
-        options[count] = (struct mix_option){padded(quant_bytes(m->x->types[k], tensor_elements(tensor_of(m, i)))), loss};
+        options[count] = (struct mix_option){padded(quant_bytes(m->costs->types[k], tensor_elements(tensor_of(m, i)))), loss};
         type[count++] = k;
     }
     options[count] = (struct mix_option){padded(tensor_of(m, i)->bytes), 0};
@@ -128,8 +86,8 @@ static void add_options(struct mixing *m, const struct mix_preset *p, int i)
 
 static const struct quant_type *chosen_type(const struct mixing *m, int i)
 {
-    int k = m->type[(int64_t)i * (m->x->s.type_count + 1) + m->chosen[i]];
-    return k == m->x->s.type_count ? tensor_of(m, i)->type : m->x->types[k];
+    int k = m->type[(int64_t)i * (m->costs->s.type_count + 1) + m->chosen[i]];
+    return k == m->costs->s.type_count ? tensor_of(m, i)->type : m->costs->types[k];
 }
 
 /* ---------------------------------------------------------------------- levels */
@@ -180,8 +138,8 @@ static int base_level(const struct mixing *m, uint64_t limit)
 static uint64_t other_bytes(const struct mixing *m, int level)
 {
     uint64_t sum = recipe_file_bytes(m->walk, &m->recipes[level]);
-    for (int i = 0; i < m->x->s.tensor_count; i++)
-        sum -= padded(m->recipes[level].tensors[m->x->tensors[i]].bytes);
+    for (int i = 0; i < m->costs->s.tensor_count; i++)
+        sum -= padded(m->recipes[level].tensors[m->costs->tensors[i]].bytes);
     return sum;
 }
 
@@ -201,11 +159,11 @@ static bool solve(struct mixing *m, uint64_t limit)
     struct mix_result r;
     int base = base_level(m, limit);
     uint64_t others = other_bytes(m, base) + reserve(m);
-    bool fits = mix_solve(m->items, x->s.tensor_count, limit > others ? limit - others : 0, m->chosen, &r);
+    bool fits = mix_solve(m->items, m->costs->s.tensor_count, limit > others ? limit - others : 0, m->chosen, &r);
     x->base = m->levels[base];
     x->level.type = x->base->type;
     x->level.nominal_bits = x->base->nominal_bits;
-    x->count = x->s.tensor_count;
+    x->count = m->costs->s.tensor_count;
     x->limit_bytes = limit;
     x->file_bytes = others - reserve(m) + r.bytes;
     x->kld = x->preset ? NAN : r.loss;
@@ -285,25 +243,24 @@ bool mixture_wanted(const struct wishes *w)
     return w->value[WISH_MIX].choice != MIX_NO || wishes_given(w, WISH_FILE_BUDGET);
 }
 
+bool mixture_measured(const struct wishes *w)
+{
+    return mixture_wanted(w) && w->value[WISH_MIX].choice <= MIX_MEASURED;
+}
+
 static int make(struct mixing *m, struct error *e)
 {
     const struct wishes *w = m->job->wishes;
-    const struct mix_preset *p = mix_preset_named(m->job->rules->mixes, wishes_choice(w, WISH_MIX));
-    struct mixture *x = m->x;
-    m->walk = recipe_walk_new(m->job->model, m->job->rules);
-    x->preset = p ? p->name : NULL;
-    list_tensors(m);
-    list_types(m);
+    int tensors = m->costs->s.tensor_count, types = m->costs->s.type_count;
     int rc = walk_levels(m, e);
-    rc = rc || p ? rc : measure(m, e);
     if (rc)
         return rc;
-    m->items = xcalloc(x->s.tensor_count, sizeof *m->items);
-    m->type = xcalloc((size_t)x->s.tensor_count * (x->s.type_count + 1), sizeof *m->type);
-    m->chosen = xcalloc(x->s.tensor_count, sizeof *m->chosen);
-    x->pins = arena_alloc(&x->arena, (x->s.tensor_count + 1) * sizeof *x->pins);
-    for (int i = 0; i < x->s.tensor_count; i++)
-        add_options(m, p, i);
+    m->items = xcalloc(tensors, sizeof *m->items);
+    m->type = xcalloc((size_t)tensors * (types + 1), sizeof *m->type);
+    m->chosen = xcalloc(tensors, sizeof *m->chosen);
+    m->x->pins = arena_alloc(&m->x->arena, (tensors + 1) * sizeof *m->x->pins);
+    for (int i = 0; i < tensors; i++)
+        add_options(m, i);
     return wishes_given(w, WISH_FILE_BUDGET) ? fit_file(m, (uint64_t)w->value[WISH_FILE_BUDGET].number, e)
                                              : fit_memory(m, e);
 }
@@ -322,13 +279,16 @@ static void finish(struct mixing *m)
 
 int mixture_make(struct mixture **out, const struct mixture_job *j, struct error *e)
 {
-    struct mixing m = {.job = j, .x = xcalloc(1, sizeof *m.x)};
-    m.x->level = (struct level){.name = MIX_LEVEL, .format = "gguf", .index = -1, .summary = "types chosen weight by weight"};
+    struct mixture *x = xcalloc(1, sizeof *x);
+    struct mixing m = {.job = j, .costs = j->costs, .x = x, .walk = recipe_walk_new(j->model, j->rules)};
+    x->costs = j->costs;
+    x->preset = mix_preset_named(j->rules->mixes, wishes_choice(j->wishes, WISH_MIX));
+    x->level = (struct level){.name = MIX_LEVEL, .format = "gguf", .index = -1, .summary = "types chosen weight by weight"};
     int rc = make(&m, e);
     finish(&m);
     if (rc)
-        mixture_free(m.x);
-    *out = rc ? NULL : m.x;
+        mixture_free(x);
+    *out = rc ? NULL : x;
     return rc;
 }
 
@@ -336,7 +296,6 @@ void mixture_free(struct mixture *x)
 {
     if (!x)
         return;
-    sensitivities_done(&x->s);
     arena_done(&x->arena);
     free(x);
 }
@@ -347,17 +306,17 @@ static double predict_tensor(const struct mixture *x, int i, const struct tensor
 {
     if (p->type == p->tensor->type)
         return 0;
-    for (int k = 0; k < x->s.type_count; k++)
-        if (x->types[k] == p->type)
-            return x->s.loss[(int64_t)i * x->s.type_count + k];
+    for (int k = 0; k < x->costs->s.type_count; k++)
+        if (x->costs->types[k] == p->type)
+            return x->costs->s.loss[(int64_t)i * x->costs->s.type_count + k];
     return NAN;
 }
 
 double mixture_predict(const struct mixture *x, const struct recipe *r)
 {
     double sum = x->preset ? NAN : 0;
-    for (int i = 0; i < x->s.tensor_count && !x->preset; i++)
-        sum += predict_tensor(x, i, &r->tensors[x->tensors[i]]);
+    for (int i = 0; i < x->costs->s.tensor_count && !x->preset; i++)
+        sum += predict_tensor(x, i, &r->tensors[x->costs->tensors[i]]);
     return sum;
 }
 
@@ -367,7 +326,7 @@ char *mixture_describe(const struct mixture *x)
     char *types = mixture_types(x), *text;
     format_bytes(bytes, (double)x->file_bytes);
     if (x->preset)
-        text = xasprintf("a mix by the preset '%s', %s: %s", x->preset, bytes, types);
+        text = xasprintf("a mix by the preset '%s', %s: %s", x->preset->name, bytes, types);
     else
         text = xasprintf("the mix with the least divergence that %s take, predicted %.3g: %s", bytes, x->kld, types);
     free(types);

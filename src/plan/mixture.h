@@ -3,9 +3,9 @@
 #ifndef PLAN_MIXTURE_H
 #define PLAN_MIXTURE_H
 
-#include "base/watch.h"
-#include "eval/sensitivity.h"
 #include "machine/machine.h"
+#include "plan/mix_book.h"
+#include "plan/mix_costs.h"
 #include "plan/recipe.h"
 #include "plan/wishes.h"
 
@@ -15,16 +15,14 @@ struct mixture {
     struct level level;        /* "mix": what stands in the list of levels */
     const struct level *base;  /* what the file says it is, and what tensors outside of the list get: the largest level
                                 * that is not larger */
-    const char *preset;        /* NULL: measured */
+    const struct mix_preset *preset; /* NULL: measured */
+    const struct mix_costs *costs;
     struct recipe_pin *pins;   /* [count], in the model's order */
     int count;
     uint64_t file_bytes;       /* exact; with importance or a text, without the lines in the metadata that tell of it */
     uint64_t limit_bytes;      /* of the file, that it was made for */
     double kld;                /* predicted mean divergence; NaN: not measured */
     double bound;              /* no mix of these types within the limit is predicted less */
-    struct sensitivities s;    /* of `tensors` and `types`; loss NULL: by a preset */
-    int *tensors;              /* [s.tensor_count] in the model */
-    const struct quant_type *const *types; /* [s.type_count] */
     struct arena arena;
 };
 
@@ -33,13 +31,14 @@ struct mixture_job {
     const struct machine *machine; /* may be NULL */
     const struct wishes *wishes;   /* with their defaults: mix, file-budget, and all that says what fits */
     const struct rules *rules;
-    struct watch *watch;
+    const struct mix_costs *costs;
 };
 
-/* Whether the wishes ask for a mix: --mix, or --file-budget. */
+/* Whether the wishes ask for a mix (--mix, or --file-budget), and for one that has to be measured. */
 bool mixture_wanted(const struct wishes *w);
-/* Within --file-budget, or else what fits by the estimates. The first time it measures, which takes minutes. ERROR_NOFIT
- * where not even the smallest mix does. Borrows model and rules. */
+bool mixture_measured(const struct wishes *w);
+/* Within --file-budget, or else what fits by the estimates; takes some tenths of a second. ERROR_NOFIT where not even the
+ * smallest mix does. Borrows all of the job. */
 int mixture_make(struct mixture **out, const struct mixture_job *j, struct error *e);
 void mixture_free(struct mixture *x);
 

@@ -87,7 +87,7 @@ static void take_mix(struct plan *p, const struct mixture *x)
     if (!x)
         return;
     p->level = arena_strdup(&p->arena, x->base->name);
-    p->mix = (struct plan_mix){x->preset ? arena_strdup(&p->arena, x->preset) : "measured", x->limit_bytes, x->kld};
+    p->mix = (struct plan_mix){arena_strdup(&p->arena, x->preset ? x->preset->name : "measured"), x->limit_bytes, x->kld};
     p->tensor_count = x->count;
     p->tensors = arena_alloc(&p->arena, (x->count + 1) * sizeof *p->tensors);
     for (int i = 0; i < x->count; i++)
