@@ -520,9 +520,11 @@ static void close_page(struct wizard *w)
 static const struct page_key keys[] = {
     {K_ENTER, 0, "Choose", "takes the row under the cursor and goes on", key_choose},
     {K_LEFT, K_RIGHT, "Context", "halves or doubles the context, up to what the model was trained on", NULL},
-    {'k', 0, "KV type", "the next type of the KV cache", key_kv},
+    {'k', 0, "KV", "the next type of the KV cache", key_kv},
     {FIRST_LEVER, LAST_LEVER, NULL, "A to K: takes that change of the pane below, where a level does not fit or is too slow",
      NULL},
+    {'m', 0, "Mix", "a type for each tensor instead of a level: the best ones for the budget, measured, or a preset",
+     mix_view_ask},
     {'e', K_F(2), "Explain", "the arithmetic of the row under the cursor, with this model's numbers",
      key_explain},
     {K_UP, K_DOWN, NULL, "moves through the rows; the pane below says what speaks for and against each",

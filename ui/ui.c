@@ -215,7 +215,8 @@ static void draw_message(const struct ui *u)
     struct rect page = u->layout.page;
     struct rect line = {page.y + page.h - 1, page.x + 2, 1, page.w - 4};
     const char *busy = jobs_busy(w->jobs), *waiting = jobs_busy(w->hub.jobs);
-    busy = busy ? busy : waiting;
+    char mix[64];
+    busy = busy ? busy : waiting ? waiting : mix_view_busy(w, mix);
     if (*w->message)
         paint_field(line, 0, 0, paint_width(w->message) + 2 < line.w ? paint_width(w->message) + 2 : line.w,
                     ALIGN_MIDDLE, STYLE_WARN, w->message);

@@ -44,6 +44,7 @@ int wizard_start(struct wizard *w, const struct wizard_options *o, struct error 
     *w = (struct wizard){.options = *o, .asked_page = -1};
     w->jobs = jobs_start(w);
     hub_view_start(w);
+    mix_view_start(w);
     start_pages(w);
     return o->attach ? start_attached(w, e) : start_whole(w, e);
 }
@@ -51,6 +52,7 @@ int wizard_start(struct wizard *w, const struct wizard_options *o, struct error 
 void wizard_done(struct wizard *w)
 {
     hub_view_done(w);
+    mix_view_done(w);
     if (w->jobs)
         jobs_stop(w->jobs);
     for (int i = 0; i < PAGE_COUNT; i++) {
@@ -86,6 +88,7 @@ void wizard_collect(struct wizard *w)
 {
     jobs_collect(w->jobs);
     jobs_collect(w->hub.jobs);
+    jobs_collect(w->mix.jobs);
 }
 
 /* What one queue found may be work for the other. */
@@ -94,7 +97,8 @@ void wizard_drain(struct wizard *w)
     do {
         jobs_drain(w->hub.jobs);
         jobs_drain(w->jobs);
-    } while (jobs_busy(w->hub.jobs));
+        jobs_drain(w->mix.jobs);
+    } while (jobs_busy(w->hub.jobs) || jobs_busy(w->jobs));
 }
 
 void *wizard_state(const struct wizard *w, const struct page *p)
@@ -136,6 +140,8 @@ static void drop_plan(struct wizard *w)
 static void make_estimates(struct wizard *w)
 {
     if (!w->machine || !w->model)
+        return;
+    if (mix_view_estimates(w))
         return;
     if (*w->level && estimates_make_with(&w->estimates, w->machine, w->model, &w->wishes, w->rules, w->level,
                                          &w->estimates_error) == 0)

@@ -14,6 +14,7 @@
 #include "ui/dialog.h"
 #include "ui/hub.h"
 #include "ui/jobs.h"
+#include "ui/mix.h"
 #include "ui/page.h"
 
 struct wizard_options {
@@ -54,6 +55,7 @@ struct wizard {
     struct wishes wishes;
     struct estimates *estimates;/* NULL until machine and model are known */
     struct error estimates_error;
+    struct mix_view mix;        /* the estimates may have a row for one */
     unsigned estimates_made;    /* counts how often */
     char level[24];             /* the chosen row; "": the recommended one */
     bool nearest;               /* weights are rounded one by one, whatever a text could make good */
