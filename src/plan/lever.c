@@ -94,20 +94,16 @@ static double number_now(const struct need *n, int wish)
     return wish == WISH_MICRO_BATCH ? kv_of(n->wishes, r).micro_batch : n->wishes->value[wish].number;
 }
 
-/* What the lever would set its wish to; NULL: nothing that is left to it. */
-static const char *next_value(const struct lever_rule *l, const struct need *n)
+/* What the lever would set its wish to when it stands at *now, which moves there; NULL: nothing that is left to it.
+ * What is doubled are GPUs, of which there are so many. */
+static const char *next_value(const struct lever_rule *l, const struct need *n, double *now)
 {
-    int64_t now = (int64_t)number_now(n, l->wish), next, gpus = n->machine ? n->machine->gpu_count : 0;
-    switch (l->step) {
-    case STEP_SET: return l->to;
-    case STEP_HALF:
-        next = now / 2;
-        return next >= (int64_t)l->at_least ? arena_printf(n->arena, "%lld", (long long)next) : NULL;
-    case STEP_DOUBLE:
-        next = 2 * now < gpus ? 2 * now : gpus;
-        return next > now ? arena_printf(n->arena, "%lld", (long long)next) : NULL;
-    }
-    return NULL;
+    double gpus = n->machine ? n->machine->gpu_count : 0, before = *now;
+    if (l->step == STEP_SET)
+        return l->to;
+    *now = l->step == STEP_HALF ? floor(before / 2) : fmin(2 * before, gpus);
+    bool moves = l->step == STEP_HALF ? *now >= l->at_least : *now > before;
+    return moves ? arena_printf(n->arena, "%.0f", *now) : NULL;
 }
 
 static const struct estimate *winner_of(const struct estimates *s)
@@ -306,10 +302,12 @@ static enum lever_goal goal_of(const struct need *n, int row)
     return n->wanted->tokens_per_s < n->min_speed ? LEVERS_SPEED : LEVERS_NONE;
 }
 
-/* Worth a line: it gains something, or it is what helps. */
+/* Worth a line: it gains something, or it is what helps; where some level fits already, only the latter. */
 static bool gains(const struct lever *l, const struct need *n)
 {
     static const double noticeable = 1.005;
+    if (n->goal == LEVERS_FIT_BETTER)
+        return l->enough;
     if (n->goal == LEVERS_SPEED)
         return l->enough || l->tokens_per_s > n->wanted->tokens_per_s * noticeable;
     return l->enough || l->gain_bytes > 0;
@@ -321,8 +319,15 @@ static bool try_lever(struct lever *l, const struct lever_rule *rule, const stru
                         .tokens_per_s = NAN};
     if (rule->wish < 0)
         return try_level(l, n);
-    l->value = next_value(rule, n);
-    return l->value && try_wish(l, n);
+    double now = number_now(n, rule->wish);
+    for (const char *value; (value = next_value(rule, n, &now));) {
+        l->value = value;
+        if (!try_wish(l, n))
+            return false;
+        if (rule->step != STEP_DOUBLE || (l->enough && !l->lossy))
+            break;
+    }
+    return l->value != NULL;
 }
 
 static void find_all(struct levers *out, const struct need *n)
@@ -332,7 +337,7 @@ static void find_all(struct levers *out, const struct need *n)
     for (int i = 0; i < n->rules->lever_rule_count; i++) {
         const struct lever_rule *rule = &n->rules->lever_rules[i];
         struct lever *l = &out->items[out->count];
-        if (!decision_holds(&rule->when, &f) || !try_lever(l, rule, n) || !gains(l, n) || (n->goal == LEVERS_FIT_BETTER && !l->enough))
+        if (!decision_holds(&rule->when, &f) || !try_lever(l, rule, n) || !gains(l, n))
             continue;
         l->text = text_of(rule, l, n);
         out->count++;

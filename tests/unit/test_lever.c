@@ -186,6 +186,14 @@ static void more_gpus_are_taken(void **state)
     assert_null(find(&l, "all-in-ram"));
     arena_done(&a);
     done(&o);
+    /* 70B in 4 bits takes 37 GiB: two of 16 do not hold it, four do. */
+    decide(&o, &(struct situation){{"llama", 8192, 28672, 80, 64, 8, 32000, 4096, .folder = true, .type = QUANT_BF16},
+                                   64, 4, 16, {"runtime", "vllm"}});
+    assert_int_equal(o.s->recommended, -1);
+    assert_string_equal(lever(&o.s->levers, "more-gpus")->value, "4");
+    assert_string_equal(lever(&o.s->levers, "more-gpus")->level->name, "awq-int4-g128");
+    assert_true(lever(&o.s->levers, "more-gpus")->lossy); /* 2.7 % */
+    done(&o);
 }
 
 /* Reading half the cache makes a token faster. */
