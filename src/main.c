@@ -35,6 +35,7 @@ const struct command *const commands[] = {
     &cmd_tokenize,
     &cmd_compare,
     &cmd_report,
+    &cmd_doctor,
     &cmd_wizard,
     &cmd_docs,
     NULL,

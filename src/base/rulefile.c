@@ -8,7 +8,7 @@
 /* One list: a name here is a file in rules/ that is compiled in, installed and can be overridden. */
 #define RULE_FILES(X) \
     X(levels) X(recipes) X(runtimes) X(kernels) X(gpus) X(decisions) X(warnings) X(usecases) X(necessity) X(levers) \
-    X(steps) X(tips) X(mixes)
+    X(steps) X(tips) X(troubleshooting) X(mixes)
 
 #define EMBED(name)                                                                                   \
     __asm__(".section .rodata\n"                                                                      \

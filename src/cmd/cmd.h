@@ -40,6 +40,6 @@ bool args_json(const struct args *a);
 int args_wishes(const struct args *a, struct wishes *w, struct error *e);
 
 extern const struct command cmd_machine, cmd_models, cmd_offers, cmd_fetch, cmd_inspect, cmd_estimate, cmd_plan, cmd_run, cmd_attach,
-    cmd_convert, cmd_quantize, cmd_split, cmd_merge, cmd_imatrix, cmd_eval, cmd_generate, cmd_tokenize, cmd_compare, cmd_report, cmd_wizard, cmd_docs;
+    cmd_convert, cmd_quantize, cmd_split, cmd_merge, cmd_imatrix, cmd_eval, cmd_generate, cmd_tokenize, cmd_compare, cmd_report, cmd_doctor, cmd_wizard, cmd_docs;
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/rulefile.h"
 #include "base/str.h"
 #include "cmd/args.h"
+#include "doctor/doctor.h"
 #include "model/architecture.h"
 #include "model/hf_class.h"
 #include "plan/plan_file.h"
@@ -194,11 +195,13 @@ static int docs_plan(struct error *e)
 static int docs_rules(struct error *e)
 {
     (void)e;
-    for (const char *const *name = rulefile_names(); *name; name++)
-        if (rules_schema(*name)) {
+    for (const char *const *name = rulefile_names(); *name; name++) {
+        const struct schema_field *fields = strcmp(*name, "troubleshooting") == 0 ? doctor_schema : rules_schema(*name);
+        if (fields) {
             printf(".Sh %s.yaml\n", *name);
-            schema_manual(rules_schema(*name), stdout);
+            schema_manual(fields, stdout);
         }
+    }
     return 0;
 }
 

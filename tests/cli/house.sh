@@ -6,7 +6,7 @@ status=0
 
 # From the ground up (Makefile.am). A file in a room may include its own room and those before it.
 below=
-for room in base machine quant pack model hub text infer calib eval plan run report; do
+for room in base machine quant pack model hub text infer calib eval plan run report doctor; do
     below="$below $room"
     for file in src/$room/*.[ch]; do
         [ -f "$file" ] || continue

@@ -1,0 +1,87 @@
+/* What it takes, against what is there. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "doctor/checks.h"
+
+static const char *gib(char out[static FORMAT_SIZE], double bytes)
+{
+    return format_bytes(out, bytes);
+}
+
+/* The row's own words, which name need and budget. */
+static const char *fit_words(const struct estimate *row)
+{
+    return row->reason_count ? row->reasons[0].text : verdict_name(row->verdict);
+}
+
+static enum finding does_not_fit(struct look *l)
+{
+    const struct estimate *row = l->p->row;
+    if (row->verdict == VERDICT_UNKNOWN)
+        return look_say(l, FINDING_UNKNOWN, "%s", fit_words(row));
+    return look_say(l, row->verdict == VERDICT_TOO_BIG ? FINDING_FOUND : FINDING_NOT, "%s", fit_words(row));
+}
+
+static enum finding memory_unknown(struct look *l)
+{
+    const struct estimate *row = l->p->row;
+    return look_say(l, row->verdict == VERDICT_UNKNOWN ? FINDING_FOUND : FINDING_NOT, "%s", fit_words(row));
+}
+
+static enum finding cache_too_large(struct look *l)
+{
+    const struct estimate *row = l->p->row;
+    char kv[FORMAT_SIZE], all[FORMAT_SIZE];
+    bool large = (double)row->kv_bytes > checked_number(l->cause, "share", 1) * (double)row->total_bytes;
+    return look_say(l, large ? FINDING_FOUND : FINDING_NOT, "%s of %s, for %d tokens in %s", gib(kv, (double)row->kv_bytes),
+                    gib(all, (double)row->total_bytes), l->p->estimates->context, l->p->estimates->kv_type);
+}
+
+static enum finding gpu_shared(struct look *l)
+{
+    const struct machine *m = l->p->machine;
+    struct fact total = machine_vram_total(m), unused = machine_vram_free(m);
+    char a[FORMAT_SIZE], b[FORMAT_SIZE];
+    if (!m->gpu_count)
+        return look_say(l, FINDING_NOT, "there is no GPU");
+    if (!fact_known(total) || !fact_known(unused))
+        return look_say(l, FINDING_UNKNOWN, "how much of the GPU's memory is free is not known");
+    bool much = total.value - unused.value > checked_number(l->cause, "share", 1) * total.value;
+    return look_say(l, much ? FINDING_FOUND : FINDING_NOT, "%s of %s are taken", gib(a, total.value - unused.value),
+                    gib(b, total.value));
+}
+
+static enum finding container_limit(struct look *l)
+{
+    const struct machine_memory *m = &l->p->machine->memory;
+    char a[FORMAT_SIZE], b[FORMAT_SIZE];
+    if (!fact_known(m->limit_bytes))
+        return look_say(l, FINDING_NOT, "there is no limit");
+    if (!fact_known(m->total_bytes))
+        return look_say(l, FINDING_UNKNOWN, "how much memory the machine has is not known");
+    return look_say(l, m->limit_bytes.value < m->total_bytes.value ? FINDING_FOUND : FINDING_NOT, "%s of %s",
+                    gib(a, m->limit_bytes.value), gib(b, m->total_bytes.value));
+}
+
+static enum finding read_from_disk(struct look *l)
+{
+    const struct patient *p = l->p;
+    struct fact ram = p->machine->memory.available_bytes;
+    char a[FORMAT_SIZE], b[FORMAT_SIZE];
+    double need = (double)p->row->cpu_bytes - (double)p->row->reclaimable_bytes;
+    if (!fact_known(ram))
+        return look_say(l, FINDING_UNKNOWN, "how much memory is free is not known");
+    return look_say(l, need > ram.value ? FINDING_FOUND : FINDING_NOT, "%s in RAM, %s are free", gib(a, need),
+                    gib(b, ram.value));
+}
+
+const struct check memory_checks[] = {
+    {"does-not-fit", NEEDS_ESTIMATE, does_not_fit},
+    {"memory-unknown", NEEDS_ESTIMATE, memory_unknown},
+    {"cache-too-large", NEEDS_ESTIMATE, cache_too_large},
+    {"gpu-shared", 0, gpu_shared},
+    {"container-limit", 0, container_limit},
+    {"read-from-disk", NEEDS_ESTIMATE, read_from_disk},
+    {0},
+};
