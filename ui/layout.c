@@ -172,6 +172,14 @@ void layout_evaluate(struct rect page, struct rect pane[static PANES_MAX])
     pane[EVALUATE_PLOT] = rest;
 }
 
+void layout_compare(struct rect page, struct rect pane[static PANES_MAX])
+{
+    struct rect rest = rect_inside(page), below = rect_cut_bottom(&rest, clamp(rest.h / 2, 6, 30), 1);
+    pane[COMPARE_REMARKS] = rect_cut_right(&below, clamp(page.w * 2 / 5, 30, 70), 1);
+    pane[COMPARE_PLOT] = below;
+    pane[COMPARE_TABLE] = rest;
+}
+
 void layout_report(struct rect page, struct rect pane[static PANES_MAX])
 {
     struct rect rest = rect_inside(page);
@@ -185,6 +193,7 @@ const struct layout_row layout_pages[] = {
     {"wishes", layout_wishes, WISHES_PANES},          {"estimates", layout_estimates, ESTIMATES_PANES},
     {"calibrate", layout_calibrate, CALIBRATE_PANES}, {"review", layout_review, REVIEW_PANES},
     {"run", layout_run, RUN_PANES, true},             {"evaluate", layout_evaluate, EVALUATE_PANES, true},
+    {"compare", layout_compare, COMPARE_PANES, true},
     {"report", layout_report, REPORT_PANES},
 };
 const int layout_page_count = sizeof layout_pages / sizeof *layout_pages;

@@ -48,11 +48,12 @@ enum evaluate_pane {
     EVALUATE_PLOT, EVALUATE_DIVERGENCE, EVALUATE_TASKS, EVALUATE_SPEED, EVALUATE_SAMPLE, EVALUATE_VERDICT,
     EVALUATE_PANES,
 };
+enum compare_pane { COMPARE_TABLE, COMPARE_PLOT, COMPARE_REMARKS, COMPARE_PANES };
 enum report_pane { REPORT_FILES, REPORT_START, REPORT_TEXT, REPORT_PANES };
 
 typedef void layout_page(struct rect page, struct rect pane[static PANES_MAX]);
 layout_page layout_machine, layout_model, layout_wishes, layout_estimates, layout_calibrate, layout_review,
-    layout_run, layout_evaluate, layout_report;
+    layout_run, layout_evaluate, layout_compare, layout_report;
 
 /* Every page's panes in a list, for the tests. */
 struct layout_row {

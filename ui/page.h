@@ -49,7 +49,7 @@ struct page {
 };
 
 extern const struct page page_machine, page_model, page_wishes, page_estimates, page_calibrate, page_review,
-    page_run, page_evaluate, page_report;
+    page_run, page_evaluate, page_report, page_compare;
 enum page_number {
     PAGE_MACHINE,
     PAGE_MODEL,
@@ -60,8 +60,9 @@ enum page_number {
     PAGE_RUN,
     PAGE_EVALUATE,
     PAGE_REPORT,
-    PAGE_STEPS,                               /* so many are steps; further ones lie beside them: keys of pages open them, */
-    PAGE_COUNT = PAGE_STEPS,                  /* and Back leads to the page before */
+    PAGE_STEPS,                               /* so many are steps; the others lie beside them: keys of pages open */
+    PAGE_COMPARE = PAGE_STEPS,                /* them, and Back leads to the page before */
+    PAGE_COUNT,
 };
 extern const struct page *const pages[PAGE_COUNT];
 

@@ -307,14 +307,18 @@ static bool is_rejected(const struct wizard *w)
     return w->run.has_result && f->verdict && strcmp(f->verdict, "reject") == 0;
 }
 
-/* What to try next: after a rejection what the rules propose, or the next larger level of the format; after an
- * acceptance the next smaller one. */
+/* After a rejection the rules' next step can be taken at once. */
+static bool has_step(const struct wizard *w)
+{
+    return w->run.over && is_rejected(w) && w->run.proposal;
+}
+
+/* The next smaller level after an acceptance, else the next larger one of the format; NULL: none, or there are no
+ * estimates to choose from. */
 static const char *next_level(const struct wizard *w)
 {
     const struct estimates *s = w->estimates;
     int step = is_accepted(w) ? 1 : -1, at = -1;
-    if (s && is_rejected(w) && w->run.proposal)
-        return w->run.proposal;
     for (int i = 0; s && i < s->count; i++)
         if (strcmp(s->rows[i].level->name, w->run_plan->level) == 0)
             at = i;
@@ -329,7 +333,7 @@ static const char *next_level(const struct wizard *w)
 
 static bool can_try(const struct wizard *w)
 {
-    return w->run.over && w->run_plan && next_level(w);
+    return has_step(w) || (w->run.over && w->run_plan && next_level(w));
 }
 
 static void draw_verdict(const struct wizard *w, struct rect in)
@@ -358,9 +362,7 @@ static void draw_verdict(const struct wizard *w, struct rect in)
     if (!isnan(loss))
         paintf(in, 0, x + 2, STYLE_NORMAL, "loss %.2f %%, limit %s", loss * 100, limit);
     if (can_try(w))
-        snprintf(next, sizeof next, "n tries %s", next_level(w));
-    else if (w->run.proposal)
-        snprintf(next, sizeof next, "try next: %s", w->run.proposal);
+        snprintf(next, sizeof next, "n tries %s", has_step(w) ? w->run.proposal : next_level(w));
     paint_right(in, 0, 0, STYLE_NORMAL, next);
 }
 
@@ -410,8 +412,21 @@ static int key_report(struct wizard *w)
 
 static int key_try(struct wizard *w)
 {
-    wizard_choose_level(w, next_level(w));
-    wizard_ask_page(w, PAGE_REVIEW);
+    struct error e = {0};
+    if (!has_step(w)) {
+        wizard_choose_level(w, next_level(w));
+        wizard_ask_page(w, PAGE_REVIEW);
+    } else if (wizard_take_step(w, &e)) {
+        wizard_say(w, "%s", e.text);
+    } else {
+        wizard_ask_page(w, PAGE_RUN);
+    }
+    return PAGE_HANDLED;
+}
+
+static int key_compare(struct wizard *w)
+{
+    wizard_ask_page(w, PAGE_COMPARE);
     return PAGE_HANDLED;
 }
 
@@ -459,8 +474,9 @@ static const struct page_key keys[] = {
     {K_LEFT, K_RIGHT, "Sample", "the sample before, or the next one", NULL, has_samples},
     {'v', 0, "View", "perplexities, or the loss with its band; a larger screen shows both", key_view},
     {'n', 0, "Try next",
-     "plans the next level: a larger one after a rejection, a smaller one after an acceptance", key_try,
-     can_try},
+     "after a rejection takes the rules' next step (another method, more text, a larger level), as --auto does; after an "
+     "acceptance plans the next smaller level", key_try, can_try},
+    {'c', 0, "Compare", "this run beside the others of its model", key_compare},
     {K_DOWN, K_UP, NULL, "scrolls the sample", NULL},
     {0},
 };

@@ -18,6 +18,7 @@ const struct page *const pages[PAGE_COUNT] = {
     [PAGE_MACHINE] = &page_machine,     [PAGE_MODEL] = &page_model,         [PAGE_WISHES] = &page_wishes,
     [PAGE_ESTIMATES] = &page_estimates, [PAGE_CALIBRATE] = &page_calibrate, [PAGE_REVIEW] = &page_review,
     [PAGE_RUN] = &page_run,             [PAGE_EVALUATE] = &page_evaluate,   [PAGE_REPORT] = &page_report,
+    [PAGE_COMPARE] = &page_compare,
 };
 
 /* ----------------------------------------------------------------- going about */

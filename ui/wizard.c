@@ -8,7 +8,8 @@
 
 #include "base/file.h"
 #include "base/str.h"
-#include "run/run.h"
+#include "report/comparison.h"
+#include "run/gate.h"
 
 /* ------------------------------------------------------------------ beginning */
 
@@ -18,10 +19,40 @@ static void start_pages(struct wizard *w)
         w->state[i] = xcalloc(1, pages[i]->state_size + 1);
 }
 
+/* Of the runs that a folder stands for, the one to look at: what goes on, or the best, or the last that began. */
+static int attach_to_one(struct wizard *w, const struct comparison *c, struct error *e)
+{
+    int at = -1;
+    for (int i = 0; i < c->count; i++)
+        if (!isnan(c->runs[i].started) && (at < 0 || c->runs[at].over))
+            at = i;
+    if (at >= 0 && c->runs[at].over && c->best >= 0)
+        at = c->best;
+    if (at < 0)
+        return error_set(e, ERROR_USAGE, "%s: none of its runs has begun: 'quantwiz run' its plan.yaml", w->options.attach);
+    return wizard_attach(w, c->runs[at].folder, e);
+}
+
+/* A run, or the folder of a plan with variants. */
 static int start_attached(struct wizard *w, struct error *e)
 {
-    w->page = PAGE_RUN;
-    return wizard_attach(w, w->options.attach, e);
+    struct comparison c;
+    struct plan *p;
+    char *path = path_join(w->options.attach, "plan.yaml");
+    int rc = plan_load(&p, path, e);
+    free(path);
+    if (rc)
+        return rc;
+    w->series = p->variant_count ? w->options.attach : NULL;
+    w->page = w->series ? PAGE_COMPARE : PAGE_RUN;
+    plan_free(p);
+    if (!w->series)
+        return wizard_attach(w, w->options.attach, e);
+    w->page_before = PAGE_RUN;
+    rc = comparison_read(&c, &w->series, 1, e);
+    rc = rc ? rc : attach_to_one(w, &c, e);
+    comparison_done(&c);
+    return rc;
 }
 
 static int start_whole(struct wizard *w, struct error *e)
@@ -272,6 +303,18 @@ int wizard_resume_run(struct wizard *w, struct error *e)
     rc = rc ? rc : wizard_attach(w, folder, e);
     free(path);
     free(folder);
+    return rc;
+}
+
+int wizard_take_step(struct wizard *w, struct error *e)
+{
+    struct plan *next;
+    int rc = gate_next(w->run_plan, &next, e);
+    if (!rc && !next)
+        rc = error_set(e, ERROR_FAILED, "nothing is left to try after %s: the original is what remains", w->run_plan->level);
+    rc = rc ? rc : run_start_worker(next->file, false, false, e);
+    rc = rc ? rc : wizard_attach(w, next->run_folder, e);
+    plan_free(next);
     return rc;
 }
 

@@ -65,6 +65,7 @@ struct wizard {
     struct error plan_error;
     struct run_state run;
     bool has_run;
+    const char *series;         /* the folder of a plan with variants that was attached to; NULL: none */
     struct plan *run_plan;      /* what the run is doing, as its folder says */
     char **runs;                /* found at the start: alive or interrupted; NULL-terminated, or NULL */
 
@@ -117,6 +118,8 @@ const char *wizard_out_folder(const struct wizard *w);
 /* Saves the plan and starts the worker on it; or on the plan of the run that was interrupted. */
 int wizard_start_run(struct wizard *w, struct error *e);
 int wizard_resume_run(struct wizard *w, struct error *e);
+/* Takes the quality gate's next step after the run that was rejected. */
+int wizard_take_step(struct wizard *w, struct error *e);
 /* Follows the run in this folder. */
 int wizard_attach(struct wizard *w, const char *folder, struct error *e);
 /* Takes in new events; true when there were any. */

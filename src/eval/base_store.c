@@ -38,7 +38,8 @@ static int take_key(struct base_store *s, const struct model *base, bool as_gguf
     int rc = model_fingerprint(base, fingerprint, e);
     if (rc)
         return rc;
-    char *all = xasprintf("%s %s %d %d", PACKAGE_STRING, fingerprint, as_gguf, activations);
+    bool differs = as_gguf && base->hp.rope_ramp_exact; /* for most models both arithmetics are one */
+    char *all = xasprintf("%s %s %d %d", PACKAGE_STRING, fingerprint, differs, activations);
     hash_bytes(s->key, all, strlen(all));
     free(all);
     return 0;

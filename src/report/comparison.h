@@ -36,12 +36,16 @@ void comparison_done(struct comparison *c);
 int comparison_columns(const struct comparison *c);
 const char *comparison_title(const struct comparison *c, int column);
 bool comparison_is_text(const struct comparison *c, int column);
+/* 0: always to be shown; the highest are left out first where there is little room. */
+int comparison_priority(const struct comparison *c, int column);
 enum { COMPARISON_CELL = 96 };
 /* "-" where nothing was measured. */
 char *comparison_cell(const struct comparison *c, int run, int column, char out[static COMPARISON_CELL]);
 /* The runs as points: x by size, y by divergence (logarithmic), from 0 to 1; false where one is not known. */
 bool comparison_point(const struct comparison *c, int run, double *x, double *y);
 
+/* What can be said of all runs together, a sentence a line; free() it. */
+char *comparison_remarks(const struct comparison *c);
 void comparison_table(const struct comparison *c, FILE *out);
 /* Size against divergence in letters, `width` columns and `height` lines. */
 void comparison_plot(const struct comparison *c, int width, int height, FILE *out);

@@ -43,23 +43,23 @@ static const char *get_state(const struct comparison *c, int i)
 
 const struct comparison_column comparison_column_list[] = {
     {"", NULL, get_mark},
-    {"run", NULL, get_run},
+    {"run", NULL, get_run, .priority = 8},
     {NULL, "run", get_folder},
     {"level", "level", get_level},
-    {"MiB", "bytes", NULL, get_bytes, "%.1f", 0x1p-20},
-    {"needs MiB", "memory_bytes", NULL, get_memory_bytes, "%.0f", 0x1p-20},
-    {"bpw", "bits_per_weight", NULL, get_bits_per_weight, "%.2f", 1},
-    {"ppl", "ppl", NULL, get_ppl, "%.3f", 1},
-    {"loss %", "loss", NULL, get_loss, "%+.2f", 100},
+    {"MiB", "bytes", NULL, get_bytes, "%.1f", 0x1p-20, 1},
+    {"needs MiB", "memory_bytes", NULL, get_memory_bytes, "%.0f", 0x1p-20, 6},
+    {"bpw", "bits_per_weight", NULL, get_bits_per_weight, "%.2f", 1, 10},
+    {"ppl", "ppl", NULL, get_ppl, "%.3f", 1, 5},
+    {"loss %", "loss", NULL, get_loss, "%+.2f", 100, 2},
     {NULL, "loss_low", NULL, get_loss_low},
     {NULL, "loss_high", NULL, get_loss_high},
-    {"KLD", "kld_mean", NULL, get_kld_mean, "%.5f", 1},
+    {"KLD", "kld_mean", NULL, get_kld_mean, "%.5f", 1, 1},
     {NULL, "kld_low", NULL, get_kld_low},
     {NULL, "kld_high", NULL, get_kld_high},
-    {"same top %", "same_top", NULL, get_same_top, "%.1f", 100},
-    {"prefill t/s", "prefill_tokens_per_s", NULL, get_prefill_tokens_per_s, "%.0f", 1},
-    {"decode t/s", "decode_tokens_per_s", NULL, get_decode_tokens_per_s, "%.1f", 1},
-    {"verdict", NULL, get_state},
+    {"same top %", "same_top", NULL, get_same_top, "%.1f", 100, 4},
+    {"prefill t/s", "prefill_tokens_per_s", NULL, get_prefill_tokens_per_s, "%.0f", 1, 9},
+    {"decode t/s", "decode_tokens_per_s", NULL, get_decode_tokens_per_s, "%.1f", 1, 7},
+    {"verdict", NULL, get_state, .priority = 3},
     {NULL, "status", get_status},
     {NULL, "verdict", get_verdict},
     {NULL, "front", get_front},
@@ -110,6 +110,13 @@ bool comparison_is_text(const struct comparison *c, int column)
 {
     (void)c;
     return titled(column) && titled(column)->text;
+}
+
+int comparison_priority(const struct comparison *c, int column)
+{
+    enum { OF_TASKS = 6 };
+    (void)c;
+    return titled(column) ? titled(column)->priority : OF_TASKS;
 }
 
 char *comparison_cell(const struct comparison *c, int run, int column, char out[static COMPARISON_CELL])

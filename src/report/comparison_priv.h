@@ -11,12 +11,11 @@ struct comparison_column {
     double (*number)(const struct comparison *c, int run);
     const char *format;               /* of numbers, for people, who see them times `scale` */
     double scale;
+    int priority;                     /* 0: always shown; the highest are left out first where there is little room */
 };
 extern const struct comparison_column comparison_column_list[];
 extern const int comparison_column_count;
 /* Share of a task's questions that a run answered right; NaN: it was not asked. */
 double comparison_task(const struct comparison *c, int run, int task);
-/* What can be said of all runs together, a sentence a line; free() it. */
-char *comparison_remarks(const struct comparison *c);
 
 #endif

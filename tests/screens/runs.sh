@@ -33,6 +33,18 @@ key Esc 1
 save out/run-locked
 EOF
 
+# The runs beside this one, in a table and as points; Enter goes to the one under the cursor, Esc back.
+drive - attach rejected.quantwiz << 'EOF'
+key 8 c
+save out/compare
+key Home Down
+save out/compare-below
+size 120x40
+save out/compare-120x40
+key Enter
+expect page: Evaluate
+EOF
+
 # Stopping and leaving ask first.
 drive - attach going.quantwiz << 'EOF'
 key x
