@@ -39,11 +39,35 @@ key 8 c
 save out/compare
 key Home Down
 save out/compare-below
-size 120x40
+size 120 40
 save out/compare-120x40
 key Enter
-expect page: Evaluate
+expect divergence from base
 EOF
+
+# A plan with variants opens with all of them, those that have not begun too.
+cp -r "$work/done.quantwiz" "$work/demo-first.quantwiz"
+cp -r "$work/rejected.quantwiz" "$work/demo-second.quantwiz"
+mkdir "$work/all.quantwiz"
+cat > "$work/all.quantwiz/plan.yaml" << 'EOF'
+schema: 1
+source: {path: ../demo.gguf}
+quantization: {level: Q4_K_M}
+output: {artefact: ../demo.gguf, run: .}
+variants:
+  - {name: first}
+  - {name: second}
+  - {level: Q8_0}
+EOF
+drive - attach all.quantwiz << 'EOF'
+save out/compare-variants
+key w
+expect written: comparison.md
+key Down Enter
+expect divergence from base
+expect REJECT
+EOF
+rm -r "$work/all.quantwiz" "$work"/demo-*.quantwiz
 
 # Stopping and leaving ask first.
 drive - attach going.quantwiz << 'EOF'
