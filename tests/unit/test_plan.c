@@ -75,6 +75,7 @@ static void what_is_saved_is_loaded(void **state)
     struct error e = {0};
     struct plan *p = plan_new(), *q;
     struct recipe_override o = {"blk\\.0\\..*", quant_type_named("Q8_0")};
+    struct recipe_pin pins[] = {{"token_embd.weight", quant_type_named("Q6_K")}, {"blk.0.attn_v.weight", quant_type_named("F16")}};
     const char *why[] = {"it fits: 3 of 4 GiB", "- a dash"};
     char *path = path_join(folder, "deep/er/plan.yaml"), *source = path_join(folder, "it's \"here\".gguf");
     p->source = source;
@@ -86,6 +87,9 @@ static void what_is_saved_is_loaded(void **state)
     p->output_type = quant_type_named("Q6_K");
     p->overrides = &o;
     p->override_count = 1;
+    p->mix = (struct plan_mix){"measured", 3082272, 0.0125};
+    p->tensors = pins;
+    p->tensor_count = 2;
     p->eval_chunks = 7;
     p->max_loss = 0.015;
     p->activations = ACTIVATIONS_Q8;
@@ -103,6 +107,10 @@ static void what_is_saved_is_loaded(void **state)
     assert_ptr_equal(q->output_type, p->output_type);
     assert_int_equal(q->override_count, 1);
     assert_string_equal(q->overrides[0].pattern, o.pattern);
+    assert_true(strcmp(q->mix.by, "measured") == 0 && q->mix.limit_bytes == 3082272 && q->mix.predicted_kld == 0.0125);
+    assert_int_equal(q->tensor_count, 2);
+    assert_string_equal(q->tensors[1].name, "blk.0.attn_v.weight");
+    assert_ptr_equal(q->tensors[1].type, pins[1].type);
     assert_int_equal(q->eval_chunks, 7);
     assert_true(q->max_loss == 0.015);
     assert_string_equal(q->machine_summary, p->machine_summary);

@@ -227,6 +227,36 @@ static void an_importance_matrix_changes_some_mixtures(void **state)
     shape_free(m);
 }
 
+/* A list of tensors by name goes before rules, options and patterns; what it cannot mean is refused. */
+static void pins_go_before_all_else(void **state)
+{
+    static const struct shape shape = SHAPE_LLAMA2_7B;
+    static const struct { const char *name, *says; } wrong[] = {
+        {"blk.99.attn_v.weight", "has Q8_0 for blk.99.attn_v.weight, which cannot be: the model has no tensor"},
+        {"output_norm.weight", "has Q8_0 for output_norm.weight, which cannot be: "},
+    };
+    struct model *m = shape_model(&shape);
+    const struct recipe_override all = {".*", quant_type_named("Q2_K")};
+    const struct recipe_pin pins[] = {{"blk.0.attn_v.weight", quant_type_named("Q8_0")},
+                                      {"output.weight", quant_type_named("IQ4_XS")}};
+    struct recipe r = apply(m, "Q4_K_M", (struct recipe_options){.pins = pins, .pin_count = 2, .overrides = &all,
+                            .override_count = 1, .output_type = quant_type_named("Q5_K")});
+    (void)state;
+    assert_string_equal(type_of(&r, "blk.0.attn_v.weight"), "Q8_0");
+    assert_string_equal(type_of(&r, "output.weight"), "IQ4_XS");
+    assert_string_equal(type_of(&r, "blk.1.attn_v.weight"), "Q2_K");
+    recipe_done(&r);
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
+        const struct recipe_pin pin = {wrong[i].name, quant_type_named("Q8_0")};
+        const struct recipe_options o = {.rules = rules, .pins = &pin, .pin_count = 1};
+        struct error e = {0};
+        assert_int_equal(recipe_apply(&r, m, "Q4_K_M", &o, &e), ERROR_USAGE);
+        assert_says(&e, wrong[i].says);
+        recipe_done(&r);
+    }
+    shape_free(m);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
