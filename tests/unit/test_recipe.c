@@ -268,6 +268,7 @@ int main(void)
         cmocka_unit_test(eight_experts_get_better_attention),
         cmocka_unit_test(rows_that_the_block_does_not_divide),
         cmocka_unit_test(options_come_before_the_recipe),
+        cmocka_unit_test(pins_go_before_all_else),
         cmocka_unit_test(an_override_that_fits_nothing_is_an_error),
         cmocka_unit_test(an_importance_matrix_changes_some_mixtures),
     };
