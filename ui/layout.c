@@ -188,13 +188,18 @@ void layout_report(struct rect page, struct rect pane[static PANES_MAX])
     pane[REPORT_TEXT] = rest;
 }
 
+void layout_doctor(struct rect page, struct rect pane[static PANES_MAX])
+{
+    pane[DOCTOR_TEXT] = rect_inside(page);
+}
+
 const struct layout_row layout_pages[] = {
     {"machine", layout_machine, MACHINE_PANES},       {"model", layout_model, MODEL_PANES},
     {"wishes", layout_wishes, WISHES_PANES},          {"estimates", layout_estimates, ESTIMATES_PANES},
     {"calibrate", layout_calibrate, CALIBRATE_PANES}, {"review", layout_review, REVIEW_PANES},
     {"run", layout_run, RUN_PANES, true},             {"evaluate", layout_evaluate, EVALUATE_PANES, true},
     {"compare", layout_compare, COMPARE_PANES, true},
-    {"report", layout_report, REPORT_PANES},
+    {"report", layout_report, REPORT_PANES},           {"doctor", layout_doctor, DOCTOR_PANES},
 };
 const int layout_page_count = sizeof layout_pages / sizeof *layout_pages;
 

@@ -50,10 +50,11 @@ enum evaluate_pane {
 };
 enum compare_pane { COMPARE_TABLE, COMPARE_PLOT, COMPARE_REMARKS, COMPARE_PANES };
 enum report_pane { REPORT_FILES, REPORT_START, REPORT_TEXT, REPORT_PANES };
+enum doctor_pane { DOCTOR_TEXT, DOCTOR_PANES };
 
 typedef void layout_page(struct rect page, struct rect pane[static PANES_MAX]);
 layout_page layout_machine, layout_model, layout_wishes, layout_estimates, layout_calibrate, layout_review,
-    layout_run, layout_evaluate, layout_compare, layout_report;
+    layout_run, layout_evaluate, layout_compare, layout_report, layout_doctor;
 
 /* Every page's panes in a list, for the tests. */
 struct layout_row {

@@ -49,7 +49,7 @@ struct page {
 };
 
 extern const struct page page_machine, page_model, page_wishes, page_estimates, page_calibrate, page_review,
-    page_run, page_evaluate, page_report, page_compare;
+    page_run, page_evaluate, page_report, page_compare, page_doctor;
 enum page_number {
     PAGE_MACHINE,
     PAGE_MODEL,
@@ -62,6 +62,7 @@ enum page_number {
     PAGE_REPORT,
     PAGE_STEPS,                               /* so many are steps; the others lie beside them: keys of pages open */
     PAGE_COMPARE = PAGE_STEPS,                /* them, and Back leads to the page before */
+    PAGE_DOCTOR,
     PAGE_COUNT,
 };
 extern const struct page *const pages[PAGE_COUNT];

@@ -8,14 +8,17 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "eval/word_diff.h"
 #include "ui/chart.h"
 #include "ui/frame.h"
 #include "ui/key.h"
+#include "ui/speed_pane.h"
 #include "ui/wizard.h"
 
 struct evaluate_page {
     int sample;
     bool loss;               /* a small screen shows the loss instead of the perplexities */
+    bool words;              /* what changed between two answers, instead of both */
     struct text answers, tasks;
 };
 
@@ -209,7 +212,7 @@ static void draw_divergence(const struct wizard *w, struct rect in)
         draw_histogram((struct rect){in.y + y, in.x, in.h - y, in.w}, f->kld_histogram);
 }
 
-/* ------------------------------------------------------------ tasks and speed */
+/* ---------------------------------------------------------------------- tasks */
 
 static void draw_tasks(struct wizard *w, struct rect in)
 {
@@ -233,29 +236,6 @@ static void draw_tasks(struct wizard *w, struct rect in)
     text_paint(t, in);
 }
 
-static void speed_row(struct rect in, int y, const char *label, double quantized, double base)
-{
-    if (isnan(quantized) || quantized <= 0)
-        return;
-    int x = paintf(in, y, 0, STYLE_NORMAL, "%-8s%6.1f", label, quantized);
-    if (!isnan(base) && base > 0)
-        paintf(in, y, x + 1, STYLE_DIM, "base %.1f", base);
-}
-
-static void draw_speed(const struct wizard *w, struct rect in)
-{
-    const struct eval_figures *f = figures(w);
-    const struct eval_result *r = &w->run.eval;
-    char a[FORMAT_SIZE], b[FORMAT_SIZE];
-    if (!f)
-        return;
-    speed_row(in, 0, "prefill", f->prefill_tokens_per_s, r->base_prefill_tokens_per_s);
-    speed_row(in, 1, "decode", f->decode_tokens_per_s, r->base_decode_tokens_per_s);
-    if (r->bytes && r->bytes_base)
-        paintf(in, 2, 0, STYLE_NORMAL, "size %s of %s", format_bytes(a, (double)r->bytes),
-               format_bytes(b, (double)r->bytes_base));
-}
-
 /* ------------------------------------------------------------------ samples */
 
 /* The answer from where it differs on, marked; before that it is the same as the base's. */
@@ -275,6 +255,14 @@ static void add_answer(struct text *t, int width, const char *label, const char 
     str_done(&line);
 }
 
+/* From the one answer to the other. */
+static void add_words(struct text *t, int width, const struct eval_sample *s)
+{
+    struct arena a = {0};
+    text_addf(t, width, STYLE_NORMAL, "words\t%s", word_diff(s->base ? s->base : "", s->answer ? s->answer : "", &a));
+    arena_done(&a);
+}
+
 static void draw_sample(struct wizard *w, struct rect in)
 {
     struct evaluate_page *p = state(w);
@@ -287,8 +275,12 @@ static void draw_sample(struct wizard *w, struct rect in)
     else {
         const struct eval_sample *s = &r->samples[p->sample % r->sample_count];
         add_answer(&p->answers, in.w, "prompt", s->prompt, -1);
-        add_answer(&p->answers, in.w, "base", s->base ? s->base : "", s->differs_at);
-        add_answer(&p->answers, in.w, "quantized", s->answer ? s->answer : "", s->differs_at);
+        if (p->words)
+            add_words(&p->answers, in.w, s);
+        else {
+            add_answer(&p->answers, in.w, "base", s->base ? s->base : "", s->differs_at);
+            add_answer(&p->answers, in.w, "quantized", s->answer ? s->answer : "", s->differs_at);
+        }
     }
     text_paint(&p->answers, in);
 }
@@ -397,7 +389,7 @@ static void draw(struct wizard *w, struct rect page)
     draw_plot(w, rect_padded(in[EVALUATE_PLOT]));
     draw_divergence(w, rect_padded(in[EVALUATE_DIVERGENCE]));
     draw_tasks(w, rect_padded(in[EVALUATE_TASKS]));
-    draw_speed(w, rect_padded(in[EVALUATE_SPEED]));
+    speed_pane_draw(&w->run, rect_padded(in[EVALUATE_SPEED]));
     draw_sample(w, rect_padded(in[EVALUATE_SAMPLE]));
     draw_verdict(w, rect_padded(in[EVALUATE_VERDICT]));
 }
@@ -433,6 +425,18 @@ static int key_compare(struct wizard *w)
 static int key_view(struct wizard *w)
 {
     state(w)->loss = !state(w)->loss;
+    return PAGE_HANDLED;
+}
+
+static int key_words(struct wizard *w)
+{
+    state(w)->words = !state(w)->words;
+    return PAGE_HANDLED;
+}
+
+static int key_doctor(struct wizard *w)
+{
+    wizard_ask_page(w, PAGE_DOCTOR);
     return PAGE_HANDLED;
 }
 
@@ -472,11 +476,13 @@ static void close_page(struct wizard *w)
 static const struct page_key keys[] = {
     {K_ENTER, 'r', "Report", "goes on to the report", key_report},
     {K_LEFT, K_RIGHT, "Sample", "the sample before, or the next one", NULL, has_samples},
+    {'w', 0, "Words", "what changed from the one answer to the other, word by word", key_words, has_samples},
     {'v', 0, "View", "perplexities, or the loss with its band; a larger screen shows both", key_view},
     {'n', 0, "Try next",
      "after a rejection takes the rules' next step (another method, more text, a larger level), as --auto does; after an "
      "acceptance plans the next smaller level", key_try, can_try},
     {'c', 0, "Compare", "this run beside the others of its model", key_compare},
+    {'d', 0, "Doctor", "what may be wrong, looked for on this machine and in this file", key_doctor},
     {K_DOWN, K_UP, NULL, "scrolls the sample", NULL},
     {0},
 };

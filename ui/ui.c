@@ -19,6 +19,7 @@ const struct page *const pages[PAGE_COUNT] = {
     [PAGE_ESTIMATES] = &page_estimates, [PAGE_CALIBRATE] = &page_calibrate, [PAGE_REVIEW] = &page_review,
     [PAGE_RUN] = &page_run,             [PAGE_EVALUATE] = &page_evaluate,   [PAGE_REPORT] = &page_report,
     [PAGE_COMPARE] = &page_compare,
+    [PAGE_DOCTOR] = &page_doctor,
 };
 
 /* ----------------------------------------------------------------- going about */

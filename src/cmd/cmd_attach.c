@@ -29,7 +29,7 @@ static int run(const struct args *a, struct error *e)
     const char *script = args_get(a, "script");
     char *folder = args_operand(a, 0) ? xstrdup(args_operand(a, 0)) : NULL;
     int rc = folder ? 0 : choose_run(&folder, ".", e);
-    const struct wizard_options options = {.attach = folder};
+    const struct wizard_options options = {.attach = folder, .machine_file = args_get(a, "machine")};
     const struct ui_options ui = {.script = script ? script : getenv("QUANTWIZ_SCRIPT"),
                                   .no_mouse = args_has(a, "no-mouse")};
     rc = rc ? rc : wizard_start(&w, &options, e);

@@ -69,6 +69,20 @@ expect REJECT
 EOF
 rm -r "$work/all.quantwiz" "$work"/demo-*.quantwiz
 
+# Answers word by word; and what may be wrong, from which Back leads to where one was.
+drive - attach done.quantwiz << 'EOF'
+key Enter w
+save out/evaluate-words
+EOF
+drive - attach rejected.quantwiz --machine machines/workstation.yaml << 'EOF'
+key Enter d
+save out/doctor-rejected
+key a PgDn
+save out/doctor-all
+key Enter
+save out/doctor-back
+EOF
+
 # Stopping and leaving ask first.
 drive - attach going.quantwiz << 'EOF'
 key x
