@@ -6,10 +6,10 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "plan/lever.h"
 #include "ui/frame.h"
 #include "ui/gauge.h"
 #include "ui/key.h"
+#include "ui/lever_pane.h"
 #include "ui/list.h"
 #include "ui/wizard.h"
 
@@ -36,10 +36,7 @@ struct estimates_page {
     struct list_column columns[COLUMN_COUNT];
     char vram_title[24], ram_title[24];
     struct text reasons;
-    struct levers levers;          /* of the row under the cursor, in `arena`; or the estimates' own */
-    int levers_row;                /* the row that they are for */
-    struct arena arena;
-    unsigned levers_made;          /* wizard.estimates_made then */
+    struct lever_pane levers;
     unsigned shown;                /* wizard.estimates_made when the cursor was placed */
     char cursor_level[24];         /* the level under the cursor: kept when the estimates are made anew */
 };
@@ -225,68 +222,6 @@ static void add_losers(struct text *t, int width, const struct estimates *s)
             }
 }
 
-static void set_wish(struct wizard *w, enum wish_id id, const char *text)
-{
-    struct error e = {0};
-    if (wishes_set(&w->wishes, id, text, &e))
-        wizard_say(w, "%s", e.text);
-    else
-        wizard_changed(w);
-}
-
-/* ------------------------------------------------------------------- levers */
-
-/* Capital letters take them, since digits go to the steps. */
-enum { FIRST_LEVER = 'A', LAST_LEVER = 'K' };
-
-/* Where some level fits, the levers are those of a row that does not; else those of the whole page. */
-static void find_levers(struct estimates_page *p, const struct wizard *w, int row)
-{
-    const struct estimates *s = w->estimates;
-    if (p->levers_row == row && p->levers_made == w->estimates_made)
-        return;
-    p->levers_row = row;
-    p->levers_made = w->estimates_made;
-    arena_done(&p->arena);
-    p->levers = s->rows[row].recommended || s->recommended < 0 ? s->levers : (struct levers){0};
-    if (!p->levers.goal && s->rows[row].verdict == VERDICT_TOO_BIG)
-        levers_find(&p->levers, &p->arena, s, row, w->machine, w->model, &w->wishes, w->rules);
-}
-
-static void add_levers(struct text *t, int width, const struct levers *l)
-{
-    static const char *const heads[] = {
-        [LEVERS_FIT_ANY] = "What would help, the cheapest first:",
-        [LEVERS_FIT_BETTER] = "One change that makes a level fit which is favoured more, the cheapest first:",
-        [LEVERS_FIT_ROW] = "What would make %s fit, the cheapest first:",
-        [LEVERS_SPEED] = "What would be faster, the cheapest first:",
-    };
-    if (l->count)
-        text_addf(t, width, STYLE_ACCENT, heads[l->goal], l->wanted->name);
-    for (int i = 0; i < l->count; i++) {
-        const struct lever *x = &l->items[i];
-        bool good = (x->enough && !x->lossy) || x->together;
-        char *line = xasprintf("%c%s %s", FIRST_LEVER + i, x->together ? "+" : "", x->text);
-        text_add(t, width, good ? STYLE_GOOD : STYLE_NORMAL, line, x->where);
-        free(line);
-    }
-}
-
-static int key_lever(struct wizard *w, int number)
-{
-    struct estimates_page *p = state(w);
-    if (number >= p->levers.count)
-        return PAGE_HANDLED;
-    const struct lever l = p->levers.items[number];
-    if (l.wish < 0)
-        wizard_choose_level(w, l.value);
-    else
-        set_wish(w, l.wish, l.value);
-    return PAGE_HANDLED;
-}
-
-/* ------------------------------------------------------------------ the pane */
-
 static void build_reasons(struct estimates_page *p, const struct wizard *w, int width)
 {
     const struct estimates *s = w->estimates;
@@ -299,15 +234,15 @@ static void build_reasons(struct estimates_page *p, const struct wizard *w, int 
         text_add(t, width, STYLE_ACCENT, s->headline, NULL);
     for (int i = 0; i < s->doubts.count && r->recommended; i++)
         add_reason(t, width, &s->doubts.items[i], NULL);
-    find_levers(p, w, p->list.cursor);
-    bool first = p->levers.goal != LEVERS_FIT_BETTER; /* else the row itself comes first */
+    lever_pane_find(&p->levers, w, p->list.cursor);
+    bool first = p->levers.levers.goal != LEVERS_FIT_BETTER; /* else the row itself comes first */
     if (first)
-        add_levers(t, width, &p->levers);
+        lever_pane_add(&p->levers, t, width);
     add_memory(t, width, s, r);
     for (int i = 0; i < r->reason_count; i++)
         add_reason(t, width, &r->reasons[i], NULL);
     if (!first)
-        add_levers(t, width, &p->levers);
+        lever_pane_add(&p->levers, t, width);
     for (int i = 0; i < s->warnings.count && r->recommended; i++)
         add_reason(t, width, &s->warnings.items[i], NULL);
     if (r->recommended)
@@ -415,6 +350,15 @@ static int key_choose(struct wizard *w)
     return PAGE_NEXT;
 }
 
+static void set_wish(struct wizard *w, enum wish_id id, const char *text)
+{
+    struct error e = {0};
+    if (wishes_set(&w->wishes, id, text, &e))
+        wizard_say(w, "%s", e.text);
+    else
+        wizard_changed(w);
+}
+
 /* Powers of two, and the trained context where the model says it. */
 static int change_context(struct wizard *w, int step)
 {
@@ -446,6 +390,16 @@ static int key_kv(struct wizard *w)
     return PAGE_HANDLED;
 }
 
+static int take_lever(struct wizard *w, int k)
+{
+    const struct lever *l = lever_pane_at(&state(w)->levers, w, k);
+    if (l && l->wish < 0)
+        wizard_choose_level(w, l->value);
+    else if (l)
+        set_wish(w, l->wish, l->value);
+    return PAGE_HANDLED;
+}
+
 static int key_explain(struct wizard *w)
 {
     struct estimates_page *p = state(w);
@@ -471,8 +425,8 @@ static int key(struct wizard *w, int k)
         return PAGE_IGNORED;
     if (k == K_LEFT || k == K_RIGHT)
         return change_context(w, k == K_LEFT ? -1 : 1);
-    if (k >= FIRST_LEVER && k <= LAST_LEVER && !p->list.filtering)
-        return key_lever(w, k - FIRST_LEVER);
+    if (k >= LEVER_KEY_FIRST && k <= LEVER_KEY_LAST && !p->list.filtering)
+        return take_lever(w, k);
     if ((k == K_PAGE_UP || k == K_PAGE_DOWN) && text_key(&p->reasons, k))
         return PAGE_HANDLED;
     if (!list_key(&p->list, k))
@@ -514,14 +468,14 @@ static void enter(struct wizard *w)
 static void close_page(struct wizard *w)
 {
     text_done(&state(w)->reasons);
-    arena_done(&state(w)->arena);
+    lever_pane_done(&state(w)->levers);
 }
 
 static const struct page_key keys[] = {
     {K_ENTER, 0, "Choose", "takes the row under the cursor and goes on", key_choose},
     {K_LEFT, K_RIGHT, "Context", "halves or doubles the context, up to what the model was trained on", NULL},
     {'k', 0, "KV", "the next type of the KV cache", key_kv},
-    {FIRST_LEVER, LAST_LEVER, NULL, "A to K: takes that change of the pane below, where a level does not fit or is too slow",
+    {LEVER_KEY_FIRST, LEVER_KEY_LAST, NULL, "A to K: takes that change of the pane below, where a level does not fit or is too slow",
      NULL},
     {'m', 0, "Mix", "a type for each tensor instead of a level: the best ones for the budget, measured, or a preset",
      mix_view_ask},

@@ -31,7 +31,7 @@ EOF
 drive - llama-2-7b.gguf --machine machines/laptop.yaml --use-case technical << 'EOF'
 size 100 40
 key 4 Home
-expect What would make F16 fit
+expect What would make it fit
 save out/shape-levers-of-a-row
 EOF
 drive - llama-2-7b.gguf --machine machines/laptop.yaml --budget 4GiB << 'EOF'
@@ -44,6 +44,8 @@ key A
 expect KV
 refuse nothing fits
 save out/shape-lever-taken
+key A A A
+save out/shape-levers-taken
 EOF
 
 # The text alone, as it stands in the README: without colour the parts of the bars differ by their shade.
