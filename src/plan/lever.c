@@ -27,6 +27,20 @@ static enum step read_step(const char *to)
     return strcmp(to, "half") == 0 ? STEP_HALF : strcmp(to, "double") == 0 ? STEP_DOUBLE : STEP_SET;
 }
 
+/* Whether the wish can become what it is to be set to; only whole numbers have halves. */
+static int check_value(const struct lever_rule *l, const struct yaml *row, struct error *e)
+{
+    const struct yaml *to = yaml_get(row, "to");
+    struct wishes w = {0};
+    if (l->wish < 0)
+        return strcmp(l->to, "smaller") == 0 ? 0 : yaml_expected(to, e, "smaller for 'to', since 'wish' is level");
+    if (l->step != STEP_SET && wish_specs[l->wish].type == WISH_INTEGER)
+        return 0;
+    int rc = wishes_set(&w, l->wish, l->to, e);
+    wishes_done(&w);
+    return rc ? error_context(e, "%s", l->where) : 0;
+}
+
 static int compile(struct rules *r, const struct yaml *row, struct lever_rule *l, struct error *e)
 {
     const char *to = checked_text(row, "to");
@@ -41,10 +55,8 @@ static int compile(struct rules *r, const struct yaml *row, struct lever_rule *l
         .at_least = checked_integer(row, "at_least", 1),
         .loss = checked_number(row, "loss", NAN),
     };
-    struct wishes w = {0};
-    int rc = l->step == STEP_SET && l->wish >= 0 ? wishes_set(&w, l->wish, to, e) : 0;
-    wishes_done(&w);
-    return rc ? error_context(e, "%s", l->where) : conditions_compile(r, yaml_get(row, "when"), &l->when, e);
+    int rc = check_value(l, row, e);
+    return rc ? rc : conditions_compile(r, yaml_get(row, "when"), &l->when, e);
 }
 
 int levers_compile(struct rules *r, struct error *e)

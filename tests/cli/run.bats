@@ -51,6 +51,27 @@ start_paused() {
     wait_for '"paused":true'
 }
 
+@test "plan --imatrix: the file goes by it, folders do not" {
+    head -c 20000 "$top_srcdir/demo/eval.txt" >text.txt
+    "$QUANTWIZ" imatrix "$DEMO" -f text.txt -o i.gguf
+    run "$QUANTWIZ" plan "$DEMO" --level Q2_K --imatrix i.gguf --no-eval
+    [ "$status" -eq 0 ]
+    [[ $output == *"Mind: nothing will be measured"*"warnings.yaml:"* ]]
+    grep -q "^  imatrix: i.gguf$" plan.yaml
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 0 ]
+    strings -n 8 ./*Q2_K.gguf | grep -q quantize.imatrix.file
+    "$QUANTWIZ" quantize "$DEMO" by-hand.gguf Q2_K --imatrix i.gguf
+    cmp by-hand.gguf ./quantwiz-demo-Q2_K.gguf
+    run "$QUANTWIZ" plan "$DEMO" --level Q2_K --imatrix none.gguf
+    [ "$status" -eq 2 ]
+    [[ $output == *"--imatrix: there is no file none.gguf"* ]]
+    "$top_builddir/tests/cli/make_folder" "$DEMO" folder
+    run "$QUANTWIZ" plan folder --runtime vllm --level fp8 --imatrix i.gguf
+    [ "$status" -eq 2 ]
+    [[ $output == *"fp8 is a format of checkpoint folders, which go by a text"* ]]
+}
+
 @test "a plan goes from check to report" {
     plan "$DEMO" Q8_0 "chunks: 2" "max_loss: 50%"
     run "$QUANTWIZ" run plan.yaml

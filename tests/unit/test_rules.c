@@ -61,6 +61,11 @@ static void ours_load(void **state)
 
 #define ONE_LEVEL "levels:\n  - {name: A, format: gguf, type: Q4_K, file_type: 15, bits: 4.5, summary: x}\n"
 
+#define RUNTIME \
+    "schema: 1\nruntimes:\n  - {name: r, title: R, date: 2026-01-01, source: x, "
+#define LEVER "schema: 1\nlevers:\n  - {name: l, title: L, why: y, source: x, "
+#define DECISION "schema: 1\ndecisions:\n  - {name: d, why: y, source: x, "
+
 #define KERNEL \
     "schema: 1\nkernels:\n  - {name: k, title: K, runtimes: vllm, formats: gptq, date: 2026-01-01, source: x, "
 
@@ -103,6 +108,19 @@ static void errors_name_file_line_and_what_was_expected(void **state)
         {"kernels", KERNEL "bits: [4, 5]}\n", "expected 2, 3, 4 or 8 for 'bits', found '5'"},
         {"kernels", KERNEL "rows: 0}\n", "expected multiples of at least 1 for 'rows' and 'columns'"},
         {"kernels", KERNEL "act_order: maybe}\n", "expected alone or never for 'act_order', found 'maybe'"},
+        {"runtimes", RUNTIME "formats: []}\n", "runtimes.yaml:3: expected the key 'version'"},
+        {"runtimes", RUNTIME "version: 1, formats: [{format: gguf, works_on: Apple}]}\n",
+         "expected AMD or Intel for 'works_on', found 'Apple'"},
+        {"levers", LEVER "wish: speed, to: half}\n", "expected the name of a wish, or level for 'wish', found 'speed'"},
+        {"levers", LEVER "wish: kv-type, to: q3_0}\n", "levers.yaml:3: KV cache type: expected one of f16, q8_0, q4_0"},
+        {"levers", LEVER "wish: kv-type, to: half}\n", "levers.yaml:3: KV cache type: expected one of f16, q8_0, q4_0"},
+        {"levers", LEVER "wish: level, to: half}\n", "expected smaller for 'to', since 'wish' is level, found 'half'"},
+        {"levers", LEVER "wish: ctx, to: half, when: {kv_typ: f16}}\n", "expected one of the keys parameters_min"},
+        {"necessity", "schema: 1\ndoubts:\n  - {name: d, why: it takes {bytes}, source: x}\n", "necessity.yaml:3"},
+        {"necessity", "schema: 1\ndoubts:\n  - {name: d, why: 'it takes {bytes}', source: x}\n",
+         "expected a text whose {figures} are known"},
+        {"decisions", DECISION "prefer: 1, avoid: 1}\n", "only one of the keys prefer, avoid, forbid, tell"},
+        {"decisions", DECISION "prefer: 1, when: {capability_min: new}}\n", "decisions.yaml:3: expected a number"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
