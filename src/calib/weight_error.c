@@ -7,7 +7,7 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 
-enum { ELEMENTS_TRIED = 1 << 20 }; /* of a tensor: the error of so many is that of all within a percent */
+enum { ELEMENTS_TRIED = 1 << 18 }; /* of a tensor: the error of so many is that of all within a percent */
 
 /* One thread's room: numbers of a row, its importance, what came of it. */
 struct trial {

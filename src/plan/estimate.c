@@ -278,19 +278,27 @@ int estimates_make_with(struct estimates **out, const struct machine *m, const s
     return 0;
 }
 
+static char *keep(struct arena *a, char *text)
+{
+    char *kept = arena_strdup(a, text);
+    free(text);
+    return kept;
+}
+
 /* What was asked for wins, where it can be had. */
-static void prefer_mix(struct estimates *s)
+static void prefer_mix(struct estimates *s, const struct rules *r)
 {
     int at = (int)(estimates_mix(s) - s->rows);
-    if (s->rows[at].verdict == VERDICT_TOO_BIG)
+    struct estimate *row = &s->rows[at];
+    reason_add(&row->reasons, &row->reason_count, &row->reason_capacity, 'i', keep(&s->arena, mixture_compare(row->mix)),
+               row->mix->preset ? row->mix->preset->where : rules_where(r->mixes_tree, &s->arena));
+    if (row->verdict == VERDICT_TOO_BIG)
         return;
     if (s->recommended >= 0)
         s->rows[s->recommended].recommended = false;
-    s->rows[at].recommended = true;
+    row->recommended = true;
     s->recommended = at;
-    char *text = mixture_describe(s->rows[at].mix);
-    s->headline = arena_strdup(&s->arena, text);
-    free(text);
+    s->headline = keep(&s->arena, mixture_describe(row->mix));
 }
 
 static int reckon(struct estimator *all, const char *level, bool low, struct error *e)
@@ -301,7 +309,7 @@ static int reckon(struct estimator *all, const char *level, bool low, struct err
     if (!rc)
         recommend(all->s, all->machine, all->model, all->wishes, all->rules);
     if (!rc && all->mix)
-        prefer_mix(all->s);
+        prefer_mix(all->s, all->rules);
     recipe_walk_free(all->walk);
     checkpoint_walk_free(all->folder_walk);
     arena_done(&all->scratch);

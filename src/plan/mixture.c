@@ -145,6 +145,25 @@ static uint64_t other_bytes(const struct mixing *m, int level)
 
 /* ------------------------------------------------------------------------ solving */
 
+static double predict_tensor(const struct mixture *x, int i, const struct tensor_plan *p)
+{
+    if (p->type == p->tensor->type)
+        return 0;
+    for (int k = 0; k < x->costs->s.type_count; k++)
+        if (x->costs->types[k] == p->type)
+            return x->costs->s.loss[(int64_t)i * x->costs->s.type_count + k];
+    return NAN;
+}
+
+/* The predicted divergence of a level; NaN where it has types that were not measured. */
+static double predict(const struct mixture *x, const struct recipe *r)
+{
+    double sum = x->preset ? NAN : 0;
+    for (int i = 0; i < x->costs->s.tensor_count && !x->preset; i++)
+        sum += predict_tensor(x, i, &r->tensors[x->costs->tensors[i]]);
+    return sum;
+}
+
 /* What a file made by a text says of it, at most. */
 static uint64_t reserve(const struct mixing *m)
 {
@@ -168,6 +187,8 @@ static bool solve(struct mixing *m, uint64_t limit)
     x->file_bytes = others - reserve(m) + r.bytes;
     x->kld = x->preset ? NAN : r.loss;
     x->bound = x->preset ? NAN : r.bound;
+    x->base_kld = predict(x, &m->recipes[base]);
+    x->base_bytes = recipe_file_bytes(m->walk, &m->recipes[base]);
     for (int i = 0; i < x->count; i++)
         x->pins[i] = (struct recipe_pin){tensor_of(m, i)->name, chosen_type(m, i)};
     return fits;
@@ -302,24 +323,6 @@ void mixture_free(struct mixture *x)
 
 /* ---------------------------------------------------------------------- telling */
 
-static double predict_tensor(const struct mixture *x, int i, const struct tensor_plan *p)
-{
-    if (p->type == p->tensor->type)
-        return 0;
-    for (int k = 0; k < x->costs->s.type_count; k++)
-        if (x->costs->types[k] == p->type)
-            return x->costs->s.loss[(int64_t)i * x->costs->s.type_count + k];
-    return NAN;
-}
-
-double mixture_predict(const struct mixture *x, const struct recipe *r)
-{
-    double sum = x->preset ? NAN : 0;
-    for (int i = 0; i < x->costs->s.tensor_count && !x->preset; i++)
-        sum += predict_tensor(x, i, &r->tensors[x->costs->tensors[i]]);
-    return sum;
-}
-
 char *mixture_describe(const struct mixture *x)
 {
     char bytes[FORMAT_SIZE];
@@ -331,6 +334,17 @@ char *mixture_describe(const struct mixture *x)
         text = xasprintf("the mix with the least divergence that %s take, predicted %.3g: %s", bytes, x->kld, types);
     free(types);
     return text;
+}
+
+char *mixture_compare(const struct mixture *x)
+{
+    char bytes[FORMAT_SIZE];
+    if (x->preset)
+        return xasprintf("nothing was measured: the preset says what matters");
+    if (isnan(x->base_kld))
+        return xasprintf("measured on this model: %d groups of weights", x->costs->s.groups);
+    return xasprintf("measured on this model, %d groups of weights: %s, which takes %s, is predicted a divergence of %.3g",
+                     x->costs->s.groups, x->base->name, format_bytes(bytes, (double)x->base_bytes), x->base_kld);
 }
 
 char *mixture_types(const struct mixture *x)

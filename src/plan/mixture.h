@@ -23,6 +23,8 @@ struct mixture {
     uint64_t limit_bytes;      /* of the file, that it was made for */
     double kld;                /* predicted mean divergence; NaN: not measured */
     double bound;              /* no mix of these types within the limit is predicted less */
+    double base_kld;           /* what the base level is predicted; NaN: it has types that were not measured */
+    uint64_t base_bytes;       /* of its file */
     struct arena arena;
 };
 
@@ -42,11 +44,10 @@ bool mixture_measured(const struct wishes *w);
 int mixture_make(struct mixture **out, const struct mixture_job *j, struct error *e);
 void mixture_free(struct mixture *x);
 
-/* The predicted divergence of a recipe of the same model, such as that of a level; NaN where it has types that were not
- * measured. */
-double mixture_predict(const struct mixture *x, const struct recipe *r);
 /* As a person reads it: "Q6_K 3, Q5_K 17, IQ4_XS 23". free() it. */
 char *mixture_types(const struct mixture *x);
+/* How that is known, and what the level beside it is predicted; free() it. */
+char *mixture_compare(const struct mixture *x);
 /* A line that says what it is; free() it. */
 char *mixture_describe(const struct mixture *x);
 
