@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/finite.h"
 #include "base/mem.h"
 #include "infer/blas.h"
 #include "infer/columns.h"
@@ -24,6 +25,11 @@ void hessian_done(struct hessian *h)
     free(h->most);
     *h = (struct hessian){0};
 }
+
+/* A tenth of an input for every column: on the demo model at Q3_K_M an eighth to a half of what makes no difference with
+ * 64 samples, and with two or eight of them the divergence is 1 to 3 % less than without. */
+#define UNKNOWN 0.1
+#define MOST_DAMP 1e4
 
 /* Square tiles are the work of one thread each, so that no sum depends on how many there are. */
 enum { TILE = 256 };
@@ -120,23 +126,43 @@ void hessian_sort(struct hessian *out, const struct hessian *h, int32_t *order)
     }
 }
 
-static double mean_diagonal(const struct hessian *h)
+static int by_size(const void *a, const void *b)
 {
-    double sum = 0;
-    for (int64_t i = 0; i < h->columns; i++)
-        sum += h->sum[i * h->columns + i];
-    return sum / (double)h->columns;
+    const float *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
 }
 
-/* The lower triangle of the matrix in reverse order, its last row and column first, with `more` on the diagonal. */
+double hessian_typical(const struct hessian *h)
+{
+    float *reached = xmalloc(h->columns * sizeof *reached);
+    int64_t count = 0;
+    for (int64_t i = 0; i < h->columns; i++) {
+        float diagonal = h->sum[i * h->columns + i];
+        if (!(diagonal <= 0))
+            reached[count++] = diagonal;
+    }
+    bool numbers = find_not_finite(reached, count) < 0;
+    qsort(reached, numbers ? count : 0, sizeof *reached, by_size);
+    double typical = numbers && count ? reached[count / 2] : 0;
+    free(reached);
+    return typical;
+}
+
+double hessian_known(const struct hessian *h)
+{
+    return h->rows / (h->rows + UNKNOWN * (double)h->columns);
+}
+
+/* The lower triangle of what is factored in reverse order, its last row and column first, with `more` on the diagonal. */
 static void reverse_into(const struct hessian *h, float more, float *out)
 {
     int64_t n = h->columns;
+    float known = (float)hessian_known(h);
 #pragma omp parallel for
     for (int64_t i = 0; i < n; i++) {
-        for (int64_t j = i; j < n; j++)
-            out[(n - 1 - i) * n + n - 1 - j] = h->sum[i * n + j];
-        out[(n - 1 - i) * n + n - 1 - i] += more;
+        out[(n - 1 - i) * n + n - 1 - i] = h->sum[i * n + i] + more;
+        for (int64_t j = i + 1; j < n; j++)
+            out[(n - 1 - i) * n + n - 1 - j] = known * h->sum[i * n + j];
     }
 }
 
@@ -231,10 +257,10 @@ static void reverse(float *a, int64_t n)
 bool hessian_factor(const struct hessian *h, double *damp, float *u)
 {
     int64_t n = h->columns;
-    double mean = h->rows > 0 ? mean_diagonal(h) : 0;
+    double typical = h->rows > 0 ? hessian_typical(h) : 0;
     bool done = false;
-    for (; !done && mean > 0 && isfinite(mean) && *damp <= 1; *damp *= done ? 1 : 10) {
-        reverse_into(h, (float)(*damp * mean), u);
+    for (; !done && typical > 0 && *damp <= MOST_DAMP; *damp *= done ? 1 : 10) {
+        reverse_into(h, (float)(*damp * typical), u);
         done = factor(u, n);
     }
     if (!done)

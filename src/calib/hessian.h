@@ -28,8 +28,16 @@ void hessian_add_drifted(struct hessian *h, const float *x, const float *off, in
 /* The same with its columns by falling diagonal: order[columns] says which stands where. Free with hessian_done. */
 void hessian_sort(struct hessian *out, const struct hessian *h, int32_t *order);
 
-/* u[columns][columns], upper triangular (zeros below), with uᵀ u = (H + damp · mean(diagonal H) · 1)⁻¹. Where that
- * cannot be factored, `*damp` is raised tenfold until it can; false when even 1 does not help. */
+/* The diagonal's middle number, of columns that some input reached. The mean would be that of the few columns with huge
+ * inputs that most models have; 0 where there are none, or what is no number. */
+double hessian_typical(const struct hessian *h);
+/* What the sums of products of two columns are worth, 0 to 1: what few inputs say of them is mostly chance. The experts of
+ * a mixture that a text hardly reached are rounded by their columns' importance, and little else. */
+double hessian_known(const struct hessian *h);
+
+/* u[columns][columns], upper triangular (zeros below), with uᵀ u = (H' + damp · typical · 1)⁻¹, where H' is H with all but
+ * its diagonal times what is known. Where that cannot be factored, `*damp` is raised tenfold until it can; false when
+ * even 10⁴ does not help. */
 bool hessian_factor(const struct hessian *h, double *damp, float *u);
 
 #endif

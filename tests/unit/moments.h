@@ -30,26 +30,28 @@ static inline double moments_at(const struct hessian *h, int64_t i, int64_t j)
     return i < j ? h->sum[i * h->columns + j] : h->sum[j * h->columns + i];
 }
 
-/* Σ over rows of D (H + more) Dᵀ, D = a - b */
-static inline double moments_error(const struct hessian *h, const float *a, const float *b, int rows, double more)
+/* out[columns][columns]: what is factored with this damping. */
+static inline void moments_damped(const struct hessian *h, double damp, double *out)
 {
-    double sum = 0;
+    double known = hessian_known(h), more = damp * hessian_typical(h);
+    int64_t n = h->columns;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < n; j++)
+            out[i * n + j] = i == j ? moments_at(h, i, i) + more : known * moments_at(h, i, j);
+}
+
+/* Σ over rows of D H Dᵀ, D = a - b; with a damping of what is factored, in the place of H */
+static inline double moments_error(const struct hessian *h, const float *a, const float *b, int rows, double damp)
+{
+    double sum = 0, known = damp != 0 ? hessian_known(h) : 1, more = damp * hessian_typical(h);
     int64_t n = h->columns;
     for (int r = 0; r < rows; r++)
         for (int64_t i = 0; i < n; i++) {
-            double d = a[r * n + i] - b[r * n + i], part = more * d;
+            double d = a[r * n + i] - b[r * n + i], part = (moments_at(h, i, i) * (1 - known) + more) * d;
             for (int64_t j = 0; j < n; j++)
-                part += moments_at(h, i, j) * (a[r * n + j] - b[r * n + j]);
+                part += known * moments_at(h, i, j) * (a[r * n + j] - b[r * n + j]);
             sum += d * part;
         }
-    return sum;
-}
-
-static inline double moments_mean_diagonal(const struct hessian *h)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < h->columns; i++)
-        sum += moments_at(h, i, i) / (double)h->columns;
     return sum;
 }
 
