@@ -48,19 +48,31 @@ int gate_next(const struct plan *p, struct plan **next, struct error *e)
     return rc;
 }
 
+/* Which attempt a run was that the gate rejected: those that a person started count, too. */
+static int attempt_number(const struct plan *p)
+{
+    struct attempts tried;
+    struct error ignored;
+    attempts_read_until(&tried, p->run_folder, &ignored);
+    int number = tried.count;
+    attempts_done(&tried);
+    return number;
+}
+
 int gate_run(const struct plan *p, const struct run_options *o, struct plan **last, struct error *e)
 {
     const struct plan *now = p;
     *last = NULL;
     int rc = run_plan(p, o, e);
-    for (int i = 1; rc == ERROR_REJECTED && p->gate.automatic && i < p->gate.attempts; i++) {
+    while (rc == ERROR_REJECTED && p->gate.automatic && attempt_number(now) < p->gate.attempts) {
         struct plan *next;
         struct error why;
-        int failed = gate_next(now, &next, &why);
-        if (failed)
+        if (gate_next(now, &next, &why)) {
             *e = why;
-        if (failed || !next)
-            return failed ? failed : rc;
+            return why.code;
+        }
+        if (!next)
+            break;
         plan_free(*last);
         now = *last = next;
         *e = (struct error){0};
