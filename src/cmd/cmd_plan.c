@@ -15,6 +15,7 @@
 static const struct option_spec options[] = {
     {"output", 'o', "FILE", "the plan (default: plan.yaml; - is stdout)"},
     {"level", 0, "LEVEL", "this level instead of the recommended one"},
+    {"compare", 0, "LEVEL", "make this level as well, and compare; repeatable"},
     {"imatrix", 0, "FILE", "importance of each weight's columns, as `quantwiz imatrix` or llama.cpp makes it"},
     {"out", 0, "DIR", "where the artefact and the run's folder go (default: the current folder)"},
     {"text", 'f', "FILE", "evaluate on this text"},
@@ -66,6 +67,35 @@ static int set_evaluation(struct plan *p, const struct args *a, struct error *e)
         return rc;
     p->evaluate &= !args_has(a, "no-eval");
     return args_int(a, "chunks", 0, 1 << 30, &p->eval_chunks, e);
+}
+
+/* What the machine makes of another level is planned as if it were asked for alone. */
+static int add_variant(struct plan *p, const struct situation *s, const char *level, struct error *e)
+{
+    struct estimates *all;
+    struct plan *v;
+    int rc = estimates_make_with(&all, s->machine, s->model, &s->wishes, s->rules, level, e);
+    if (rc)
+        return error_context(e, "--compare");
+    for (int i = 0; !rc && i < all->count; i++)
+        if (all->rows[i].asked && !(rc = plan_make(&v, s->machine, s->model, &s->wishes, all, i, ".", e))) {
+            plan_add_variant(p, v);
+            plan_free(v);
+        }
+    estimates_free(all);
+    return rc;
+}
+
+static int set_variants(struct plan *p, const struct situation *s, const struct args *a, struct error *e)
+{
+    int rc = 0;
+    if (!args_has(a, "compare"))
+        return 0;
+    plan_add_variant(p, p);
+    for (int i = 0; !rc && args_nth(a, "compare", i); i++)
+        rc = add_variant(p, s, args_nth(a, "compare", i), e);
+    plan_name_series(p);
+    return rc;
 }
 
 static void mind(const struct estimate_reason *r)
@@ -124,6 +154,7 @@ static int make_plan(const struct situation *s, const struct args *a, struct err
     path = path ? path : "plan.yaml";
     rc = set_importance(p, a, e);
     rc = rc ? rc : set_evaluation(p, a, e);
+    rc = rc ? rc : set_variants(p, s, a, e);
     if (!rc && strcmp(path, "-") == 0) {
         char *text = plan_text(p);
         fputs(text, stdout);

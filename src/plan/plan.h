@@ -91,6 +91,10 @@ bool plan_rounds_to_nearest(const struct plan *p);
 /* A plan with a change made, for a run of its own beside the plan's: other artefact, other folder, no variants. `why`:
  * its rationale. Borrows from `p`, which must outlive it, unless it is saved and loaded again. */
 int plan_with(struct plan **out, const struct plan *p, const struct plan_change *c, const char *why, struct error *e);
+/* Another variant: what `v` makes, of the same model. */
+void plan_add_variant(struct plan *p, const struct plan *v);
+/* Names the folder of a plan with variants: "dir/MODEL-compare.quantwiz". */
+void plan_name_series(struct plan *p);
 int plan_load(struct plan **out, const char *path, struct error *e);
 /* The list of tensors of a plan, or of any file that has one, alone; it lives in the arena. */
 int plan_load_tensors(struct recipe_pin **tensors, int *count, const char *path, struct arena *a, struct error *e);

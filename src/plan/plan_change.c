@@ -37,6 +37,10 @@ static int change_level(struct plan *n, const struct plan *p, const struct plan_
         n->level = arena_strdup(&n->arena, level->name);
         n->format = arena_strdup(&n->arena, level->format);
         n->kernel = other ? NULL : p->kernel;
+        if (c->level) /* a list of tensors' types goes before any level */
+            n->tensor_count = 0;
+        n->mix = c->level ? (struct plan_mix){0} : n->mix;
+        n->imatrix = level->type ? n->imatrix : NULL;
         if (level->calibrated && !n->calibration.text && !plan_rounds_to_nearest(n))
             n->calibration.text = CALIBRATION_GENERAL;
     }
@@ -128,4 +132,28 @@ int plan_with(struct plan **out, const struct plan *p, const struct plan_change 
         name_change(n, p, c, optional);
     *out = rc ? NULL : n;
     return rc;
+}
+
+/* Where a text is no default of the level's, the variant says that there is none. */
+void plan_add_variant(struct plan *p, const struct plan *v)
+{
+    int n = p->variant_count++;
+    struct plan_change *all = arena_alloc(&p->arena, p->variant_count * sizeof *all);
+    struct calibration text = v->calibration;
+    text.text = arena_strdup(&p->arena, v->calibration.text ? v->calibration.text : CALIBRATION_NONE);
+    text.hash = v->calibration.text && v->calibration.hash ? arena_strdup(&p->arena, v->calibration.hash) : NULL;
+    if (n)
+        memcpy(all, p->variants, n * sizeof *all);
+    all[n] = (struct plan_change){.name = arena_strdup(&p->arena, v->level), .level = arena_strdup(&p->arena, v->level),
+                                  .method = v->method ? arena_strdup(&p->arena, v->method) : NULL,
+                                  .calibration = v->calibration.text ? text : (struct calibration){.text = text.text}};
+    p->variants = all;
+    p->stop_early = false;
+}
+
+void plan_name_series(struct plan *p)
+{
+    char *stem = stem_of(p);
+    p->run_folder = beside(p, p->run_folder, stem, "compare", ".quantwiz");
+    free(stem);
 }

@@ -113,3 +113,20 @@ column() { # of comparison.csv, by its title
     grep -qF '| demo-a, "b" \| c.quantwiz | Q8_0 |' all.quantwiz/comparison.md
     "$QUANTWIZ" compare "demo-a, \"b\" | c.quantwiz" --json | grep -qF '"run": "demo-a, \"b\" | c.quantwiz"'
 }
+
+@test "plan --compare lists levels as variants, each with the text that it wants" {
+    "$top_builddir/tests/cli/make_folder" "$DEMO" demo-hf
+    "$QUANTWIZ" plan demo-hf --level Q8_0 --compare gptq-int4-g64 --compare nf4 --chunks 1 -o plan.yaml
+    sed -n '/^variants/,/^wishes/p' plan.yaml | grep -v sha256 >variants
+    grep -q 'run: demo-hf-compare.quantwiz' plan.yaml
+    [ "$(grep -c 'calibration: none' variants)" -eq 2 ]
+    [ "$(grep -A2 'name: gptq-int4-g64' variants | grep -c 'calibration: general')" -eq 1 ]
+    sed -i 's/samples: .*/samples: 2/; s/sample_length: .*/sample_length: 64/' plan.yaml
+    "$QUANTWIZ" run plan.yaml
+    [ "$(column level demo-hf-compare.quantwiz/comparison.csv)" = "Q8_0 gptq-int4-g64 nf4 " ]
+    "$QUANTWIZ" quantize demo-hf same nf4
+    diff -r same demo-hf-nf4
+    run "$QUANTWIZ" plan demo-hf --compare Q9
+    [ "$status" -eq 2 ]
+    [[ $output == *"--compare: there is no quant level 'Q9'"* ]]
+}
