@@ -373,6 +373,11 @@ bool estimate_usable(const struct estimate *row)
     return !row->forbidden && !row->unproven;
 }
 
+bool estimate_runs(const struct estimate *row)
+{
+    return estimate_usable(row) && row->verdict != VERDICT_TOO_BIG;
+}
+
 const struct estimate *estimates_row(const struct estimates *s, const struct level *level)
 {
     for (int i = 0; i < s->count; i++)

@@ -116,6 +116,8 @@ const struct estimate *estimates_mix(const struct estimates *s); /* NULL: none *
 void estimates_free(struct estimates *s);
 /* Neither forbidden nor unproven, whether it fits or not. */
 bool estimate_usable(const struct estimate *row);
+/* Usable, and it fits as far as that is known. */
+bool estimate_runs(const struct estimate *row);
 /* The row of a level, and that of the checkpoint as it is; NULL: none. */
 const struct estimate *estimates_row(const struct estimates *s, const struct level *level);
 const struct estimate *estimates_source(const struct estimates *s);

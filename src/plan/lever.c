@@ -84,11 +84,6 @@ struct need {
     struct arena *arena;
 };
 
-static bool fits(const struct estimate *row)
-{
-    return estimate_usable(row) && row->verdict != VERDICT_TOO_BIG;
-}
-
 /* The memory that runs short: by where the model is to lie now. */
 static int64_t memory_of(const struct need *n, const struct estimate *row)
 {
@@ -135,7 +130,7 @@ static const struct estimate *helped(const struct need *n, const struct estimate
 {
     const struct estimate *wanted = estimates_row(then, n->wanted->level), *winner = winner_of(then);
     switch (n->goal) {
-    case LEVERS_FIT_ROW: return wanted && fits(wanted) ? wanted : NULL;
+    case LEVERS_FIT_ROW: return wanted && estimate_runs(wanted) ? wanted : NULL;
     case LEVERS_FIT_BETTER: return is_better(n, winner) ? winner : NULL;
     case LEVERS_SPEED: return winner && winner->tokens_per_s >= n->min_speed ? winner : NULL;
     default: return winner;
@@ -192,7 +187,7 @@ static const struct estimate *smaller_row(const struct need *n)
     if (n->goal == LEVERS_FIT_ROW && winner && winner->file_bytes < n->wanted->file_bytes)
         return winner;
     for (int i = 0; i < s->count; i++)
-        if (fits(&s->rows[i]) && s->rows[i].file_bytes < n->wanted->file_bytes &&
+        if (estimate_runs(&s->rows[i]) && s->rows[i].file_bytes < n->wanted->file_bytes &&
             (n->goal != LEVERS_SPEED || s->rows[i].tokens_per_s >= n->min_speed))
             return &s->rows[i];
     return NULL;

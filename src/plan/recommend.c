@@ -177,22 +177,17 @@ static void ask_kernels(struct estimates *s, struct estimate *row, const struct 
     row->kernel = answer.kernel && !refused ? answer.kernel->title : NULL;
 }
 
-static bool can_win(const struct estimate *row)
-{
-    return estimate_usable(row) && row->verdict != VERDICT_TOO_BIG;
-}
-
 /* Most points; among equals the larger. */
 static void choose(struct estimates *s)
 {
     s->recommended = -1;
     for (int i = 0; i < s->count; i++)
-        if (can_win(&s->rows[i]) && (s->recommended < 0 || s->rows[i].score > s->rows[s->recommended].score))
+        if (estimate_runs(&s->rows[i]) && (s->recommended < 0 || s->rows[i].score > s->rows[s->recommended].score))
             s->recommended = i;
     if (s->recommended >= 0)
         s->rows[s->recommended].recommended = true;
     for (int i = 0; i < s->count && s->recommended >= 0; i++)
-        if (can_win(&s->rows[i]) && i != s->recommended)
+        if (estimate_runs(&s->rows[i]) && i != s->recommended)
             add(&s->rows[i], '-',
                 print(s, "%s is favoured more: %g points to %g", s->rows[s->recommended].level->name,
                       s->rows[s->recommended].score, s->rows[i].score),
