@@ -196,8 +196,13 @@ static void explain_buffers(struct explainer *x)
     say(x, "compute buffer: the widest moment of a step of %lld tokens", (long long)tokens);
     say(x, "  logits: %d words x %lld tokens x 4 B = %s", hp->vocab, (long long)outputs,
         amount((uint64_t)hp->vocab * (uint64_t)outputs * 4).text);
-    say(x, "  attention mask: %lld cells x %lld tokens x 2 B = %s", (long long)cells, (long long)tokens,
-        amount((uint64_t)cells * (uint64_t)tokens * 2).text);
+    int mask = x->kv.flash ? 2 : 4;
+    say(x, "  attention mask: %lld cells x %lld tokens x %d B = %s", (long long)cells, (long long)tokens, mask,
+        amount((uint64_t)(cells * tokens * mask)).text);
+    if (!x->kv.flash && hp->layers)
+        say(x, "  scores, since there is no flash attention: %lld cells x %lld tokens x %d heads x 4 B = %s",
+            (long long)cells, (long long)tokens, hp->layer[0].heads,
+            amount((uint64_t)(cells * tokens * hp->layer[0].heads * 4)).text);
     say(x, "  feed-forward: %d wide x %lld tokens x 4 B, three at a time = %s",
         hp->layers ? hp->layer[0].ffn : 0, (long long)tokens,
         amount(hp->layers ? (uint64_t)hp->layer[0].ffn * (uint64_t)tokens * 12 : 0).text);

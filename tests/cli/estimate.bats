@@ -67,6 +67,9 @@ levels() { # all of them, in the order of the rows
     [ "$status" -eq 0 ]
     [[ $output == *"6 layers: 4 heads x (32 + 32) values in f16 = 512 B a token, x 4096 cells x 1 sequences = 12.0 MiB"* ]]
     [[ $output == *"laid out as the runtime does, reusing what is free: 12.5 MiB"* ]]
+    run "$QUANTWIZ" estimate "$DEMO" --fit cpu --ctx 4096 --flash-attention off --explain Q4_K_M
+    [[ $output == *"scores, since there is no flash attention: 4096 cells x 512 tokens x 8 heads x 4 B = 64.0 MiB"* ]]
+    [[ $output == *"laid out as the runtime does, reusing what is free: 75.0 MiB"* ]]
     run "$QUANTWIZ" estimate "$DEMO" --explain Q9
     [ "$status" -eq 2 ]
     [[ $output == *"there is no quant level 'Q9'"* ]]
