@@ -476,13 +476,13 @@ static void close_page(struct wizard *w)
 static const struct page_key keys[] = {
     {K_ENTER, 'r', "Report", "goes on to the report", key_report},
     {K_LEFT, K_RIGHT, "Sample", "the sample before, or the next one", NULL, has_samples},
-    {'w', 0, "Words", "what changed from the one answer to the other, word by word", key_words, has_samples},
-    {'v', 0, "View", "perplexities, or the loss with its band; a larger screen shows both", key_view},
     {'n', 0, "Try next",
      "after a rejection takes the rules' next step (another method, more text, a larger level), as --auto does; after an "
      "acceptance plans the next smaller level", key_try, can_try},
     {'c', 0, "Compare", "this run beside the others of its model", key_compare},
     {'d', 0, "Doctor", "what may be wrong, looked for on this machine and in this file", key_doctor},
+    {'w', 0, "Words", "what changed from the one answer to the other, word by word", key_words, has_samples},
+    {'v', 0, "View", "perplexities, or the loss with its band; a larger screen shows both", key_view},
     {K_DOWN, K_UP, NULL, "scrolls the sample", NULL},
     {0},
 };
