@@ -27,7 +27,7 @@ enum comparison { AT_LEAST, BELOW, ONE_OF, IS, LOSS_OVER };
       "the GPUs have at least this compute capability; unknown ones meet neither this nor the next")      \
     X("capability_below", NUMBER, BELOW, FACT_CAPABILITY, "some GPU has less")                            \
     X("capability_known", BOOL, IS, FACT_CAPABILITY_KNOWN,                                                \
-      "whether the compute capability of the GPUs that are used is known; without GPUs neither")          \
+      "whether the compute capability of the GPUs that are used is known; without, or of other makers, neither")\
     X("tensor_parallel_min", NUMBER, AT_LEAST, FACT_TENSOR_PARALLEL, "weights are cut over so many GPUs") \
     X("kv_share_min", NUMBER, AT_LEAST, FACT_KV_SHARE,                                                    \
       "of the original's weights and its cache the cache has at least this share")                        \

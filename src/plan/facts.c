@@ -48,6 +48,11 @@ static const char *vendor_of(const struct machine *m, const struct wishes *w, in
     return vendor;
 }
 
+bool facts_foreign(const char *vendor)
+{
+    return vendor && strcmp(vendor, "NVIDIA") != 0;
+}
+
 /* How much of the memory, and of what a step reads with its sequences all full, is the cache. */
 static double kv_share(const struct estimate *original)
 {
@@ -91,6 +96,7 @@ struct facts facts_gather(const struct estimates *s, const struct machine *m, co
     const struct estimate *source = estimates_source(s);
     int gpus = gpus_used(m, w, runtime);
     double ctx = w->value[WISH_CTX].number;
+    const char *vendor = vendor_of(m, w, gpus);
     struct facts f = {
         .number = {
             [FACT_PARAMETERS] = (double)model->parameters,
@@ -101,7 +107,8 @@ struct facts facts_gather(const struct estimates *s, const struct machine *m, co
             [FACT_PARALLEL] = w->value[WISH_PARALLEL].number,
             [FACT_EXPERTS] = model->hp.experts,
             [FACT_CAPABILITY] = least_capability(m, gpus),
-            [FACT_CAPABILITY_KNOWN] = truth(wishes_fit(w) != FIT_CPU, !isnan(least_capability(m, gpus))),
+            [FACT_CAPABILITY_KNOWN] = truth(wishes_fit(w) != FIT_CPU && !facts_foreign(vendor),
+                                            !isnan(least_capability(m, gpus))),
             [FACT_TENSOR_PARALLEL] = w->value[WISH_TENSOR_PARALLEL].number,
             [FACT_SOURCE_FOLDER] = model->folder != NULL,
             [FACT_GPU] = truth(m != NULL, m && m->gpu_count > 0),
@@ -121,7 +128,7 @@ struct facts facts_gather(const struct estimates *s, const struct machine *m, co
             [FACT_KV_TYPE] = wishes_choice(w, WISH_KV_TYPE),
             [FACT_PRIORITY] = wishes_choice(w, WISH_PRIORITY),
             [FACT_FLASH_ATTENTION] = wishes_choice(w, WISH_FLASH_ATTENTION),
-            [FACT_VENDOR] = vendor_of(m, w, gpus),
+            [FACT_VENDOR] = vendor,
         },
         .fit = wishes_fit(w),
         .max_loss = w->value[WISH_MAX_LOSS].number,

@@ -28,6 +28,8 @@ struct facts {
 /* After the rows of the estimates have been reckoned. */
 struct facts facts_gather(const struct estimates *s, const struct machine *m, const struct model *model,
                           const struct wishes *w, const struct rules *r);
+/* A maker whose GPUs have no compute capability, and whom the kernels of the rules are not for. */
+bool facts_foreign(const char *vendor);
 /* What a prompt that fills the context takes, and a typical answer to it, of the original; NaN: unknown. */
 double facts_prompt_seconds(const struct facts *f);
 double facts_answer_seconds(const struct facts *f);

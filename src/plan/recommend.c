@@ -102,12 +102,6 @@ static void decide(struct estimates *s, const struct decision *d, const struct t
         row->score -= d->weight;
 }
 
-/* A maker whose GPUs the kernels of the rules are not for. */
-static bool is_foreign(const char *maker)
-{
-    return maker && strcmp(maker, "NVIDIA") != 0;
-}
-
 static void rule_out(struct estimate *row, char *text, const char *rule)
 {
     add(row, 'x', text, rule);
@@ -153,7 +147,7 @@ static void ask_runtime(struct estimates *s, struct estimate *row, const struct 
     else if (!f)
         leave_open(row, print(s, "unknown: nothing here says whether %s reads %s files (%s, %s)", r->title,
                               row->level->format, r->version, r->date), where);
-    else if (is_foreign(maker))
+    else if (facts_foreign(maker))
         ask_maker(s, row, r, f, maker, where);
     else if (facts->fit != FIT_CPU)
         ask_capability(s, row, r, f, facts->number[FACT_CAPABILITY], where);
@@ -288,7 +282,7 @@ void recommend(struct estimates *s, const struct machine *m, const struct model 
         struct kernel_question q = {model, s->rows[i].level, runtime, f.number[FACT_CAPABILITY], wishes_fit(w) == FIT_CPU,
                                     (int)w->value[WISH_TENSOR_PARALLEL].number};
         if (s->rows[i].level->scheme && runtime_accepts(runtime, s->rows[i].level->format) &&
-            !is_foreign(f.word[FACT_VENDOR]))
+            !facts_foreign(f.word[FACT_VENDOR]))
             ask_kernels(s, &s->rows[i], r, &q);
     }
     for (int k = 0; k < r->decision_count; k++)
