@@ -39,7 +39,7 @@ void lever_pane_add(const struct lever_pane *p, struct text *t, int width)
     if (p->levers.count)
         add_head(t, width, &p->levers);
     for (int i = 0; i < p->levers.count; i++)
-        add_lever(t, width, &p->levers.items[i], LEVER_KEY_FIRST + i);
+        add_lever(t, width, &p->levers.items[i], LEVER_KEY_FIRST + i <= LEVER_KEY_LAST ? LEVER_KEY_FIRST + i : ' ');
 }
 
 const struct lever *lever_pane_at(const struct lever_pane *p, const struct wizard *w, int key)
