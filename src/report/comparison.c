@@ -132,8 +132,8 @@ static int add_attempts(struct comparison *c, const char *folder, struct error *
 static int add_series(struct comparison *c, const struct series *s, struct error *e)
 {
     int rc = 0;
-    if (s->first->variant_count && !c->plan)
-        c->plan = path_join(s->first->run_folder, "plan.yaml");
+    if (s->first->variant_count && !c->folder)
+        c->folder = xstrdup(s->first->run_folder);
     for (int i = 0; !rc && i < s->count; i++) {
         const struct plan *p = s->plans[i];
         rc = is_known(c, p->run_folder) ? 0 : add_run(c, p->run_folder, p->level, e);
@@ -262,7 +262,7 @@ void comparison_done(struct comparison *c)
     free(c->runs);
     free(c->front);
     free(c->marks);
-    free(c->plan);
+    free(c->folder);
     free(c->tasks);
     *c = (struct comparison){0};
 }

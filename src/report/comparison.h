@@ -15,7 +15,7 @@ struct comparison {
     char (*marks)[3];               /* [count]: the letter that names it in the plot; behind it, on the front, "*" */
     int count, capacity;
     int best;                       /* the smallest that the gate accepted; -1: none */
-    char *plan;                     /* that makes them all, variants; NULL: there is none */
+    char *folder;                   /* of the plan whose variants they are; NULL: there is none */
     bool alike;                     /* all were measured on the same chunks of the same text */
     const char **tasks;             /* names of what any of them was asked; borrowed from the runs */
     int task_count, task_capacity;

@@ -11,7 +11,7 @@
 #include "base/table.h"
 #include "plan/plan.h"
 #include "report/comparison_priv.h"
-#include "report/document.h"
+#include "report/parts.h"
 
 /* --------------------------------------------------------------------- remarks */
 
@@ -220,30 +220,27 @@ static void add_table(struct document *d, const struct comparison *c)
 
 static void add_plan(struct document *d, const struct comparison *c)
 {
-    char *line = c->plan ? xasprintf("quantwiz run %s", c->plan) : NULL;
-    const char *lines[] = {line};
-    document_code(d, "commands", "All of it again, from the plan that lists them (" PACKAGE_STRING ")", lines, line != NULL);
+    char *line = c->folder ? rerun_command(c->folder) : NULL;
+    document_code(d, "rerun", "All of it again, from the plan that lists them (" PACKAGE_STRING ")",
+                  (const char *[]){line}, line != NULL);
     free(line);
 }
 
-/* How to come by the same bytes: the command, and what they must be. */
+/* How to come by the same bytes. */
 static void add_run(struct document *d, const struct run_state *s)
 {
     struct error ignored;
     struct plan *p;
     char *path = path_join(s->folder, "plan.yaml");
-    if (plan_load(&p, path, &ignored) == 0) {
-        char *command = plan_command(p);
-        const char *lines[] = {command};
-        document_part(d, "run", s->level ? s->level : path_name(s->folder));
-        document_text(d, "path", s->artefact.files ? "Folder" : "File", p->out);
-        document_text(d, "sha256", s->artefact.files ? "SHA-256 of its files' (sha256sum * | sha256sum)" : "SHA-256",
-                      s->artefact.sha256);
-        document_text(d, "source_fingerprint", "Fingerprint of the source", p->source_hash);
-        document_text(d, "document", "Its own document", s->report);
-        document_code(d, "command", "The command that makes it", lines, s->artefact.path != NULL);
+    if (s->artefact.path && plan_load(&p, path, &ignored) == 0) {
+        char *commands = making_commands(p, s);
+        document_part(d, "run", path_name(s->folder));
+        document_path(d, "path", s->artefact.files ? "Folder" : "File", p->out);
+        document_text(d, "sha256", "SHA-256", s->artefact.sha256);
+        document_path(d, "document", "Its own document", s->report);
+        document_code(d, "commands", "The commands that make the same bytes", (const char *[]){commands}, 1);
         document_part_end(d);
-        free(command);
+        free(commands);
         plan_free(p);
     }
     free(path);

@@ -122,13 +122,11 @@ static void check_artefact(struct str *lines, const struct run_state *s, const c
     str_done(&folder);
 }
 
-/* Fetch, check, make, check: what a newcomer pastes. */
-static void add_commands(struct document *d, const struct plan *p, const struct run_state *s)
+char *making_commands(const struct plan *p, const struct run_state *s)
 {
-    char *source = path_absolute(p->source), *out = path_absolute(p->out), *folder = path_absolute(s->folder);
-    char *plan = path_join(folder, "plan.yaml");
+    char *source = path_absolute(p->source), *out = path_absolute(p->out);
     struct plan from_root = *p;
-    struct str make = {0}, run = {0};
+    struct str make = {0};
     from_root.source = p->source_hub ? p->source_hub : source;
     from_root.out = out;
     char *quantize = plan_command(&from_root);
@@ -137,19 +135,32 @@ static void add_commands(struct document *d, const struct plan *p, const struct 
     check_sources(&make, s);
     str_addf(&make, "%s\n", quantize);
     check_artefact(&make, s, out);
+    free(quantize);
+    free(out);
+    free(source);
+    return str_take(&make);
+}
+
+char *rerun_command(const char *run_folder)
+{
+    char *folder = path_absolute(run_folder), *plan = path_join(folder, "plan.yaml");
+    struct str run = {0};
     str_add_word(&run, "quantwiz");
     str_add_word(&run, "run");
     str_add_word(&run, plan);
-    document_code(d, "commands", "The commands that make the same bytes (put your own paths in where the source lies"
-                  " elsewhere)", (const char *[]){make.data}, 1);
-    document_code(d, "rerun", "The whole run again, evaluation and document included", (const char *[]){run.data}, 1);
-    str_done(&make);
-    str_done(&run);
-    free(quantize);
     free(plan);
     free(folder);
-    free(out);
-    free(source);
+    return str_take(&run);
+}
+
+static void add_commands(struct document *d, const struct plan *p, const struct run_state *s)
+{
+    char *make = making_commands(p, s), *run = rerun_command(s->folder);
+    document_code(d, "commands", "The commands that make the same bytes (put your own paths in where the source lies"
+                  " elsewhere)", (const char *[]){make}, 1);
+    document_code(d, "rerun", "The whole run again, evaluation and document included", (const char *[]){run}, 1);
+    free(make);
+    free(run);
 }
 
 /* What the bytes depend on. */

@@ -14,6 +14,11 @@ void quantization_part(struct document *d, const struct plan *p, const struct ru
 void evaluation_part(struct document *d, const struct plan *p, const struct run_state *s);
 void deployment_part(struct document *d, const struct plan *p, const struct run_state *s);
 
+/* Fetch, check, make, check: what a newcomer pastes. free() it. */
+char *making_commands(const struct plan *p, const struct run_state *s);
+/* "quantwiz run /FOLDER/plan.yaml"; free() it. */
+char *rerun_command(const char *run_folder);
+
 /* A path told from the root. */
 void document_path(struct document *d, const char *key, const char *label, const char *path);
 
