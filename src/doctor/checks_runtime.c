@@ -41,23 +41,12 @@ static enum finding runtime_refuses(struct look *l)
                : look_say(l, FINDING_UNKNOWN, "the rules do not say whether %s reads %s", r->title, p->format);
 }
 
-static double least_capability(const struct machine *m)
-{
-    double least = NAN;
-    for (int i = 0; i < m->gpu_count; i++) {
-        if (!fact_known(m->gpus[i].compute_capability))
-            return NAN;
-        least = fmin(least, m->gpus[i].compute_capability.value);
-    }
-    return least;
-}
-
 static enum finding capability_too_low(struct look *l)
 {
     const struct patient *p = l->p;
     const struct runtime *r = runtime_of(p);
     const struct runtime_format *f = p->format ? runtime_accepts(r, p->format) : NULL;
-    double capability = least_capability(p->machine);
+    double capability = machine_least_capability(p->machine, p->machine->gpu_count);
     if (!f)
         return p->format ? look_say(l, FINDING_UNKNOWN, "the rules do not say what %s wants for %s", r->title, p->format)
                          : format_unknown(l);
@@ -85,7 +74,7 @@ static enum finding no_kernel(struct look *l)
     struct arena a = {0};
     const struct level *level = level_of(p, &a);
     const struct kernel_question q = {
-        .model = p->model, .level = level, .runtime = runtime_of(p), .capability = least_capability(p->machine),
+        .model = p->model, .level = level, .runtime = runtime_of(p), .capability = machine_least_capability(p->machine, p->machine->gpu_count),
         .cpu = on_cpu(p), .tensor_parallel = (int)p->wishes.value[WISH_TENSOR_PARALLEL].number,
     };
     enum finding f;

@@ -1,5 +1,6 @@
 #include "machine/machine.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,4 +224,15 @@ struct fact machine_vram_free(const struct machine *m)
 {
     struct fact own = sum(m, false, free_of);
     return fact_known(own) ? own : sum(m, true, free_of);
+}
+
+double machine_least_capability(const struct machine *m, int gpus)
+{
+    double least = NAN;
+    for (int i = 0; i < gpus; i++) {
+        if (!fact_known(m->gpus[i].compute_capability))
+            return NAN;
+        least = fmin(least, m->gpus[i].compute_capability.value);
+    }
+    return least;
 }

@@ -97,6 +97,9 @@ int machine_measure_bandwidth(const struct machine *m, struct fact *bandwidth, c
 struct fact machine_ram_total(const struct machine *m);
 struct fact machine_ram_used(const struct machine *m);
 
+/* The least compute capability of the first `gpus`; NaN where one is not known, or there are none. */
+double machine_least_capability(const struct machine *m, int gpus);
+
 /* What GPUs offer together: sums of what is known; FACT_UNKNOWN where nothing is. Chips that share the host's
  * memory count only where there is no GPU with memory of its own, and then once. */
 struct fact machine_vram_total(const struct machine *m);

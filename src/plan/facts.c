@@ -26,18 +26,6 @@ static double total_vram(const struct machine *m, const struct wishes *w, int gp
     return wishes_fit(w) != FIT_CPU && w->value[WISH_BUDGET].set ? w->value[WISH_BUDGET].number : 0;
 }
 
-/* Of NVIDIA's GPUs; NaN where one is not known, or none is there. */
-static double least_capability(const struct machine *m, int gpus)
-{
-    double least = NAN;
-    for (int i = 0; i < gpus; i++) {
-        if (!fact_known(m->gpus[i].compute_capability))
-            return NAN;
-        least = fmin(least, m->gpus[i].compute_capability.value);
-    }
-    return least;
-}
-
 /* Of all GPUs that are used; NULL where they differ, or none is used. */
 static const char *vendor_of(const struct machine *m, const struct wishes *w, int gpus)
 {
@@ -106,9 +94,9 @@ struct facts facts_gather(const struct estimates *s, const struct machine *m, co
             [FACT_BEYOND_TRAINING] = truth(model->hp.context > 0, ctx > model->hp.context),
             [FACT_PARALLEL] = w->value[WISH_PARALLEL].number,
             [FACT_EXPERTS] = model->hp.experts,
-            [FACT_CAPABILITY] = least_capability(m, gpus),
+            [FACT_CAPABILITY] = machine_least_capability(m, gpus),
             [FACT_CAPABILITY_KNOWN] = truth(wishes_fit(w) != FIT_CPU && !facts_foreign(vendor),
-                                            !isnan(least_capability(m, gpus))),
+                                            !isnan(machine_least_capability(m, gpus))),
             [FACT_TENSOR_PARALLEL] = w->value[WISH_TENSOR_PARALLEL].number,
             [FACT_SOURCE_FOLDER] = model->folder != NULL,
             [FACT_GPU] = truth(m != NULL, m && m->gpu_count > 0),

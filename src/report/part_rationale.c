@@ -1,8 +1,10 @@
 #include "report/parts.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/mem.h"
+#include "plan/runtime.h"
 
 /* --------------------------------------------------------------- what was asked for */
 
@@ -65,6 +67,59 @@ static void add_alternatives(struct document *d, const struct plan *p)
                    ARRAY_LENGTH(columns), p->record.alternative_count, alternative_cell, (void *)p);
 }
 
+/* --------------------------------------------------------------------- formats */
+
+enum { READ, REFUSED, UNSAID, STANDINGS };
+
+static bool is_in(const char *const *list, const char *word)
+{
+    for (; list && *list; list++)
+        if (strcmp(*list, word) == 0)
+            return true;
+    return false;
+}
+
+/* Each format once, in the order of the levels, by what the rules say of it; the plan's own is not told. */
+static void sort_formats(struct str names[STANDINGS], const struct rules *rules, const struct runtime *r, const char *own)
+{
+    for (int i = 0; i < rules->level_count; i++) {
+        const char *format = rules->levels[i].format;
+        bool before = strcmp(format, own) == 0;
+        for (int k = 0; k < i; k++)
+            before = before || strcmp(rules->levels[k].format, format) == 0;
+        struct str *s = &names[runtime_accepts(r, format) ? READ : is_in(r->refuses, format) ? REFUSED : UNSAID];
+        if (!before)
+            str_addf(s, "%s%s", s->length ? ", " : "", format);
+    }
+}
+
+/* Whole formats that were no candidates: the runtime decides, and what the source is. */
+static void add_formats(struct document *d, const struct plan *p)
+{
+    struct rules *rules;
+    struct error ignored;
+    struct arena a = {0};
+    struct str names[STANDINGS] = {0};
+    if (rules_load(&rules, &ignored))
+        return;
+    const struct runtime *r = runtime_named(rules, wishes_choice(&p->wishes, WISH_RUNTIME));
+    const char *lines[STANDINGS], *where = rules_where(r->row, &a);
+    int count = 0;
+    sort_formats(names, rules, r, p->format ? p->format : "gguf");
+    if (names[REFUSED].length)
+        lines[count++] = arena_printf(&a, "%s: %s does not read them [%s]", names[REFUSED].data, r->title, where);
+    if (names[UNSAID].length)
+        lines[count++] = arena_printf(&a, "%s: whether %s reads them is not known [%s]", names[UNSAID].data, r->title, where);
+    if (names[READ].length && str_ends(p->source, ".gguf"))
+        lines[count++] = arena_printf(&a, "%s: made of checkpoint folders alone, and the source is a GGUF file",
+                                      names[READ].data);
+    document_list(d, "formats", "Formats that were out altogether", lines, count);
+    for (int i = 0; i < STANDINGS; i++)
+        str_done(&names[i]);
+    arena_done(&a);
+    rules_free(rules);
+}
+
 void rationale_part(struct document *d, const struct plan *p, const struct run_state *s)
 {
     document_part(d, "format_selection_rationale", "Format Selection Rationale");
@@ -77,5 +132,6 @@ void rationale_part(struct document *d, const struct plan *p, const struct run_s
     add_wishes(d, &p->wishes);
     document_list(d, "reasons", "Why this level", p->rationale, p->rationale_count);
     add_alternatives(d, p);
+    add_formats(d, p);
     document_part_end(d);
 }

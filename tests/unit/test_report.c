@@ -419,6 +419,8 @@ static void alternatives_are_told(void **state)
     assert_non_null(strstr(markdown, "| Q2_K | 2.60 | not measured | falls apart \\[d.yaml:1] |\n"));
     assert_non_null(strstr(markdown, "- All memory that serving it takes: 4.7 GiB (5000000000 bytes)\n"));
     assert_non_null(strstr(markdown, "LoRA adapters"));
+    assert_non_null(strstr(markdown, "awq"));
+    assert_non_null(strstr(markdown, ": llama.cpp does not read them \\[runtimes.yaml:"));
 }
 
 int main(void)
