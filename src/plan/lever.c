@@ -254,6 +254,15 @@ static const char *text_of(const struct lever_rule *rule, const struct lever *l,
 
 /* ------------------------------------------------------------------- together */
 
+/* Whether one of the later levers sets the same wish: then this one does not count. */
+static bool set_again(const struct levers *l, int at, int taken)
+{
+    for (int i = at + 1; i < taken; i++)
+        if (l->items[i].wish == l->items[at].wish)
+            return true;
+    return false;
+}
+
 /* Where no lever is enough alone: one after the other, until they are. */
 static void find_together(struct levers *out, const struct need *n)
 {
@@ -271,7 +280,7 @@ static void find_together(struct levers *out, const struct need *n)
         estimates_free(then);
     }
     for (int i = 0; i < taken && done; i++)
-        out->items[i].together = out->items[i].wish >= 0;
+        out->items[i].together = out->items[i].wish >= 0 && !set_again(out, i, taken);
     wishes_done(&w);
 }
 
@@ -375,7 +384,7 @@ char *levers_headline(const struct levers *l, struct arena *a)
     const struct lever *first = levers_first(l);
     for (int i = 0, ways = 0; i < l->count; i++) {
         const struct lever *x = &l->items[i];
-        const char *wish = wish_specs[x->wish].name;
+        const char *wish = x->wish < 0 ? "level" : wish_specs[x->wish].name;
         if (x->enough && x->lossy == first->lossy && ways++ < WAYS_MAX)
             str_addf(&alone, "%s--%s %s makes %s fit", alone.length ? ", " : "", wish, x->value, x->level->name);
         if (x->together)

@@ -13,7 +13,7 @@ void levers_find(struct levers *out, struct arena *a, const struct estimates *s,
                  const struct model *model, const struct wishes *w, const struct rules *r);
 /* The cheapest that is enough alone, one without too much loss first; NULL: none is. */
 const struct lever *levers_first(const struct levers *l);
-/* What is to be done where nothing fits: "nothing fits: Q3_K_M would with --kv-type q8_0". */
+/* What is to be done where nothing fits: "nothing fits; --kv-type q8_0 makes Q3_K_M fit". */
 char *levers_headline(const struct levers *l, struct arena *a);
 
 #endif

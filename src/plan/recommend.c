@@ -157,15 +157,20 @@ static void ask_runtime(struct estimates *s, struct estimate *row, const struct 
 
 /* Which kernel will multiply its weights; where none does, it is out as well. */
 static void ask_kernels(struct estimates *s, struct estimate *row, const struct rules *r,
-                        const struct kernel_question *q)
+                        const struct runtime *runtime, const struct telling *t)
 {
-    struct kernel_answer answer = kernel_ask(r, q, &s->arena);
+    const struct facts *f = t->facts;
+    const struct kernel_question q = {t->model, row->level, runtime, f->number[FACT_CAPABILITY], f->fit == FIT_CPU,
+                                      (int)f->number[FACT_TENSOR_PARALLEL]};
+    if (!row->level->scheme || !runtime_accepts(runtime, row->level->format) || facts_foreign(f->word[FACT_VENDOR]))
+        return;
+    struct kernel_answer answer = kernel_ask(r, &q, &s->arena);
     bool refused = answer.verdict == KERNEL_REFUSED;
     if (refused)
-        rule_out(row, print(s, "no kernel of %s for %s %s%s", q->runtime->title, row->level->format,
-                            q->cpu ? "runs without a GPU" : "takes it",
-                            q->cpu ? ", among those known here" : ""), "kernels.yaml");
-    for (int i = 0; i < answer.count && !(refused && q->cpu); i++)
+        rule_out(row, print(s, "no kernel of %s for %s %s%s", runtime->title, row->level->format,
+                            q.cpu ? "runs without a GPU" : "takes it",
+                            q.cpu ? ", among those known here" : ""), "kernels.yaml");
+    for (int i = 0; i < answer.count && !(refused && q.cpu); i++)
         if (refused || !answer.remarks[i].gpu)
             add(row, refused ? 'x' : 'i', (char *)answer.remarks[i].text, answer.remarks[i].where);
     row->kernel = answer.kernel && !refused ? answer.kernel->title : NULL;
@@ -210,7 +215,8 @@ static char *nothing_usable(struct estimates *s, const struct runtime *r, const 
         if (runtime_accepts(r, s->rows[i].level->format))
             return print(s, "no level can be used: see the reasons of the rows");
     return print(s, "no level can be used: %s %s GGUF files%s", r->title,
-                 str_among(r->refuses, "gguf") ? "does not read" : "is not known to read", m->folder ? "" : ", and of a GGUF file nothing else is made; start from the checkpoint folder");
+                 str_among(r->refuses, "gguf") ? "does not read" : "is not known to read",
+                 m->folder ? "" : ", and of a GGUF file nothing else is made; start from the checkpoint folder");
 }
 
 static void headline(struct estimates *s, const struct runtime *r, const struct model *m)
@@ -220,8 +226,7 @@ static void headline(struct estimates *s, const struct runtime *r, const struct 
     for (int i = 0; i < s->count; i++)
         usable |= estimate_usable(&s->rows[i]);
     if (row)
-        s->headline =
-            print(s, "%s %s: %s", verb(row, m), row->level->name, main_reason(row));
+        s->headline = print(s, "%s %s: %s", verb(row, m), row->level->name, main_reason(row));
     else if (!usable)
         s->headline = nothing_usable(s, r, m);
     else
@@ -279,11 +284,7 @@ void recommend(struct estimates *s, const struct machine *m, const struct model 
         struct telling t = {&f, model, &s->rows[i]};
         describe(s, &t, &s->rows[i]);
         ask_runtime(s, &s->rows[i], runtime, &f);
-        struct kernel_question q = {model, s->rows[i].level, runtime, f.number[FACT_CAPABILITY], wishes_fit(w) == FIT_CPU,
-                                    (int)w->value[WISH_TENSOR_PARALLEL].number};
-        if (s->rows[i].level->scheme && runtime_accepts(runtime, s->rows[i].level->format) &&
-            !facts_foreign(f.word[FACT_VENDOR]))
-            ask_kernels(s, &s->rows[i], r, &q);
+        ask_kernels(s, &s->rows[i], r, runtime, &t);
     }
     for (int k = 0; k < r->decision_count; k++)
         for (int i = 0; i < s->count && decision_holds(&r->decisions[k], &f); i++)
