@@ -54,6 +54,8 @@ static char *name_of_change(const struct plan *n, const struct plan_change *c, b
 {
     struct str name = {0};
     str_add(&name, n->level);
+    if (n->tensor_count)
+        str_add(&name, "-mix");
     if (c->pure)
         str_add(&name, "-pure");
     if (c->imatrix)

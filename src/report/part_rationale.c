@@ -120,10 +120,21 @@ static void add_formats(struct document *d, const struct plan *p)
     rules_free(rules);
 }
 
+static void add_mix(struct document *d, const struct plan *p)
+{
+    if (!p->tensor_count)
+        return;
+    document_text(d, "mix", "Types of tensors", "as plan.yaml lists them, one by one");
+    document_text(d, "mix_by", "Chosen", p->mix.by);
+    document_bytes(d, "mix_limit_bytes", "The file could take", (double)p->mix.limit_bytes);
+    document_number(d, "mix_predicted_kld", "Divergence that was predicted", p->mix.by ? p->mix.predicted_kld : NAN, "%.5f", 1);
+}
+
 void rationale_part(struct document *d, const struct plan *p, const struct run_state *s)
 {
     document_part(d, "format_selection_rationale", "Format Selection Rationale");
     document_text(d, "level", "Level", p->level);
+    add_mix(d, p);
     document_text(d, "format", "Format", plan_makes_folder(p) ? p->format : "GGUF");
     if (plan_makes_folder(p))
         document_text(d, "kernel", "Kernel that will multiply its weights", p->kernel);

@@ -77,3 +77,18 @@ few_groups() {
     run "$QUANTWIZ" estimate "$DEMO" --mix=embeddings --fit cpu --budget 18MiB --ctx 512 --json
     [ "$(sed -n '/"mix": {/,$ s/.*"file_bytes": \([0-9]*\),/\1/p' <<< "$output")" -gt 3700000 ]
 }
+
+@test "another level than the mix's has types of its own; another method keeps the list" {
+    "$QUANTWIZ" plan "$DEMO" --mix=ends --file-budget 2700000 --no-eval -o plan.yaml
+    cat >> plan.yaml <<END
+variants:
+  - {level: Q6_K}
+  - {method: nearest, calibration: general}
+END
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 0 ]
+    run "$QUANTWIZ" inspect ./*-Q6_K.gguf
+    [[ $output == *"13 F32, 43 Q6_K"* ]]
+    cmp <(grep -A50 '^tensors:' plan.yaml | grep blk) <(grep -A50 '^tensors:' ./*-mix-nearest*.quantwiz/plan.yaml | grep blk)
+    grep -q "Types of tensors: as plan.yaml lists them" ./*-mix-nearest*.quantwiz/report.md
+}
