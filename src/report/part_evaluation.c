@@ -176,7 +176,7 @@ static struct document_cell attempt_cell(void *user, int row, int column)
     return (struct document_cell){.text = texts[column], .number = numbers[column]};
 }
 
-/* What was tried before, and after, where the gate was not content at once. */
+/* What was tried up to this run, where the gate was not content at once: what came after does not change its document. */
 static void add_attempts(struct document *d, const struct run_state *s)
 {
     static const struct document_column columns[] = {
@@ -187,7 +187,7 @@ static void add_attempts(struct document *d, const struct run_state *s)
     };
     struct attempts list;
     struct error ignored;
-    if (attempts_read(&list, s->folder, &ignored) == 0)
+    if (attempts_read_until(&list, s->folder, &ignored) == 0)
         document_table(d, "attempts", "What the quality gate has tried", columns, ARRAY_LENGTH(columns), list.count,
                        attempt_cell, &list);
     attempts_done(&list);

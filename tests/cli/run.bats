@@ -151,6 +151,22 @@ start_paused() {
     cmp first.yaml m-Q4_K_M.quantwiz/report.yaml
 }
 
+@test "the document has the gate's attempts up to its own" {
+    plan "$DEMO" Q3_K_S "chunks: 8" "max_loss: 0.6%"
+    sed -i 's/out\.gguf/demo-Q3_K_S.gguf/; s/out\.quantwiz/demo-Q3_K_S.quantwiz/' plan.yaml
+    run "$QUANTWIZ" run plan.yaml --auto
+    first=demo-Q3_K_S.quantwiz
+    last=$(ls -d demo-*.quantwiz | grep -v "$first" | tail -n 1)
+    grep -q '^| 1 | Q3_K_S | .* | reject |' $first/report.md
+    ! grep -q '^| 2 |' $first/report.md
+    grep -q '^| 1 | Q3_K_S | ' "$last/report.md"
+    grep -q '^| 2 | ' "$last/report.md"
+    cp $first/report.md first.md
+    rm $first/report.*
+    "$QUANTWIZ" report $first >again.md
+    cmp first.md again.md
+}
+
 # The lines of a block of the document that begins after a label.
 block() { # LABEL FILE
     awk -v label="$1" 'index($0, label) == 1 { on = 1 } on && /^```$/ { exit } inside { print } on && /^```sh/ { inside = 1 }' "$2"
