@@ -75,13 +75,13 @@ static int take_lines(struct attempts *a, char *text, const char *folder, const 
     char *rest = text, *line;
     for (int number = 1; (line = strsep(&rest, "\n")); number++) {
         json_t *j = *line ? json_loads(line, 0, NULL) : NULL;
-        if (*line && !json_is_object(j)) {
-            json_decref(j);
-            return error_set(e, ERROR_FAILED, "%s:%d: expected an object of JSON: remove the line", path, number);
-        }
-        if (j)
+        bool whole = json_is_string(json_object_get(j, "run")) && json_is_string(json_object_get(j, "level"));
+        if (whole)
             take_line(a, j, folder);
         json_decref(j);
+        if (*line && !whole)
+            return error_set(e, ERROR_FAILED, "%s:%d: expected an object of JSON with 'run' and 'level': remove the line",
+                             path, number);
     }
     return 0;
 }

@@ -88,29 +88,36 @@ static int record_attempt(struct worker *w, const struct eval_figures *f, struct
     return rc;
 }
 
-/* Where nobody is there to decide, what the interval leaves open is decided by the figure itself. */
-static bool is_over(const struct plan *p, const struct eval_figures *f)
+/* Incoherent output is rejected whatever the interval leaves open; and where nobody is there to decide, what it leaves
+ * open is decided by the figure itself. What loses less than the wish is never rejected. */
+static const char *verdict_of(const struct worker *w, const struct eval_figures *f)
 {
-    return f->has_base && expm1(f->delta_ln_ppl) > p->max_loss;
+    bool accepted = f->verdict && strcmp(f->verdict, "accept") == 0;
+    bool over = f->has_base && expm1(f->delta_ln_ppl) > w->plan->max_loss;
+    return !accepted && (w->incoherent || (w->plan->gate.automatic && over)) ? "reject" : f->verdict;
 }
 
-/* Incoherent output is rejected whatever the chunks so far leave open; what loses less than the wish is not that. */
+static int find_faults(struct worker *w, const struct eval_result *r, struct error *e)
+{
+    struct coherence_limits limits;
+    int rc = proposal_limits(&limits, e);
+    w->incoherent = rc ? NULL : coherence_fault(r, &limits, &w->arena);
+    if (w->incoherent)
+        event_say(&w->log, "warning", "the output is incoherent: %s", w->incoherent);
+    return rc;
+}
+
 static int judge(struct worker *w, struct eval_result *r, struct error *e)
 {
     struct eval_figures *f = &r->figures;
-    const char *verdict = f->verdict ? f->verdict : "undecided";
-    struct coherence_limits limits;
-    int rc = proposal_limits(&limits, e);
+    int rc = find_faults(w, r, e);
     if (rc)
         return rc;
-    bool accepted = strcmp(verdict, "accept") == 0;
-    w->incoherent = accepted ? NULL : coherence_fault(r, &limits, &w->arena);
-    f->verdict = w->incoherent || (w->plan->gate.automatic && !accepted && is_over(w->plan, f)) ? "reject" : f->verdict;
+    f->verdict = verdict_of(w, f);
     w->rejected = f->verdict && strcmp(f->verdict, "reject") == 0;
     event_say(&w->log, w->rejected ? "warning" : "info", "%s: perplexity %+.2f %% against the original's, the limit"
-              " is %.3g %%", f->verdict ? f->verdict : verdict, 100 * expm1(f->delta_ln_ppl), 100 * w->plan->max_loss);
-    if (w->incoherent)
-        event_say(&w->log, "warning", "the output is incoherent: %s", w->incoherent);
+              " is %.3g %%", f->verdict ? f->verdict : "undecided", 100 * expm1(f->delta_ln_ppl),
+              100 * w->plan->max_loss);
     rc = record_attempt(w, f, e);
     if (!rc && w->proposal.next)
         event_say(&w->log, "info", "try %s: %s", w->proposal.next, w->proposal.why);

@@ -54,13 +54,14 @@ static bool applies(const struct yaml *step, const struct plan *plan, const stru
 /* --------------------------------------------------------------------- changes */
 
 /* The text to decide by where none did: the attempt's, the person's own, or the general one. */
-static const char *text_for(const struct plan *plan, const struct attempt *last)
+static const char *text_for(const struct plan *plan, const struct attempt *last, struct arena *a)
 {
     const char *own = plan->wishes.value[WISH_CALIBRATION].text;
-    return last->calibration ? last->calibration : own ? own : CALIBRATION_GENERAL;
+    return arena_strdup(a, last->calibration ? last->calibration : own ? own : CALIBRATION_GENERAL);
 }
 
-static struct plan_change change_of(const struct yaml *step, const struct plan *plan, const struct attempt *last)
+static struct plan_change change_of(const struct yaml *step, const struct plan *plan, const struct attempt *last,
+                                    struct arena *a)
 {
     const char *how = checked_text(step, "calibrate");
     struct plan_change c = {.level = checked_text(step, "next")};
@@ -70,7 +71,7 @@ static struct plan_change change_of(const struct yaml *step, const struct plan *
         c.calibration.samples = MORE_SAMPLES * last->samples;
     else
         c = (struct plan_change){.level = c.level, .method = "feedback", .calibration.text =
-                                 strcmp(how, "feedback") == 0 ? text_for(plan, last) : CALIBRATION_GENERAL};
+                                 strcmp(how, "feedback") == 0 ? text_for(plan, last, a) : CALIBRATION_GENERAL};
     return c;
 }
 
@@ -127,7 +128,7 @@ int proposal_after(struct proposal *p, const struct plan *plan, const struct att
         const struct yaml *step = steps->items[i];
         if (!applies(step, plan, last))
             continue;
-        const struct plan_change c = change_of(step, plan, last);
+        const struct plan_change c = change_of(step, plan, last, a);
         if (!was_tried(&c, tried))
             *p = (struct proposal){in_words(&c, last, a), checked_text(step, "why"), c};
     }

@@ -471,3 +471,16 @@ attempt() {
     [ "$status" -eq 2 ]
     [[ $output == *"it is there already"* ]]
 }
+
+@test "incoherent output is recognised, rejected, and left behind by more than one level" {
+    mkdir rules
+    sed 's/same_top: .*/same_top: 0.999/' "$top_srcdir/rules/steps.yaml" >rules/steps.yaml
+    plan "$DEMO" Q2_K "chunks: 4" "max_loss: 1%"
+    sed -i 's/out\.gguf/demo-Q2_K.gguf/' plan.yaml
+    QUANTWIZ_RULES=$PWD/rules run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 3 ]
+    [[ $output == *"try next  Q4_K_M"* ]]
+    events log | grep -q 'the output is incoherent: only [0-9]* % of the likeliest tokens are the original'
+    events result | grep -q '"verdict":"reject".*"incoherent":"only '
+    [[ "$(attempt incoherent)" == "only "* ]]
+}

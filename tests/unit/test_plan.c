@@ -182,6 +182,80 @@ static void the_command_is_quoted_for_a_shell(void **state)
     plan_free(p);
 }
 
+static struct plan *load(const char *name, const char *more)
+{
+    struct error e = {0};
+    struct plan *p;
+    char *path = path_join(folder, name), *text = xasprintf("%s%s", minimal, more);
+    write_plan(path, text);
+    assert_ok(plan_load(&p, path, &e), &e);
+    free(path);
+    free(text);
+    return p;
+}
+
+static void gate_and_variants_come_back(void **state)
+{
+    (void)state;
+    struct error e = {0};
+    struct plan *q, *p = load("gate.yaml", "gate: {auto: true, attempts: 7, after: x.quantwiz, why: just so}\n"
+                              "variants:\n  - {level: Q8_0}\n  - {name: b, pure: true, calibration: none}\n"
+                              "  - {calibration: texts/law, samples: 9, sample_length: 64, method: nearest}\n");
+    char *again = path_join(folder, "gate-again.yaml"), *law = path_join(folder, "texts/law");
+    assert_ok(plan_save(p, again, &e), &e);
+    assert_ok(plan_load(&q, again, &e), &e);
+    assert_true(q->gate.automatic && q->gate.attempts == 7 && !q->stop_early);
+    assert_string_equal(q->gate.after, p->gate.after);
+    assert_string_equal(q->gate.why, "just so");
+    assert_int_equal(q->variant_count, 3);
+    assert_string_equal(q->variants[0].level, "Q8_0");
+    assert_string_equal(q->variants[1].calibration.text, CALIBRATION_NONE);
+    assert_true(q->variants[1].pure && !q->variants[2].pure);
+    assert_string_equal(q->variants[2].calibration.text, law);
+    assert_string_equal(q->variants[2].method, "nearest");
+    assert_true(q->variants[2].calibration.samples == 9 && q->variants[2].calibration.sample_length == 64);
+    free(again);
+    free(law);
+    plan_free(p);
+    plan_free(q);
+}
+
+/* Artefact and folder of a plan after a change, without its folder. */
+static void check_names(const struct plan *p, struct plan_change c, const char *out, const char *run)
+{
+    struct error e = {0};
+    struct plan *n;
+    assert_ok(plan_with(&n, p, &c, "a test", &e), &e);
+    assert_string_equal(path_name(n->out), out);
+    assert_string_equal(path_name(n->run_folder), run);
+    assert_int_equal(n->variant_count, 0);
+    plan_free(n);
+}
+
+static void changes_have_names_of_their_own(void **state)
+{
+    (void)state;
+    struct error e = {0};
+    struct plan *p = load("change.yaml", ""), *n;
+    check_names(p, (struct plan_change){.level = "q5_k_m"}, "m-Q5_K_M.gguf", "m-Q5_K_M.quantwiz");
+    check_names(p, (struct plan_change){.level = "nf4"}, "m-nf4", "m-nf4.quantwiz");
+    check_names(p, (struct plan_change){.name = "mine", .pure = true}, "m-mine.gguf", "m-mine.quantwiz");
+    check_names(p, (struct plan_change){.pure = true}, "m-Q4_K_M-pure.gguf", "m-Q4_K_M-pure.quantwiz");
+    const struct plan_change feedback = {.method = "feedback", .calibration = {.text = CALIBRATION_GENERAL}};
+    check_names(p, feedback, "m-Q4_K_M-feedback-general.gguf", "m-Q4_K_M-feedback-general.quantwiz");
+    assert_ok(plan_with(&n, p, &feedback, "a test", &e), &e);
+    check_names(n, (struct plan_change){.level = "Q5_K_M"}, "m-Q5_K_M-feedback.gguf", "m-Q5_K_M-feedback.quantwiz");
+    check_names(n, (struct plan_change){.calibration.samples = 512}, "m-Q4_K_M-feedback-512.gguf",
+                "m-Q4_K_M-feedback-512.quantwiz");
+    plan_free(n);
+    assert_ok(plan_with(&n, p, &(struct plan_change){.level = "gptq-int4-g64"}, "a test", &e), &e);
+    assert_string_equal(n->calibration.text, CALIBRATION_GENERAL); /* which it is not made without */
+    assert_string_equal(n->format, "gptq");
+    plan_free(n);
+    assert_int_equal(plan_with(&n, p, &(struct plan_change){.level = "Q9"}, "a test", &e), ERROR_USAGE);
+    plan_free(p);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -204,6 +278,8 @@ int main(void)
         cmocka_unit_test(errors_name_line_and_expectation),
         cmocka_unit_test(what_is_saved_is_loaded),
         cmocka_unit_test(calibration_comes_back),
+        cmocka_unit_test(gate_and_variants_come_back),
+        cmocka_unit_test(changes_have_names_of_their_own),
         cmocka_unit_test(the_command_is_quoted_for_a_shell),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
