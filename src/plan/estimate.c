@@ -101,18 +101,24 @@ static bool is_source(const struct estimator *e, const struct level *level)
     return level->type && strcmp(level->name, e->model->file_type) == 0;
 }
 
+int estimate_recipe(const struct estimate *row, const struct recipe_walk *w, struct recipe *r, struct error *e)
+{
+    const struct recipe_options mixed = {.pins = row->mix ? row->mix->pins : NULL, .pin_count = row->mix ? row->mix->count : 0};
+    if (row->mix)
+        return recipe_walk_level(w, r, row->mix->base, &mixed, e);
+    if (!row->is_source)
+        return recipe_walk_level(w, r, row->level, &(struct recipe_options){.imatrix = row->level->imatrix}, e);
+    recipe_walk_source(w, r, row->level);
+    return 0;
+}
+
 static int fill_recipe(struct estimate *row, struct recipe *r, struct estimator *e, struct error *err)
 {
     int rc = 0;
-    if (row->mix)
-        rc = recipe_walk_level(e->walk, r, row->mix->base, &(struct recipe_options){.pins = row->mix->pins,
-                               .pin_count = row->mix->count}, err);
-    else if (!row->level->type)
-        checkpoint_sketch(r, e->model, row->level);
-    else if (row->is_source)
-        recipe_walk_source(e->walk, r, row->level);
+    if (row->level->type)
+        rc = estimate_recipe(row, e->walk, r, err);
     else
-        rc = recipe_walk_level(e->walk, r, row->level, &(struct recipe_options){.imatrix = row->level->imatrix}, err);
+        checkpoint_sketch(r, e->model, row->level);
     row->bits_per_weight = r->bits_per_weight;
     row->fallbacks = r->fallbacks;
     row->file_bytes = row->level->type ? recipe_file_bytes(e->walk, r)

@@ -125,6 +125,11 @@ const struct estimate *estimates_source(const struct estimates *s);
 void reason_add(struct estimate_reason **list, int *count, int *capacity, char sign, char *text,
                 const char *rule);
 
+/* The types of a row of GGUF: of its level, of a mix, or the checkpoint's own. */
+struct recipe;
+struct recipe_walk;
+int estimate_recipe(const struct estimate *row, const struct recipe_walk *w, struct recipe *r, struct error *e);
+
 /* The arithmetic of a row with this model's numbers in it: lines for a pane, in the estimates' arena. */
 const char **estimate_explain(struct estimates *s, int row, const struct machine *m,
                               const struct model *model, const struct wishes *w, const struct rules *r,

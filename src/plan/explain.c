@@ -121,14 +121,9 @@ static void explain_weights(struct explainer *x, struct error *e)
         return;
     }
     struct recipe_walk *w = recipe_walk_new(x->model, x->rules);
-    struct recipe_options o = {.imatrix = x->row->level->imatrix};
     struct recipe r;
     const struct quant_type *type;
-    int rc = 0;
-    if (x->row->is_source)
-        recipe_walk_source(w, &r, x->row->level);
-    else
-        rc = recipe_walk_level(w, &r, x->row->level, &o, e);
+    int rc = estimate_recipe(x->row, w, &r, e);
     say(x, "weights: each tensor's values, by the block of its type");
     for (int i = 0; !rc && (type = quant_type_at(i)); i++)
         explain_type(x, &r, type);
@@ -258,7 +253,9 @@ static void explain_loss(struct explainer *x)
 {
     const struct loss_table *t = loss_table(x->rules, x->row->level, (double)x->model->parameters);
     char size[FORMAT_SIZE];
-    if (isnan(x->row->expected_loss))
+    if (x->row->mix)
+        say(x, "loss: not known before it is measured; the divergence is predicted, the sum of what its types cost");
+    else if (isnan(x->row->expected_loss))
         say(x, "loss: unknown, no published table speaks for a model of this size at this level");
     else if (!t || x->row->is_source || strcmp(x->row->loss_from, t->from) != 0)
         say(x, "loss: 0, %s", x->row->loss_from);

@@ -61,12 +61,6 @@ static bool has_text(const struct mixture_job *j)
 
 /* --------------------------------------------------------------------- options */
 
-static uint64_t padded(uint64_t bytes)
-{
-    enum { ALIGNMENT = 32 };
-    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-}
-
 /* The types that its rows allow, and its own, which loses nothing. */
 static void add_options(struct mixing *m, int i)
 {
@@ -76,10 +70,10 @@ static void add_options(struct mixing *m, int i)
         double loss = loss_of(m, i, k);
         if (isnan(loss))
             continue;
-        options[count] = (struct mix_option){padded(quant_bytes(m->costs->types[k], tensor_elements(tensor_of(m, i)))), loss};
+        options[count] = (struct mix_option){recipe_padded(quant_bytes(m->costs->types[k], tensor_elements(tensor_of(m, i)))), loss};
         type[count++] = k;
     }
-    options[count] = (struct mix_option){padded(tensor_of(m, i)->bytes), 0};
+    options[count] = (struct mix_option){recipe_padded(tensor_of(m, i)->bytes), 0};
     type[count++] = types;
     m->items[i] = (struct mix_item){options, count};
 }
@@ -139,7 +133,7 @@ static uint64_t other_bytes(const struct mixing *m, int level)
 {
     uint64_t sum = recipe_file_bytes(m->walk, &m->recipes[level]);
     for (int i = 0; i < m->costs->s.tensor_count; i++)
-        sum -= padded(m->recipes[level].tensors[m->costs->tensors[i]].bytes);
+        sum -= recipe_padded(m->recipes[level].tensors[m->costs->tensors[i]].bytes);
     return sum;
 }
 

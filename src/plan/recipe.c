@@ -125,7 +125,7 @@ static void number_layers(struct recipe_walk *w)
 
 /* --------------------------------------------------------- the file's header */
 
-static uint64_t padded(uint64_t bytes)
+uint64_t recipe_padded(uint64_t bytes)
 {
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
@@ -162,7 +162,7 @@ static uint64_t header_bytes(const struct model *m)
     uint64_t sum = 4 + 4 + 8 + 8 + metadata_bytes(m); /* magic, version, counts */
     for (int i = 0; i < m->tensor_count; i++)
         sum += 8 + strlen(m->tensors[i].name) + 4 + 8 * (uint64_t)m->tensors[i].dims + 4 + 8;
-    return padded(sum);
+    return recipe_padded(sum);
 }
 
 struct recipe_walk *recipe_walk_new(const struct model *m, const struct rules *rules)
@@ -428,7 +428,7 @@ static int plan_tensor(const struct recipe_walk *w, struct recipe *r, int i, con
     }
     p->bytes = quant_bytes(p->type, tensor_elements(p->tensor));
     r->data_bytes += p->bytes;
-    r->bytes += padded(p->bytes);
+    r->bytes += recipe_padded(p->bytes);
     return 0;
 }
 
@@ -465,7 +465,7 @@ static void keep_types(struct recipe *r, const struct model *m)
         r->tensors[i] =
             (struct tensor_plan){.tensor = t, .wanted = t->type, .type = t->type, .bytes = t->bytes};
         r->data_bytes += t->bytes;
-        r->bytes += padded(t->bytes);
+        r->bytes += recipe_padded(t->bytes);
         elements += tensor_elements(t);
     }
     r->bits_per_weight = elements ? 8.0 * r->data_bytes / elements : 0;

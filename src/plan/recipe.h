@@ -70,6 +70,8 @@ int recipe_walk_level(const struct recipe_walk *w, struct recipe *r, const struc
 void recipe_walk_source(const struct recipe_walk *w, struct recipe *r, const struct level *level);
 /* Whether a tensor keeps its type whatever the level: norms, routers, … */
 bool recipe_walk_keeps(const struct recipe_walk *w, int tensor);
+/* Bytes that a tensor takes in a file, up to where the next one begins. */
+uint64_t recipe_padded(uint64_t bytes);
 /* Bytes of the file that a recipe makes: metadata, tensor table and padding included. */
 uint64_t recipe_file_bytes(const struct recipe_walk *w, const struct recipe *r);
 
