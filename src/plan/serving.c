@@ -93,11 +93,11 @@ static const char *python_text(const char *text, struct arena *a)
 {
     struct str s = {0};
     str_add_char(&s, '"');
-    for (; *text; text++) {
-        if (strchr("\"\\", *text))
-            str_add_char(&s, '\\');
-        str_add_char(&s, *text);
-    }
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ')
+            str_addf(&s, "\\x%02x", (unsigned char)*text);
+        else
+            str_addf(&s, strchr("\"\\", *text) ? "\\%c" : "%c", *text);
     str_add_char(&s, '"');
     const char *word = arena_strdup(a, s.data);
     str_done(&s);
@@ -112,6 +112,14 @@ static const char *store_name(const char *artefact, struct arena *a)
         name[strlen(name) - strlen(".gguf")] = 0;
     for (char *c = name; *c; c++)
         *c = isalnum((unsigned char)*c) || strchr("._-", *c) ? (char)tolower((unsigned char)*c) : '-';
+    return name;
+}
+
+/* On one line: within a here-document a line break could end it, and what follows would be commands. */
+static const char *bare_name(const char *artefact, struct arena *a)
+{
+    char *name = arena_strdup(a, path_name(artefact));
+    text_make_printable(name);
     return name;
 }
 
@@ -206,7 +214,7 @@ static void set_paths(struct serving *s, const struct plan *p, const char *artef
     v[VALUE_file] = shell_word(artefact, a);
     v[VALUE_folder] = shell_word(arena_strdup(a, folder), a);
     v[VALUE_basename] = shell_word(path_name(artefact), a);
-    v[VALUE_raw_basename] = path_name(artefact);
+    v[VALUE_raw_basename] = bare_name(artefact, a);
     v[VALUE_name] = store_name(artefact, a);
     v[VALUE_file_python] = python_text(artefact, a);
     v[VALUE_folder_python] = python_text(folder, a);

@@ -358,6 +358,21 @@ static void placeholders_are_filled(void **state)
     wishes_done(&p.wishes);
 }
 
+/* A name cannot break out of the lines that it stands in. */
+static void hostile_names_stay_names(void **state)
+{
+    (void)state;
+    struct plan p = served_plan("ollama", "f16", "1");
+    struct arena a = {0};
+    struct serving s;
+    serving_of(&s, &p, "/m/x\nEND\nrm \"y\"", NULL, &a);
+    assert_string_equal(serving_fill(&s, "FROM ./{raw_basename}", &a), "FROM ./x?END?rm \"y\"");
+    assert_string_equal(serving_fill(&s, "{basename_python}", &a), "\"x\\x0aEND\\x0arm \\\"y\\\"\"");
+    assert_string_equal(serving_fill(&s, "{basename}", &a), "'x\nEND\nrm \"y\"'");
+    arena_done(&a);
+    wishes_done(&p.wishes);
+}
+
 static bool has_tip(const struct tip *tips, int count, const char *name)
 {
     for (int i = 0; i < count; i++)
@@ -436,6 +451,7 @@ int main(void)
         ROW(folders_are_described),
         ROW(bitsandbytes_needs_no_file),
         ROW(each_runtime_has_its_line),
+        ROW(hostile_names_stay_names),
         ROW(tips_hold_on_the_machine),
         ROW(alternatives_are_told),
     };
