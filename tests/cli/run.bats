@@ -141,8 +141,12 @@ start_paused() {
     cp "$DEMO" models/m.gguf
     head -c 9000 "$top_srcdir/demo/eval.txt" >models/eval.txt
     head -n 3 "$top_srcdir/demo/tasks.jsonl" >models/tasks.jsonl
+    mkdir models/lora
+    echo '{}' >models/lora/adapter_config.json
     "$QUANTWIZ" plan models/m.gguf --level Q4_K_M -o plan.yaml --max-loss 90%
     "$QUANTWIZ" run plan.yaml
+    grep -q "^- An adapter lies beside the source: .*/models/lora$" m-Q4_K_M.quantwiz/report.md
+    grep -q "^| source | .*/models/m.gguf | [0-9]* | $(sha256sum <"$DEMO" | cut -d' ' -f1) |$" m-Q4_K_M.quantwiz/report.md
     cp m-Q4_K_M.quantwiz/report.md first.md
     cp m-Q4_K_M.quantwiz/report.yaml first.yaml
     rm -r models plan.yaml m-Q4_K_M.gguf m-Q4_K_M.quantwiz/report.*
