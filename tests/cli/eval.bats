@@ -77,3 +77,28 @@ near() { # A B WITHIN: relative difference
     [ "$status" -eq 2 ]
     [[ $output == *"text has "*" tokens, and a chunk takes 512"* ]]
 }
+
+@test "what answering costs, questions of a use case, and the runtime's own benchmark" {
+    mkdir bin
+    printf '#!/bin/sh\necho "[{\\"n_prompt\\":64,\\"n_gen\\":0,\\"avg_ts\\":800,\\"avg_ns\\":80000000},{\\"n_prompt\\":0,\\"n_gen\\":32,\\"avg_ts\\":50}]"\n' >bin/llama-bench
+    chmod +x bin/llama-bench
+    PATH="$PWD/bin:$PATH" "$QUANTWIZ" eval "$DEMO" --base "$DEMO" --chunks 1 --prompts edge --json >out.json
+    python3 -c '
+import json
+d = json.load(open("out.json"))
+assert d["prompt_tokens"] > 32 and d["ttft_s"] > 0 and d["ms_per_token"] > 0 and d["base_ttft_s"] > 0, d
+assert 1e6 < d["rss_bytes"] < 1e9, d["rss_bytes"]
+assert len(d["samples"]) == 3 and all(s["differs_at"] == -1 and s["answer"] for s in d["samples"])
+r = d["runtime"]
+assert r["program"] == "llama-bench" and r["decode_tokens_per_s"] == 50 and r["ms_per_token"] == 20 and r["error"] is None
+'
+    printf '#!/bin/sh\necho "error: out of memory" >&2\nexit 1\n' >bin/llama-bench
+    PATH="$PWD/bin:$PATH" run "$QUANTWIZ" eval "$DEMO" --chunks 1
+    [ "$status" -eq 0 ]
+    [[ $output == *"llama-bench     not measured: llama-bench ended with status 1: error: out of memory"* ]]
+    PATH="$PWD/bin:$PATH" run "$QUANTWIZ" eval "$DEMO" --chunks 1 --runtime none
+    [[ $output != *llama-bench* ]]
+    run "$QUANTWIZ" eval "$DEMO" --chunks 1 --prompts no-such-file
+    [ "$status" -ne 0 ]
+    [[ $output == *no-such-file* ]]
+}
