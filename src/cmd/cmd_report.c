@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cmd/args.h"
+#include "report/comparison.h"
 #include "report/report.h"
 #include "run/run_state.h"
 
@@ -36,9 +37,19 @@ static int write_again(const char *folder, struct error *e)
     return rc;
 }
 
-static int print_report(const char *folder, bool json, struct error *e)
+/* Of a plan with variants the document is the comparison. */
+static int compare_again(const char *folder, struct error *e)
 {
-    char *path = path_join(folder, "report.md"), *text;
+    struct comparison c;
+    int rc = comparison_read(&c, &folder, 1, e);
+    rc = rc ? rc : comparison_write(&c, folder, e);
+    comparison_done(&c);
+    return rc;
+}
+
+static int print_report(const char *folder, const char *name, bool json, struct error *e)
+{
+    char *path = path_join(folder, name), *text;
     size_t length;
     int rc = file_read(path, REPORT_LIMIT, &text, &length, e);
     if (!rc && json) {
@@ -55,16 +66,24 @@ static int print_report(const char *folder, bool json, struct error *e)
     return rc;
 }
 
+static bool is_in(const char *folder, const char *name)
+{
+    char *path = path_join(folder, name);
+    bool there = file_exists(path);
+    free(path);
+    return there;
+}
+
 static int run(const struct args *a, struct error *e)
 {
     const char *folder = args_operand(a, 0);
     if (!file_is_folder(folder))
         return error_set(e, ERROR_USAGE, "%s is no run: give the folder of one (NAME.quantwiz)", folder);
-    char *path = path_join(folder, "report.md");
-    bool write = args_has(a, "write") || !file_exists(path);
-    free(path);
-    int rc = write ? write_again(folder, e) : 0;
-    return rc ? rc : print_report(folder, args_json(a), e);
+    bool several = is_in(folder, "comparison.md");
+    const char *name = several ? "comparison.md" : "report.md";
+    bool write = args_has(a, "write") || !is_in(folder, name);
+    int rc = !write ? 0 : several ? compare_again(folder, e) : write_again(folder, e);
+    return rc ? rc : print_report(folder, name, args_json(a), e);
 }
 
 const struct command cmd_report = {

@@ -48,6 +48,8 @@ column() { # of comparison.csv, by its title
     "$QUANTWIZ" compare all.quantwiz --csv -o again.csv
     cmp again.csv all.quantwiz/comparison.csv
     [ ! -e all.quantwiz/base ]
+    "$QUANTWIZ" report all.quantwiz | cmp - all.quantwiz/comparison.md
+    "$QUANTWIZ" report all.quantwiz --write | cmp - all.quantwiz/comparison.md
     # What the base made before stands for the base: every figure is that of a run by itself.
     sed '/^variants/,$d; s/all\.quantwiz/alone.quantwiz/; s/Q4_K_M/Q2_K/; s/^  chunks.*/&\n  stop_early: false/' plan.yaml >alone.yaml
     "$QUANTWIZ" run alone.yaml || [ $? -eq 3 ]
