@@ -19,7 +19,8 @@ struct patient {
     struct run_state run;
     struct rules *rules;
     struct wishes wishes;          /* how it is served */
-    struct estimates *estimates;   /* NULL without a model */
+    struct estimates *estimates;   /* NULL without a model, or: */
+    struct error estimates_error;  /* why what it takes cannot be told */
     const struct estimate *row;    /* of the model as it is */
     const char *format;            /* "gguf", "awq", as rules/runtimes.yaml has it; NULL: not known */
     struct watch *watch;

@@ -100,14 +100,11 @@ static const char *format_of(const struct patient *p)
     return p->model->quantized || !p->row ? NULL : "safetensors";
 }
 
-static int estimate(struct patient *p, struct error *e)
+/* Wishes that this machine or model cannot have are for other checks to find. */
+static void estimate(struct patient *p)
 {
-    if (!p->model)
-        return 0;
-    int rc = estimates_make(&p->estimates, p->machine, p->model, &p->wishes, p->rules, e);
-    if (!rc)
+    if (p->model && !estimates_make(&p->estimates, p->machine, p->model, &p->wishes, p->rules, &p->estimates_error))
         p->row = estimates_source(p->estimates);
-    return rc;
 }
 
 static int admit(struct patient *p, const struct doctor_options *o, struct error *e)
@@ -127,9 +124,9 @@ static int admit(struct patient *p, const struct doctor_options *o, struct error
     if (o->path)
         admit_model(p, run ? p->plan->out : o->path, run ? p->plan->source_pre : NULL);
     wishes_defaults(&p->wishes, p->machine, p->model);
-    rc = estimate(p, e);
+    estimate(p);
     p->format = format_of(p);
-    return rc;
+    return 0;
 }
 
 static void discharge(struct patient *p)
@@ -163,7 +160,9 @@ static const char *missing(const struct patient *p, unsigned needs)
         return "no run was named";
     if ((needs & (NEEDS_MODEL | NEEDS_ESTIMATE)) && !p->model)
         return p->model_error.code ? "the model cannot be read" : "no model was named";
-    return (needs & NEEDS_ESTIMATE) && !p->row ? "what it takes is not known" : NULL;
+    if ((needs & NEEDS_ESTIMATE) && !p->row)
+        return p->estimates_error.code ? p->estimates_error.text : "what it takes is not known";
+    return NULL;
 }
 
 static struct cause examine(const struct patient *p, const struct yaml *row, struct arena *a)

@@ -57,6 +57,8 @@ doctor() {
     [[ $output == *"  x it takes more memory than may be used: too big"* ]]
     doctor 1 "$DEMO" --machine "$machine" --ctx 512 --runtime transformers --symptom out-of-memory
     [[ $output == *"  x the runtime holds weights in 16 bits whatever the file has"* ]]
+    doctor 0 "$DEMO" --machine "$top_srcdir/tests/machines/cpu-only.yaml" --runtime vllm --tensor-parallel 4 --symptom out-of-memory
+    [[ $output == *"could not be looked for: --tensor-parallel 4: "* ]]
 }
 
 @test "runs: rejected, failed, of a quantized source; as JSON, too" {
