@@ -1,0 +1,34 @@
+#!/bin/sh
+# A mix that has to be measured: it is asked for with a key, measured beside the screen, stands among the estimates, follows
+# the context, and goes when it is asked to. What is measured differs a little between computers, so no screen is golden.
+. "$(dirname "$0")/lib.sh"
+
+mode mono
+mkdir "$work/rules"
+sed 's/^groups: .*/groups: 8/' "$top_srcdir/rules/mixes.yaml" >"$work/rules/mixes.yaml"
+QUANTWIZ_RULES=$work/rules XDG_CACHE_HOME=$work/cache
+export QUANTWIZ_RULES XDG_CACHE_HOME
+drive - demo.gguf --machine machines/laptop.yaml --fit cpu --budget 18MiB --ctx 1024 <<END
+key 4 m Enter
+dump out/measured
+save out/screen
+key Left
+dump out/shorter
+key m n
+dump out/gone
+END
+
+expect() { # FILE PATTERN: a line of it
+    grep -Eq "$2" "$work/out/$1" || { echo "$1 lacks '$2':"; cat "$work/out/$1"; status=1; }
+}
+
+expect measured '^level mix: [0-9]+ bytes, fits, recommended$'
+expect measured '^chosen: mix$'
+expect screen 'the mix with the least divergence that 3\.[0-9] MiB take'
+expect shorter '^level mix: [0-9]+ bytes, fits, recommended$'
+expect gone '^wish mix: no '
+if grep -q '^level mix' "$work/out/gone"; then
+    echo 'the mix is still there'
+    status=1
+fi
+exit $status
