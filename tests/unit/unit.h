@@ -15,6 +15,15 @@
 #include "base/error.h"
 #include "base/mem.h"
 
+/* With a sanitizer times mean nothing; clang says it in its own way. */
+#if defined(__SANITIZE_ADDRESS__)
+#define UNIT_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNIT_SANITIZED 1
+#endif
+#endif
+
 /* A path below the top of the sources; free() it. */
 static inline char *unit_source(const char *path)
 {
