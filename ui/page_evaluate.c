@@ -389,7 +389,7 @@ static void draw(struct wizard *w, struct rect page)
     draw_plot(w, rect_padded(in[EVALUATE_PLOT]));
     draw_divergence(w, rect_padded(in[EVALUATE_DIVERGENCE]));
     draw_tasks(w, rect_padded(in[EVALUATE_TASKS]));
-    speed_pane_draw(&w->run, rect_padded(in[EVALUATE_SPEED]));
+    speed_pane_draw(&w->run, rect_padded(in[EVALUATE_SPEED]), state(w)->loss);
     draw_sample(w, rect_padded(in[EVALUATE_SAMPLE]));
     draw_verdict(w, rect_padded(in[EVALUATE_VERDICT]));
 }
@@ -482,7 +482,7 @@ static const struct page_key keys[] = {
     {'c', 0, "Compare", "this run beside the others of its model", key_compare},
     {'d', 0, "Doctor", "what may be wrong, looked for on this machine and in this file", key_doctor},
     {'w', 0, "Words", "what changed from the one answer to the other, word by word", key_words, has_samples},
-    {'v', 0, "View", "perplexities, or the loss with its band; a larger screen shows both", key_view},
+    {'v', 0, "View", "perplexities, or the loss with its band; of the speeds the first, or the others; a larger screen shows all", key_view},
     {K_DOWN, K_UP, NULL, "scrolls the sample", NULL},
     {0},
 };

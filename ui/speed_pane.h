@@ -2,9 +2,12 @@
 #ifndef UI_SPEED_PANE_H
 #define UI_SPEED_PANE_H
 
+#include <stdbool.h>
+
 #include "run/run_state.h"
 #include "ui/layout.h"
 
-void speed_pane_draw(const struct run_state *r, struct rect in);
+/* `second`: where not all rows fit, those that do not fit first are shown. */
+void speed_pane_draw(const struct run_state *r, struct rect in, bool second);
 
 #endif

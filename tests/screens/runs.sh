@@ -73,6 +73,8 @@ rm -r "$work/all.quantwiz" "$work"/demo-*.quantwiz
 drive - attach done.quantwiz << 'EOF'
 key Enter w
 save out/evaluate-words
+key v
+save out/evaluate-speeds
 EOF
 drive - attach rejected.quantwiz --machine machines/workstation.yaml << 'EOF'
 key Enter d
