@@ -10,7 +10,7 @@
 
 enum {
     RATIOS = 20,
-    STRIPE = 32,       /* rows that are one thread's work */
+    STRIPE = 128,      /* rows that are one thread's work: enough that a product is worth packing H for */
     ROWS_TRIED = 512,  /* of a weight; their loss stands for that of all */
 };
 

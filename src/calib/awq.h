@@ -5,7 +5,10 @@
  *
  * The best is the one with the least loss in the outputs when all weights that meet these inputs go to the nearest
  * codes: Σ D H Dᵀ over their rows, with D the change of a row and H the second moments of the inputs (hessian.h). For
- * linear outputs that is the mean square error over the samples, which the paper measures by running them. */
+ * linear outputs that is the mean square error over the samples, which the paper measures by running them.
+ *
+ * The paper then searches how much of each group's range to cut off. Here the search for a group's scale does that for
+ * every format of codes (code_grid.h). */
 #ifndef CALIB_AWQ_H
 #define CALIB_AWQ_H
 
