@@ -58,8 +58,7 @@ static void try_row(const struct weight_error_job *j, struct trial *t, int64_t r
     double power = weigh(j->inputs, (int)(row / j->tensor->shape[1]), columns, t->weight);
     tensor_read(j->tensor, row * columns, columns, t->x);
     for (int i = 0; i < j->count; i++)
-        error[i] += columns % j->types[i]->block ? WEIGHT_ERROR_NONE
-                                                 : power * row_error(t, j->types[i], columns, j->told);
+        error[i] += columns % j->types[i]->block ? NAN : power * row_error(t, j->types[i], columns, j->told);
 }
 
 /* Each row has a sum of its own, so that the result does not depend on the number of threads. */

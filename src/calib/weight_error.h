@@ -7,9 +7,6 @@
 
 #include "calib/imatrix.h"
 
-/* Where the block does not divide the row; also where something is no finite number. */
-#define WEIGHT_ERROR_NONE NAN
-
 struct weight_error_job {
     const struct tensor *tensor;
     const struct imatrix_entry *inputs;     /* NULL: not known, all columns count alike */
@@ -17,7 +14,7 @@ struct weight_error_job {
     int count;
     bool told;                              /* the encoder knows the importance, too */
 };
-/* error[count]: of one input, summed over the outputs. Of a large tensor some rows are tried, evenly spread, and stand
+/* error[count]: of one input, summed over the outputs; NaN where the block does not divide the row. Of a large tensor some rows are tried, evenly spread, and stand
  * for the others. */
 void weight_errors(const struct weight_error_job *j, double *error);
 

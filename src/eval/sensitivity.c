@@ -116,7 +116,7 @@ static bool take_errors(struct measuring *m, int i)
         const json_t *v = json_array_get(list, k);
         if (!v || (!json_is_number(v) && !json_is_null(v)))
             return false;
-        errors_of(m, i)[k] = json_is_null(v) ? WEIGHT_ERROR_NONE : json_number_value(v);
+        errors_of(m, i)[k] = json_is_null(v) ? NAN : json_number_value(v);
     }
     return true;
 }

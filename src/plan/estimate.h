@@ -54,6 +54,8 @@ struct levers {
     int count;
 };
 struct mixture;               /* mixture.h */
+struct recipe;                /* recipe.h */
+struct recipe_walk;
 
 struct estimate {             /* one row */
     const struct level *level;
@@ -126,8 +128,6 @@ void reason_add(struct estimate_reason **list, int *count, int *capacity, char s
                 const char *rule);
 
 /* The types of a row of GGUF: of its level, of a mix, or the checkpoint's own. */
-struct recipe;
-struct recipe_walk;
 int estimate_recipe(const struct estimate *row, const struct recipe_walk *w, struct recipe *r, struct error *e);
 
 /* The arithmetic of a row with this model's numbers in it: lines for a pane, in the estimates' arena. */

@@ -8,6 +8,7 @@
 #include "plan/estimate.h"
 #include "plan/mix.h"
 #include "plan/mix_book.h"
+#include "plan/runtime.h"
 
 /* A divergence that nobody could measure: types of less are alike, so that the smaller one is taken. */
 static const double negligible = 1e-7;
@@ -263,11 +264,22 @@ bool mixture_measured(const struct wishes *w)
     return mixture_wanted(w) && w->value[WISH_MIX].choice <= MIX_MEASURED;
 }
 
+/* A mix is a file of GGUF. */
+static int check_runtime(const struct mixture_job *j, struct error *e)
+{
+    const struct runtime *r = runtime_named(j->rules, wishes_choice(j->wishes, WISH_RUNTIME));
+    if (r && runtime_accepts(r, "gguf"))
+        return 0;
+    return error_set(e, ERROR_USAGE, "a mix is a GGUF file, and nothing says that %s reads those: choose a runtime that"
+                     " does (--runtime llama.cpp), or a format of checkpoint folders instead of a mix", r ? r->title : "it");
+}
+
 static int make(struct mixing *m, struct error *e)
 {
     const struct wishes *w = m->job->wishes;
     int tensors = m->costs->s.tensor_count, types = m->costs->s.type_count;
-    int rc = walk_levels(m, e);
+    int rc = check_runtime(m->job, e);
+    rc = rc ? rc : walk_levels(m, e);
     if (rc)
         return rc;
     m->items = xcalloc(tensors, sizeof *m->items);

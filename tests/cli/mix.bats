@@ -62,6 +62,9 @@ few_groups() {
     run "$QUANTWIZ" estimate "$DEMO" --mix=attention --fit cpu --budget 10MiB
     [ "$status" -eq 4 ]
     [[ $output == *"the smallest mix takes "*" in memory, which does not fit"* ]]
+    run "$QUANTWIZ" estimate "$DEMO" --mix=attention --file-budget 3000000 --runtime tensorrt-llm
+    [ "$status" -eq 2 ]
+    [[ $output == *"a mix is a GGUF file, and nothing says that TensorRT-LLM reads those"* ]]
 }
 
 @test "what remains of the memory after cache and buffers is what the mix may take" {
