@@ -108,8 +108,13 @@ static const struct schema_field gate_fields[] = {
     {"why", SCHEMA_TEXT, false, .help = "why this step; for the document"},
     {0},
 };
+static bool is_part_of_a_name(const char *text)
+{
+    return *text && !strchr(text, '/');
+}
+
 static const struct schema_field variant_fields[] = {
-    {"name", SCHEMA_TEXT, false, .help = "of its artefact and run, behind the model's (its level, and what else changes)"},
+    {"name", SCHEMA_TEXT, false, .valid = is_part_of_a_name, .expected = "a name without '/'", .help = "of its artefact and run, behind the model's (its level, and what else changes)"},
     {"level", SCHEMA_TEXT, false, .help = "as under quantization"},
     {"pure", SCHEMA_BOOL, false, .help = "as under quantization"},
     {"imatrix", SCHEMA_TEXT, false, .help = "as under quantization"},

@@ -35,8 +35,10 @@ static int add_variants(struct series *s, const struct plan *p, struct error *e)
     char *why = xasprintf("one of %d variants that %s compares", p->variant_count, p->file ? p->file : "a plan");
     for (int i = 0; !rc && i < p->variant_count; i++) {
         struct plan *variant;
-        if ((rc = plan_with(&variant, p, &p->variants[i], why, e)))
+        if ((rc = plan_with(&variant, p, &p->variants[i], why, e))) {
+            error_context(e, "%s: variant %d", p->file, i + 1);
             break;
+        }
         array_push(s->variants, s->variant_count, s->variant_capacity) = variant;
         rc = add_plan(s, variant, e);
     }
@@ -48,6 +50,10 @@ int series_make(struct series *s, struct plan *const *given, int count, struct e
 {
     int rc = 0;
     *s = (struct series){.first = given[0]};
+    for (int i = 0; !rc && i < count && count > 1; i++)
+        if (given[i]->variant_count)
+            rc = error_set(e, ERROR_USAGE, "%s has variants: run it by itself, or list the others under its variants",
+                           given[i]->file);
     for (int i = 0; !rc && i < count; i++)
         rc = given[i]->variant_count ? add_variants(s, given[i], e) : add_plan(s, given[i], e);
     return rc;
@@ -65,12 +71,11 @@ void series_done(struct series *s)
 /* --------------------------------------------------------------------- running */
 
 /* What became of the runs so far. */
-struct outcome { int accepted, rejected, failed; struct error first; };
+struct outcome { int accepted, failed; struct error first; };
 
 static void take_outcome(struct outcome *o, const struct plan *p, int rc, const struct error *e)
 {
     o->accepted += rc == 0;
-    o->rejected += rc == ERROR_REJECTED;
     if (rc == 0 || rc == ERROR_REJECTED)
         return;
     if (!o->failed++) {

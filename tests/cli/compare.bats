@@ -95,6 +95,9 @@ column() { # of comparison.csv, by its title
     run "$QUANTWIZ" run one.yaml one.yaml
     [ "$status" -eq 2 ]
     [[ $output == *"two runs would write demo-Q4_K_M.gguf"* ]]
+    run "$QUANTWIZ" run one.yaml plan.yaml
+    [ "$status" -eq 2 ]
+    [[ $output == *"plan.yaml has variants: run it by itself"* ]]
 }
 
 @test "attempts are compared where one run has several" {
@@ -131,4 +134,16 @@ column() { # of comparison.csv, by its title
     run "$QUANTWIZ" plan demo-hf --compare Q9
     [ "$status" -eq 2 ]
     [[ $output == *"--compare: there is no quant level 'Q9'"* ]]
+}
+
+@test "variants that cannot be are refused before anything is made" {
+    matrix "chunks: 1" "level: Q8_0" "level: Q9"
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 2 ]
+    [[ $output == *"plan.yaml: variant 2: there is no quant level 'Q9'"* ]]
+    matrix "chunks: 1" "name: ../../x, level: Q8_0"
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 2 ]
+    [[ $output == *"plan.yaml:"*"expected a name without '/'"* ]]
+    [ ! -e all.quantwiz ]
 }
