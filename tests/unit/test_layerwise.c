@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/finite.h"
 #include "calib/block_method.h"
+#include "calib/broaden.h"
 #include "calib/layer_memory.h"
 #include "infer/decoder.h"
 #include "tests/unit/gguf_build.h"
@@ -385,6 +386,40 @@ static void experts_are_made_each(void **state)
 }
 
 /* Inputs that are all zero say nothing: every tensor is rounded to nearest, and that is told. */
+/* Behind a text's own samples, words alone, the same each time, and the first of the vocabulary oftener. */
+static void a_text_is_broadened(void **state)
+{
+    (void)state;
+    struct error e = {0};
+    struct tokenizer *t;
+    struct chunks c[2];
+    int common = 0;
+    assert_ok(tokenizer_open(&t, model, NULL, &e), &e);
+    for (int k = 0; k < 2; k++) {
+        c[k] = (struct chunks){.tokens = xcalloc(17 * 64, sizeof(int32_t)), .count = 17, .length = 64};
+        broaden(&c[k], t);
+        assert_int_equal(c[k].random, 2);
+        assert_int_equal(c[k].count, 19);
+    }
+    assert_memory_equal(c[0].tokens, c[1].tokens, 19 * 64 * sizeof(int32_t));
+    for (int i = 0; i < 19 * 64; i++) {
+        int32_t token = c[0].tokens[i];
+        size_t length = 0;
+        if (i < 17 * 64) {
+            assert_int_equal(token, 0);
+            continue;
+        }
+        assert_in_range(token, 0, model->hp.vocab - 1);
+        tokenizer_piece(t, token, false, &length);
+        assert_true(length > 0 || (i % 64 == 0 && token == tokenizer_bos(t)));
+        common += token < model->hp.vocab / 4;
+    }
+    assert_in_range(common, 64 + 1, 2 * 64 - 1);
+    chunks_done(&c[0]);
+    chunks_done(&c[1]);
+    tokenizer_free(t);
+}
+
 /* The fork computes with 0 in their place; the original's inputs are no numbers from there on, and so is the drift. */
 static void weights_that_are_no_numbers_count_as_zero(void **state)
 {
@@ -448,6 +483,7 @@ int main(void)
         cmocka_unit_test(damaged_layers_are_made_again),
         cmocka_unit_test(memory_is_forecast),
         cmocka_unit_test(experts_are_made_each),
+        cmocka_unit_test(a_text_is_broadened),
         cmocka_unit_test(weights_that_are_no_numbers_count_as_zero),
         cmocka_unit_test(without_inputs_everything_is_plain),
     };
