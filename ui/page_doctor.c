@@ -93,22 +93,15 @@ static void add_cause(struct text *t, int width, const struct cause *c)
 
 static void add_symptom(struct text *t, int width, const struct symptom *s, bool all)
 {
-    int clean = 0, idle = 0;
-    const char *lacks = "";
     text_add(t, width, STYLE_HEADING, s->title, NULL);
-    for (int i = 0; i < s->count; i++) {
-        const struct cause *c = &s->causes[i];
-        clean += c->finding == FINDING_NOT;
-        idle += !c->asked;
-        lacks = c->asked ? lacks : c->detail;
-        if (all || (c->asked && c->finding != FINDING_NOT))
-            add_cause(t, width, c);
-    }
-    if (clean && !all)
-        text_addf(t, width, STYLE_DIM, "%s %d of %d causes were looked for and not found", theme_glyph(GLYPH_DONE), clean,
+    for (int i = 0; i < s->count; i++)
+        if (all || cause_matters(&s->causes[i]))
+            add_cause(t, width, &s->causes[i]);
+    if (s->clean && !all)
+        text_addf(t, width, STYLE_DIM, "%s %d of %d causes were looked for and not found", theme_glyph(GLYPH_DONE), s->clean,
                   s->count);
-    if (idle && !all)
-        text_addf(t, width, STYLE_WARN, "? %d of %d could not be looked for: %s", idle, s->count, lacks);
+    if (s->idle && !all)
+        text_addf(t, width, STYLE_WARN, "? %d of %d could not be looked for: %s", s->idle, s->count, s->lacks);
 }
 
 static void draw(struct wizard *w, struct rect page)

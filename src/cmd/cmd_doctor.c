@@ -67,21 +67,14 @@ static void print_cause(const struct cause *c)
 
 static void print_symptom(const struct symptom *s, bool all)
 {
-    int clean = 0, idle = 0;
-    const char *lacks = "";
     printf("%s\n", s->title);
-    for (int i = 0; i < s->count; i++) {
-        const struct cause *c = &s->causes[i];
-        clean += c->finding == FINDING_NOT;
-        idle += !c->asked;
-        lacks = c->asked ? lacks : c->detail;
-        if (all || (c->asked && c->finding != FINDING_NOT))
-            print_cause(c);
-    }
-    if (clean && !all)
-        printf("    %d of %d causes were looked for and not found\n", clean, s->count);
-    if (idle && !all)
-        printf("  ? %d of %d could not be looked for: %s\n", idle, s->count, lacks);
+    for (int i = 0; i < s->count; i++)
+        if (all || cause_matters(&s->causes[i]))
+            print_cause(&s->causes[i]);
+    if (s->clean && !all)
+        printf("    %d of %d causes were looked for and not found\n", s->clean, s->count);
+    if (s->idle && !all)
+        printf("  ? %d of %d could not be looked for: %s\n", s->idle, s->count, s->lacks);
     putchar('\n');
 }
 

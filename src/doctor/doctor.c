@@ -182,15 +182,25 @@ static struct cause examine(const struct patient *p, const struct yaml *row, str
     };
 }
 
+bool cause_matters(const struct cause *c)
+{
+    return c->asked && c->finding != FINDING_NOT;
+}
+
 static struct symptom examine_symptom(struct diagnosis *d, const struct patient *p, const struct yaml *row)
 {
     const struct yaml *causes = yaml_get(row, "causes");
-    struct symptom s = {.name = checked_text(row, "name"), .title = checked_text(row, "title"), .count = (int)causes->count};
+    struct symptom s = {.name = checked_text(row, "name"), .title = checked_text(row, "title"), .count = (int)causes->count,
+                        .lacks = ""};
     s.causes = arena_alloc(&d->arena, causes->count * sizeof *s.causes);
     for (int i = 0; i < s.count; i++) {
-        s.causes[i] = examine(p, causes->items[i], &d->arena);
-        d->found += s.causes[i].finding == FINDING_FOUND;
-        d->unknown += s.causes[i].finding == FINDING_UNKNOWN;
+        struct cause *c = &s.causes[i];
+        *c = examine(p, causes->items[i], &d->arena);
+        d->found += c->finding == FINDING_FOUND;
+        d->unknown += c->finding == FINDING_UNKNOWN;
+        s.clean += c->finding == FINDING_NOT;
+        s.idle += !c->asked;
+        s.lacks = c->asked ? s.lacks : c->detail;
     }
     return s;
 }

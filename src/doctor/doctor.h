@@ -24,7 +24,11 @@ struct symptom {
     const char *name, *title;
     struct cause *causes;
     int count;
+    int clean, idle;               /* of them: looked for and not found; not asked */
+    const char *lacks;             /* why a cause was not asked; "": all were */
 };
+/* Whether there is more to say of it than that it was not found, or not asked. */
+bool cause_matters(const struct cause *c);
 struct diagnosis {
     const char *subject;           /* what was looked at: the run's folder, the model's path, or the machine's name */
     struct symptom *symptoms;
