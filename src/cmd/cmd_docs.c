@@ -11,7 +11,7 @@
 #include "doctor/doctor.h"
 #include "model/architecture.h"
 #include "model/hf_class.h"
-#include "plan/plan_file.h"
+#include "plan/plan_schema.h"
 #include "plan/rules.h"
 #include "run/events.h"
 #include "ui/glossary.h"
