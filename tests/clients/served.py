@@ -22,9 +22,10 @@ SHAPE_LEVELS = "gptq-int4-g32 awq-int4-g32 nf4 bnb-int8 fp8 w4a16-g32".split()
 # transformers holds all experts of a layer in one tensor, which bitsandbytes does not quantize: GPTQModel takes them apart.
 EXPERT_LEVELS = "gptq-int4-g32 awq-int4-g32".split()
 # These round their inputs to 8 bits as they come. Which way a number goes hangs on the last bits of a sum, so two
-# programs agree the better the longer the text is: 0.3 to 0.5 % over ten chunks, 2 % over two.
+# programs agree the better the longer the text is: 0.3 to 0.7 % over ten chunks of SmolLM2, 2 % over two. Not to round
+# them at all differs by 3 % (w8a8).
 ROUNDS_INPUTS = ("bnb-int8", "fp8", "w8a8")
-MANY_CHUNKS, NEAR = 10, 0.01
+MANY_CHUNKS, NEAR = 10, 0.015
 
 
 # The libraries talk on stdout: that goes where their errors go.
