@@ -351,7 +351,7 @@ static bool old_entry(struct imatrix *m, struct old *o)
     ok = x && old_bytes(o, x->sums, values * sizeof *x->sums);
     if (ok)
         x->counts[0] = (float)(calls > 0 ? calls : 1);
-    for (int32_t i = 0; i < values && ok; i++)
+    for (int32_t i = 0; ok && i < values; i++)
         ok = x->sums[i] >= 0 && isfinite(x->sums[i]);
     free(name);
     return ok;

@@ -149,7 +149,7 @@ static int read_w4a16(struct found *f)
         return hf_stored_error(f->anchor, f->e, "has no .weight_shape beside it, of two numbers");
     shape->dtype->decode(shape->data, size, 2);
     f->packed->rows = f->anchor->shape[0];
-    f->packed->columns = size[1] >= 1 && size[1] < INT32_MAX ? (int64_t)size[1] : 0;
+    f->packed->columns = size[1] >= 1 && size[1] < 0x1p31f ? (int64_t)size[1] : 0;
     f->scheme->symmetric = !part_of(f, ".weight_zero_point");
     if (size[0] != (float)f->packed->rows || !f->packed->columns ||
         !set_bits(f, f->anchor->shape[1], f->packed->columns))
