@@ -211,17 +211,17 @@ static void compare(double most)
 
 /* ------------------------------------------------------------------------- tests */
 
-static const struct { const char *level, *config; double most; } levels[] = {
-    {"gptq-int4-g32", "\"quant_method\": \"gptq\"", 0.15},
-    {"gptq-int3-g32-asym", "\"bits\": 3", 0.3},
-    {"gptq-int8-grow", "\"group_size\": -1", 0.02},
-    {"awq-int4-g32", "\"version\": \"gemm\"", 0.15},
-    {"nf4", "\"bnb_4bit_use_double_quant\": true", 0.15},
-    {"fp4-single", "\"bnb_4bit_quant_type\": \"fp4\"", 0.2},
-    {"bnb-int8", "\"load_in_8bit\": true", 0.02},
-    {"fp8", "\"format\": \"float-quantized\"", 0.05},
-    {"w8a8", "\"format\": \"int-quantized\"", 0.02},
-    {"w4a16-g32-asym", "\"strategy\": \"group\"", 0.15},
+static const struct { const char *level, *config; double most; enum source_inputs inputs; } levels[] = {
+    {"gptq-int4-g32", "\"quant_method\": \"gptq\"", 0.15, INPUTS_EXACT},
+    {"gptq-int3-g32-asym", "\"bits\": 3", 0.3, INPUTS_EXACT},
+    {"gptq-int8-grow", "\"group_size\": -1", 0.02, INPUTS_EXACT},
+    {"awq-int4-g32", "\"version\": \"gemm\"", 0.15, INPUTS_EXACT},
+    {"nf4", "\"bnb_4bit_use_double_quant\": true", 0.15, INPUTS_EXACT},
+    {"fp4-single", "\"bnb_4bit_quant_type\": \"fp4\"", 0.2, INPUTS_EXACT},
+    {"bnb-int8", "\"load_in_8bit\": true", 0.02, INPUTS_LLM_INT8},
+    {"fp8", "\"format\": \"float-quantized\"", 0.05, INPUTS_E4M3},
+    {"w8a8", "\"format\": \"int-quantized\"", 0.02, INPUTS_INT8},
+    {"w4a16-g32-asym", "\"strategy\": \"group\"", 0.15, INPUTS_EXACT},
 };
 
 /* Queries' and keys' rows are turned in our own model: what was written in the wrong order would be far off. */
@@ -231,6 +231,9 @@ static void every_level_is_read_again(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(levels); i++) {
         make(levels[i].level);
         compare(levels[i].most);
+        struct model *made = opened(out);
+        assert_int_equal(model_inputs(made), levels[i].inputs);
+        model_close(made);
         char *config = text_of("config.json");
         if (!strstr(config, levels[i].config))
             fail_msg("%s: config.json lacks %s", levels[i].level, levels[i].config);

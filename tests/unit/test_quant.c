@@ -145,6 +145,42 @@ static void grids_say_what_blocks_hold(void **state)
     assert_int_equal(checked, 12);
 }
 
+/* Each run gets the scale of another one of its block, or half its own: that one alone changes, and what it decodes to
+ * with it; codes and all else stay. */
+static void rescaling_changes_one_run(void **state)
+{
+    (void)state;
+    enum { BLOCK = 256, RUNS = 16 };
+    float x[BLOCK], before[BLOCK], after[BLOCK], unit[RUNS], minimum[RUNS], new_unit[RUNS], new_minimum[RUNS];
+    unsigned char block[BLOCK * 4], copy[BLOCK * 4];
+    struct noise noise = {11};
+    for (int i = 0; i < BLOCK; i++)
+        x[i] = (float)noise_normal(&noise) * (1 + i / 32);
+    for (int i = 0; quant_type_at(i); i++) {
+        const struct quant_type *t = quant_type_at(i);
+        int runs = t->sub ? t->block / t->sub : 0;
+        if (runs)
+            t->encode(x, NULL, block, t->block);
+        for (int run = 0; run < runs; run++) {
+            memcpy(copy, block, sizeof copy);
+            t->grid(copy, unit, minimum);
+            float wanted = runs > 1 ? unit[(run + 3) % runs] : unit[0] / 2;
+            t->rescale(copy, run, wanted);
+            t->grid(copy, new_unit, new_minimum);
+            t->decode(block, before, t->block);
+            t->decode(copy, after, t->block);
+            for (int r = 0; r < runs; r++) {
+                assert_float_equal(new_unit[r], r == run ? wanted : unit[r], fabsf(wanted) * 1e-3);
+                assert_float_equal(new_minimum[r], minimum[r], 0);
+            }
+            for (int k = 0; k < t->block; k++) {
+                float code = (before[k] - minimum[k / t->sub]) / unit[k / t->sub];
+                assert_float_equal(after[k], code * new_unit[k / t->sub] + minimum[k / t->sub], fabsf(after[k]) * 1e-3 + 1e-3);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +188,7 @@ int main(void)
         cmocka_unit_test(mxfp4_by_hand),
         cmocka_unit_test(mxfp4_stays_near),
         cmocka_unit_test(grids_say_what_blocks_hold),
+        cmocka_unit_test(rescaling_changes_one_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
