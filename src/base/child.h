@@ -18,7 +18,8 @@ enum { CHILD_OUTPUT = 4 << 20 };
 /* The first file of this name on the PATH that may be run; NULL: none. free() it. */
 char *child_find(const char *program);
 /* Runs argv (argv[0]: a path) to its end. An error where it cannot be started, ran longer than `seconds` or was
- * interrupted: then it and all that it has started are gone. `w` NULL: only the limit ends it, for what tidies up. Free with child_done whatever is returned. */
+ * interrupted: then it and all that it has started are gone. `w` NULL: only the limit ends it, for what tidies up. Free
+ * with child_done whatever is returned. */
 int child_run(struct child *c, const char *const *argv, double seconds, struct watch *w, struct error *e);
 void child_done(struct child *c);
 

@@ -14,8 +14,8 @@ struct weight_error_job {
     int count;
     bool told;                              /* the encoder knows the importance, too */
 };
-/* error[count]: of one input, summed over the outputs; NaN where the block does not divide the row. Of a large tensor some rows are tried, evenly spread, and stand
- * for the others. */
+/* error[count]: of one input, summed over the outputs; NaN where the block does not divide the row. Of a large tensor some
+ * rows are tried, evenly spread, and stand for the others. */
 void weight_errors(const struct weight_error_job *j, double *error);
 
 #endif

@@ -1,5 +1,6 @@
-/* The door to a BLAS and its LAPACK: dense float32 products and factors of row-major matrices, each given with the distance between its
- * rows. Inside of a parallel region a call runs on the calling thread alone, elsewhere on all threads. */
+/* The door to a BLAS and its LAPACK: dense float32 products and factors of row-major matrices, each given with the
+ * distance between its rows. Inside of a parallel region a call runs on the calling thread alone, elsewhere on all
+ * threads. */
 #ifndef INFER_BLAS_H
 #define INFER_BLAS_H
 

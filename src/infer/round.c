@@ -78,8 +78,8 @@ static void round_supers(float *x, int64_t n)
 enum rounding rounding_of_inputs(enum source_inputs inputs)
 {
     static const enum rounding of[] = {
-        [INPUTS_EXACT] = ROUND_NOT,          [INPUTS_INT8] = ROUND_INT8, [INPUTS_LLM_INT8] = ROUND_LLM_INT8,
-        [INPUTS_E4M3] = ROUND_E4M3, [INPUTS_E4M3_BLOCKS] = ROUND_E4M3_BLOCKS,
+        [INPUTS_EXACT] = ROUND_NOT,   [INPUTS_INT8] = ROUND_INT8, [INPUTS_LLM_INT8] = ROUND_LLM_INT8,
+        [INPUTS_E4M3] = ROUND_E4M3,   [INPUTS_E4M3_BLOCKS] = ROUND_E4M3_BLOCKS,
     };
     return of[inputs];
 }
@@ -120,8 +120,9 @@ static void round_llm_int8_but(float *x, int64_t n, const bool *outlier)
 static bool *outlier_columns(const float *x, int64_t rows, int64_t columns)
 {
     bool *outlier = xcalloc(columns, sizeof *outlier);
-    for (int64_t i = 0; i < rows * columns; i++)
-        outlier[i % columns] |= fabsf(x[i]) >= llm_int8_outlier;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++)
+            outlier[c] |= fabsf(x[r * columns + c]) >= llm_int8_outlier;
     return outlier;
 }
 

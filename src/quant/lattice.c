@@ -202,8 +202,8 @@ static uint16_t share(float column[TILE], int k, int per, float value)
 }
 
 /* Of the stored scales around the one nearest to the free unit, that with the least error. */
-static void choose_scales(const struct tile *t, const struct lattice *c, const struct runs *r, const float d[TILE], const float unit[TILE],
-                          float scale[TILE])
+static void choose_scales(const struct tile *t, const struct lattice *c, const struct runs *r, const float d[TILE],
+                          const float unit[TILE], float scale[TILE])
 {
     for (int l = 0; l < TILE; l += LANES) {
         lanes step = lanes_load(&d[l]), least = lanes_set(INFINITY), best = lanes_set(0);
@@ -255,7 +255,8 @@ static void store_points(struct lattice_blocks *b, int group, int l, const struc
     }
 }
 
-static void choose_points(const struct tile *t, const struct lattice *c, const struct runs *r, int l, lanes unit, struct lattice_blocks *b)
+static void choose_points(const struct tile *t, const struct lattice *c, const struct runs *r, int l, lanes unit,
+                          struct lattice_blocks *b)
 {
     struct halves h;
     struct choice plus[8], minus[8];
@@ -316,8 +317,8 @@ static void refit(const struct tile *t, const struct lattice *c, struct lattice_
     }
 }
 
-static void choose_all(const struct tile *t, const struct lattice *c, const struct runs *r, const float d[TILE], const float scale[TILE],
-                       struct lattice_blocks *b)
+static void choose_all(const struct tile *t, const struct lattice *c, const struct runs *r, const float d[TILE],
+                       const float scale[TILE], struct lattice_blocks *b)
 {
     for (int l = 0; l < TILE; l += LANES) {
         lanes s = lanes_load(&scale[l]);
