@@ -34,22 +34,23 @@ static bool is_wanted(const struct symptom *s, const char *symptom)
     return !symptom || strcmp(symptom, s->name) == 0;
 }
 
+static json_t *symptom_json(const struct symptom *s)
+{
+    json_t *j = json_object(), *causes = json_array();
+    for (int i = 0; i < s->count; i++)
+        json_array_append_new(causes, cause_json(&s->causes[i]));
+    json_object_set_new(j, "name", json_text(s->name));
+    json_object_set_new(j, "title", json_text(s->title));
+    json_object_set_new(j, "causes", causes);
+    return j;
+}
+
 static void print_json(const struct diagnosis *d, const char *symptom)
 {
     json_t *j = json_object(), *symptoms = json_array();
-    for (int i = 0; i < d->count; i++) {
-        const struct symptom *s = &d->symptoms[i];
-        json_t *one = json_object(), *causes = json_array();
-        for (int k = 0; k < s->count; k++)
-            json_array_append_new(causes, cause_json(&s->causes[k]));
-        json_object_set_new(one, "name", json_text(s->name));
-        json_object_set_new(one, "title", json_text(s->title));
-        json_object_set_new(one, "causes", causes);
-        if (is_wanted(s, symptom))
-            json_array_append_new(symptoms, one);
-        else
-            json_decref(one);
-    }
+    for (int i = 0; i < d->count; i++)
+        if (is_wanted(&d->symptoms[i], symptom))
+            json_array_append_new(symptoms, symptom_json(&d->symptoms[i]));
     json_object_set_new(j, "subject", json_text(d->subject));
     json_object_set_new(j, "found", json_integer(d->found));
     json_object_set_new(j, "unknown", json_integer(d->unknown));

@@ -4,11 +4,6 @@
 
 #include "doctor/checks.h"
 
-static const char *gib(char out[static FORMAT_SIZE], double bytes)
-{
-    return format_bytes(out, bytes);
-}
-
 /* The row's own words, which name need and budget. */
 static const char *fit_words(const struct estimate *row)
 {
@@ -34,8 +29,9 @@ static enum finding cache_too_large(struct look *l)
     const struct estimate *row = l->p->row;
     char kv[FORMAT_SIZE], all[FORMAT_SIZE];
     bool large = (double)row->kv_bytes > checked_number(l->cause, "share", 1) * (double)row->total_bytes;
-    return look_say(l, large ? FINDING_FOUND : FINDING_NOT, "%s of %s, for %d tokens in %s", gib(kv, (double)row->kv_bytes),
-                    gib(all, (double)row->total_bytes), l->p->estimates->context, l->p->estimates->kv_type);
+    return look_say(l, large ? FINDING_FOUND : FINDING_NOT, "%s of %s, for %d tokens in %s",
+                    format_bytes(kv, (double)row->kv_bytes), format_bytes(all, (double)row->total_bytes),
+                    l->p->estimates->context, l->p->estimates->kv_type);
 }
 
 static enum finding gpu_shared(struct look *l)
@@ -48,8 +44,8 @@ static enum finding gpu_shared(struct look *l)
     if (!fact_known(total) || !fact_known(unused))
         return look_say(l, FINDING_UNKNOWN, "how much of the GPU's memory is free is not known");
     bool much = total.value - unused.value > checked_number(l->cause, "share", 1) * total.value;
-    return look_say(l, much ? FINDING_FOUND : FINDING_NOT, "%s of %s are taken", gib(a, total.value - unused.value),
-                    gib(b, total.value));
+    return look_say(l, much ? FINDING_FOUND : FINDING_NOT, "%s of %s are taken", format_bytes(a, total.value - unused.value),
+                    format_bytes(b, total.value));
 }
 
 static enum finding container_limit(struct look *l)
@@ -61,7 +57,7 @@ static enum finding container_limit(struct look *l)
     if (!fact_known(m->total_bytes))
         return look_say(l, FINDING_UNKNOWN, "how much memory the machine has is not known");
     return look_say(l, m->limit_bytes.value < m->total_bytes.value ? FINDING_FOUND : FINDING_NOT, "%s of %s",
-                    gib(a, m->limit_bytes.value), gib(b, m->total_bytes.value));
+                    format_bytes(a, m->limit_bytes.value), format_bytes(b, m->total_bytes.value));
 }
 
 static enum finding read_from_disk(struct look *l)
@@ -72,8 +68,8 @@ static enum finding read_from_disk(struct look *l)
     double need = (double)p->row->cpu_bytes - (double)p->row->reclaimable_bytes;
     if (!fact_known(ram))
         return look_say(l, FINDING_UNKNOWN, "how much memory is free is not known");
-    return look_say(l, need > ram.value ? FINDING_FOUND : FINDING_NOT, "%s in RAM, %s are free", gib(a, need),
-                    gib(b, ram.value));
+    return look_say(l, need > ram.value ? FINDING_FOUND : FINDING_NOT, "%s in RAM, %s are free", format_bytes(a, need),
+                    format_bytes(b, ram.value));
 }
 
 const struct check memory_checks[] = {

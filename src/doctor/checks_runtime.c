@@ -15,12 +15,10 @@ static bool on_cpu(const struct patient *p)
     return strcmp(wishes_choice(&p->wishes, WISH_FIT), "cpu") == 0;
 }
 
-static bool is_in(const char *const *list, const char *word)
+/* Of the weakest GPU; NaN: not known. */
+static double capability_of(const struct patient *p)
 {
-    for (; list && *list; list++)
-        if (strcmp(*list, word) == 0)
-            return true;
-    return false;
+    return machine_least_capability(p->machine, p->machine->gpu_count);
 }
 
 static enum finding format_unknown(struct look *l)
@@ -36,7 +34,7 @@ static enum finding runtime_refuses(struct look *l)
         return format_unknown(l);
     if (runtime_accepts(r, p->format))
         return look_say(l, FINDING_NOT, "%s reads %s", r->title, p->format);
-    return is_in(r->refuses, p->format)
+    return str_among(r->refuses, p->format)
                ? look_say(l, FINDING_FOUND, "%s does not read %s", r->title, p->format)
                : look_say(l, FINDING_UNKNOWN, "the rules do not say whether %s reads %s", r->title, p->format);
 }
@@ -46,7 +44,7 @@ static enum finding capability_too_low(struct look *l)
     const struct patient *p = l->p;
     const struct runtime *r = runtime_of(p);
     const struct runtime_format *f = p->format ? runtime_accepts(r, p->format) : NULL;
-    double capability = machine_least_capability(p->machine, p->machine->gpu_count);
+    double capability = capability_of(p);
     if (!f)
         return p->format ? look_say(l, FINDING_UNKNOWN, "the rules do not say what %s wants for %s", r->title, p->format)
                          : format_unknown(l);
@@ -68,25 +66,32 @@ static const struct level *level_of(const struct patient *p, struct arena *a)
     return level;
 }
 
+static enum finding say_kernel(struct look *l, const struct kernel_answer *k)
+{
+    if (k->verdict == KERNEL_SERVES)
+        return look_say(l, FINDING_NOT, "%s", k->kernel->title);
+    if (k->verdict == KERNEL_REFUSED)
+        return look_say(l, FINDING_FOUND, "%.300s", k->count ? k->remarks[0].text : "none");
+    return look_say(l, FINDING_UNKNOWN, "which one is not known");
+}
+
 static enum finding no_kernel(struct look *l)
 {
     const struct patient *p = l->p;
     struct arena a = {0};
     const struct level *level = level_of(p, &a);
     const struct kernel_question q = {
-        .model = p->model, .level = level, .runtime = runtime_of(p), .capability = machine_least_capability(p->machine, p->machine->gpu_count),
-        .cpu = on_cpu(p), .tensor_parallel = (int)p->wishes.value[WISH_TENSOR_PARALLEL].number,
+        .model = p->model, .level = level, .runtime = runtime_of(p), .capability = capability_of(p), .cpu = on_cpu(p),
+        .tensor_parallel = (int)p->wishes.value[WISH_TENSOR_PARALLEL].number,
     };
     enum finding f;
-    if (!level || !level->scheme) {
-        bool packed = p->model->folder && p->model->quantized;
-        f = packed ? look_say(l, FINDING_UNKNOWN, "how the folder was quantized is not known; name its run")
-                             : look_say(l, FINDING_NOT, "GGUF types and plain weights have them");
-    } else {
+    if (level && level->scheme) {
         struct kernel_answer answer = kernel_ask(p->rules, &q, &a);
-        f = answer.verdict == KERNEL_SERVES    ? look_say(l, FINDING_NOT, "%s", answer.kernel->title)
-            : answer.verdict == KERNEL_REFUSED ? look_say(l, FINDING_FOUND, "%.300s", answer.count ? answer.remarks[0].text : "none")
-                                               : look_say(l, FINDING_UNKNOWN, "which one is not known");
+        f = say_kernel(l, &answer);
+    } else if (p->model->folder && p->model->quantized) {
+        f = look_say(l, FINDING_UNKNOWN, "how the folder was quantized is not known; name its run");
+    } else {
+        f = look_say(l, FINDING_NOT, "GGUF types and plain weights have them");
     }
     arena_done(&a);
     return f;
@@ -109,7 +114,7 @@ static enum finding gpu_format_on_a_cpu(struct look *l)
     if (!p->format)
         return format_unknown(l);
     bool without = on_cpu(p) || !p->machine->gpu_count;
-    return look_say(l, without && is_in(formats, p->format) ? FINDING_FOUND : FINDING_NOT, "%s, %s", p->format,
+    return look_say(l, without && str_among(formats, p->format) ? FINDING_FOUND : FINDING_NOT, "%s, %s", p->format,
                     without ? "without a GPU" : "on a GPU");
 }
 

@@ -46,14 +46,13 @@ static enum finding fewer_threads(struct look *l)
 
 static enum finding old_processor(struct look *l)
 {
-    static const char *const units[] = {"avx2", "avx512f", "neon", "asimd", "asimddp", "sve"};
+    static const char *const units[] = {"avx2", "avx512f", "neon", "asimd", "asimddp", "sve", NULL};
     const char *const *features = l->p->machine->cpu.features;
     if (!features || !*features)
         return look_say(l, FINDING_UNKNOWN, "what the processor has is not known");
     for (; *features; features++)
-        for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
-            if (strcmp(*features, units[i]) == 0)
-                return look_say(l, FINDING_NOT, "%s", units[i]);
+        if (str_among(units, *features))
+            return look_say(l, FINDING_NOT, "%s", *features);
     return look_say(l, FINDING_FOUND, "neither AVX2 nor NEON");
 }
 

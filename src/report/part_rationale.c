@@ -71,14 +71,6 @@ static void add_alternatives(struct document *d, const struct plan *p)
 
 enum { READ, REFUSED, UNSAID, STANDINGS };
 
-static bool is_in(const char *const *list, const char *word)
-{
-    for (; list && *list; list++)
-        if (strcmp(*list, word) == 0)
-            return true;
-    return false;
-}
-
 /* Each format once, in the order of the levels, by what the rules say of it; the plan's own is not told. */
 static void sort_formats(struct str names[STANDINGS], const struct rules *rules, const struct runtime *r, const char *own)
 {
@@ -87,7 +79,7 @@ static void sort_formats(struct str names[STANDINGS], const struct rules *rules,
         bool before = strcmp(format, own) == 0;
         for (int k = 0; k < i; k++)
             before = before || strcmp(rules->levels[k].format, format) == 0;
-        struct str *s = &names[runtime_accepts(r, format) ? READ : is_in(r->refuses, format) ? REFUSED : UNSAID];
+        struct str *s = &names[runtime_accepts(r, format) ? READ : str_among(r->refuses, format) ? REFUSED : UNSAID];
         if (!before)
             str_addf(s, "%s%s", s->length ? ", " : "", format);
     }
