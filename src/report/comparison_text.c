@@ -237,7 +237,8 @@ static void add_run(struct document *d, const struct run_state *s)
         document_part(d, "run", path_name(s->folder));
         document_path(d, "path", s->artefact.files ? "Folder" : "File", p->out);
         document_text(d, "sha256", "SHA-256", s->artefact.sha256);
-        document_path(d, "document", "Its own document", s->report);
+        if (s->report)
+            document_path(d, "document", "Its own document", s->report);
         document_code(d, "commands", "The commands that make the same bytes", (const char *[]){commands}, 1);
         document_part_end(d);
         free(commands);

@@ -111,6 +111,13 @@ column() { # of comparison.csv, by its title
     [[ $output == *"a"*"demo-Q2_K.quantwiz"*"b*  $second"*"divergence (logarithmic)"*"a"*"b"*"size"* ]]
 }
 
+@test "a run that is not over is compared, too, and has no document yet" {
+    run "$QUANTWIZ" compare "$top_srcdir/tests/screens/runs/evaluating.quantwiz" --markdown
+    [ "$status" -eq 0 ]
+    [[ $output == *"The commands that make the same bytes"* ]]
+    [[ $output != *"Its own document"* ]]
+}
+
 @test "names that break tables are quoted" {
     matrix "enabled: false" 'level: Q8_0, name: "a, \"b\" | c"'
     "$QUANTWIZ" run plan.yaml
