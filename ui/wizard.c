@@ -38,9 +38,7 @@ static int start_attached(struct wizard *w, struct error *e)
 {
     struct comparison c;
     struct plan *p;
-    char *path = path_join(w->options.attach, "plan.yaml");
-    int rc = plan_load(&p, path, e);
-    free(path);
+    int rc = plan_load_kept(&p, w->options.attach, e);
     if (rc)
         return rc;
     w->series = p->variant_count ? w->options.attach : NULL;
@@ -265,10 +263,8 @@ const struct plan *wizard_plan(struct wizard *w)
 
 int wizard_attach(struct wizard *w, const char *folder, struct error *e)
 {
-    char *path = path_join(folder, "plan.yaml");
     struct plan *p;
-    int rc = plan_load(&p, path, e);
-    free(path);
+    int rc = plan_load_kept(&p, folder, e);
     if (rc)
         return rc;
     if (w->has_run)

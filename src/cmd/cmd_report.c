@@ -21,9 +21,8 @@ static int write_again(const char *folder, struct error *e)
 {
     struct run_state s;
     struct plan *p;
-    char *plan_path = path_join(folder, "plan.yaml"), *path = NULL;
-    int rc = plan_load(&p, plan_path, e);
-    free(plan_path);
+    char *path = NULL;
+    int rc = plan_load_kept(&p, folder, e);
     if (rc)
         return rc;
     run_state_init(&s, folder);

@@ -70,9 +70,7 @@ static bool is_run(const char *path)
 
 static int admit_run(struct patient *p, const char *folder, struct error *e)
 {
-    char *plan = path_join(folder, "plan.yaml");
-    int rc = plan_load(&p->plan, plan, e);
-    free(plan);
+    int rc = plan_load_kept(&p->plan, folder, e);
     if (rc)
         return rc;
     run_state_init(&p->run, folder);

@@ -103,6 +103,8 @@ char *plan_text(const struct plan *p);
 int plan_save(const struct plan *p, const char *path, struct error *e);
 /* Saves it in its run's folder, which holds all that a report or another host needs. */
 int plan_keep(const struct plan *p, struct error *e);
+/* The plan that a run's folder holds. */
+int plan_load_kept(struct plan **out, const char *run_folder, struct error *e);
 void plan_free(struct plan *p);
 /* The command that makes the same file, as a shell reads it; `quantwiz run` of the saved plan evaluates it as well.
  * free() it. */

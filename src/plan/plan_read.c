@@ -234,6 +234,14 @@ int plan_load(struct plan **out, const char *path, struct error *e)
     return rc;
 }
 
+int plan_load_kept(struct plan **out, const char *run_folder, struct error *e)
+{
+    char *path = path_join(run_folder, "plan.yaml");
+    int rc = plan_load(out, path, e);
+    free(path);
+    return rc;
+}
+
 int plan_load_tensors(struct recipe_pin **tensors, int *count, const char *path, struct arena *a, struct error *e)
 {
     struct yaml *y, *list;

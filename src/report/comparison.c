@@ -151,21 +151,13 @@ static int add_variants(struct comparison *c, struct plan *p, struct error *e)
     return rc;
 }
 
-static int load_plan(struct plan **p, const char *folder, struct error *e)
-{
-    char *path = path_join(folder, "plan.yaml");
-    int rc = plan_load(p, path, e);
-    free(path);
-    return rc;
-}
-
 static int add_folder(struct comparison *c, const char *folder, struct error *e)
 {
-    struct error none;
+    struct error ignored;
     struct plan *p;
-    bool several = load_plan(&p, folder, &none) == 0 && p->variant_count;
+    bool several = plan_load_kept(&p, folder, &ignored) == 0 && p->variant_count;
     int rc = several ? add_variants(c, p, e) : is_known(c, folder) ? 0 : add_run(c, folder, NULL, e);
-    plan_free(none.code ? NULL : p);
+    plan_free(p);
     return rc;
 }
 
@@ -212,7 +204,7 @@ static void add_neighbour(struct comparison *c, const struct plan *p, const char
 {
     struct error ignored;
     struct plan *other;
-    if (load_plan(&other, folder, &ignored))
+    if (plan_load_kept(&other, folder, &ignored))
         return;
     if (same_source(p, other) && !other->variant_count && !is_known(c, folder))
         add_run(c, folder, other->level, &ignored);
@@ -224,7 +216,7 @@ int comparison_read_beside(struct comparison *c, const char *run, struct error *
     struct plan *p;
     struct dirent **names;
     *c = (struct comparison){.best = -1};
-    int rc = load_plan(&p, run, e);
+    int rc = plan_load_kept(&p, run, e);
     if (rc)
         return finish_reading(c, rc);
     char *absolute = path_absolute(run), *parent = path_folder(absolute);

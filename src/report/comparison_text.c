@@ -231,20 +231,18 @@ static void add_run(struct document *d, const struct run_state *s)
 {
     struct error ignored;
     struct plan *p;
-    char *path = path_join(s->folder, "plan.yaml");
-    if (s->artefact.path && plan_load(&p, path, &ignored) == 0) {
-        char *commands = making_commands(p, s);
-        document_part(d, "run", path_name(s->folder));
-        document_path(d, "path", s->artefact.files ? "Folder" : "File", p->out);
-        document_text(d, "sha256", "SHA-256", s->artefact.sha256);
-        if (s->report)
-            document_path(d, "document", "Its own document", s->report);
-        document_code(d, "commands", "The commands that make the same bytes", (const char *[]){commands}, 1);
-        document_part_end(d);
-        free(commands);
-        plan_free(p);
-    }
-    free(path);
+    if (!s->artefact.path || plan_load_kept(&p, s->folder, &ignored))
+        return;
+    char *commands = making_commands(p, s);
+    document_part(d, "run", path_name(s->folder));
+    document_path(d, "path", s->artefact.files ? "Folder" : "File", p->out);
+    document_text(d, "sha256", "SHA-256", s->artefact.sha256);
+    if (s->report)
+        document_path(d, "document", "Its own document", s->report);
+    document_code(d, "commands", "The commands that make the same bytes", (const char *[]){commands}, 1);
+    document_part_end(d);
+    free(commands);
+    plan_free(p);
 }
 
 void comparison_markdown(const struct comparison *c, FILE *out)
