@@ -311,6 +311,14 @@ bool file_exists(const char *path)
     return stat(path, &st) == 0;
 }
 
+bool file_exists_in(const char *folder, const char *name)
+{
+    char *path = path_join(folder, name);
+    bool there = file_exists(path);
+    free(path);
+    return there;
+}
+
 bool file_is_folder(const char *path)
 {
     struct stat st;

@@ -55,6 +55,7 @@ void file_out_abandon(struct file_out *f, bool keep);
 int file_write(const char *path, const void *data, size_t size, struct error *e);
 
 bool file_exists(const char *path);
+bool file_exists_in(const char *folder, const char *name);
 bool file_is_folder(const char *path);
 /* Two names of one file (device and inode)? False when either does not exist. */
 bool file_same(const char *a, const char *b);

@@ -65,22 +65,14 @@ static int print_report(const char *folder, const char *name, bool json, struct 
     return rc;
 }
 
-static bool is_in(const char *folder, const char *name)
-{
-    char *path = path_join(folder, name);
-    bool there = file_exists(path);
-    free(path);
-    return there;
-}
-
 static int run(const struct args *a, struct error *e)
 {
     const char *folder = args_operand(a, 0);
     if (!file_is_folder(folder))
         return error_set(e, ERROR_USAGE, "%s is no run: give the folder of one (NAME.quantwiz)", folder);
-    bool several = is_in(folder, "comparison.md");
+    bool several = file_exists_in(folder, "comparison.md");
     const char *name = several ? "comparison.md" : "report.md";
-    bool write = args_has(a, "write") || !is_in(folder, name);
+    bool write = args_has(a, "write") || !file_exists_in(folder, name);
     int rc = !write ? 0 : several ? compare_again(folder, e) : write_again(folder, e);
     return rc ? rc : print_report(folder, name, args_json(a), e);
 }

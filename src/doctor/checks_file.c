@@ -139,13 +139,9 @@ static enum finding tokenizer_missing(struct look *l)
     const struct model *m = l->p->model;
     if (!m->folder)
         return look_say(l, FINDING_NOT, "it is one file");
-    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
-        char *path = path_join(m->path, files[i]);
-        bool there = file_exists(path);
-        free(path);
-        if (there)
+    for (size_t i = 0; i < ARRAY_LENGTH(files); i++)
+        if (file_exists_in(m->path, files[i]))
             return look_say(l, FINDING_NOT, "%s", files[i]);
-    }
     return look_say(l, FINDING_FOUND, "none of tokenizer.json, tokenizer.model, tekken.json and vocab.json is there");
 }
 

@@ -1,7 +1,4 @@
 /* What it takes, against what is there. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "doctor/checks.h"
 
 /* The row's own words, which name need and budget. */

@@ -1,5 +1,4 @@
 /* What a run's own record says, and how it was planned to be served. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"

@@ -2,7 +2,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -61,11 +60,8 @@ const struct schema_field doctor_schema[] = {
 
 static bool is_run(const char *path)
 {
-    char *events = path_join(path, "events.jsonl"), *plan = path_join(path, "plan.yaml");
-    bool yes = file_is_folder(path) && file_exists(plan) && (file_exists(events) || str_ends(path, ".quantwiz"));
-    free(events);
-    free(plan);
-    return yes;
+    return file_is_folder(path) && file_exists_in(path, "plan.yaml") &&
+           (file_exists_in(path, "events.jsonl") || str_ends(path, ".quantwiz"));
 }
 
 static int admit_run(struct patient *p, const char *folder, struct error *e)
@@ -130,8 +126,7 @@ static int admit(struct patient *p, const struct doctor_options *o, struct error
 static void discharge(struct patient *p)
 {
     estimates_free(p->estimates);
-    if (p->model)
-        model_close(p->model);
+    model_close(p->model);
     if (p->plan)
         run_state_done(&p->run);
     plan_free(p->plan);

@@ -178,12 +178,9 @@ static int no_config(const struct hf *h, struct error *e)
     const char *what =
         "it has no config.json, so it is no checkpoint folder; name a .gguf file or a folder with"
         " config.json and *.safetensors";
-    for (size_t i = ARRAY_LENGTH(strangers); i-- > 0;) {
-        char *path = path_join(h->folder, strangers[i].file);
-        if (file_exists(path))
+    for (size_t i = ARRAY_LENGTH(strangers); i-- > 0;)
+        if (file_exists_in(h->folder, strangers[i].file))
             what = strangers[i].what;
-        free(path);
-    }
     return error_set(e, ERROR_FAILED, "cannot open %s: %s", h->folder, what);
 }
 

@@ -48,10 +48,7 @@ static void names_sort(struct names *n)
 
 static bool has_file(const struct hf *h, const char *name)
 {
-    char *path = path_join(h->folder, name);
-    bool is = file_exists(path);
-    free(path);
-    return is;
+    return file_exists_in(h->folder, name);
 }
 
 /* The object "weight_map": tensor to file. A file's name must not lead out of the folder. */

@@ -170,10 +170,9 @@ static void find_draft(struct worker *w)
 /* As peft saves one: a folder with this file, here or one below. */
 static void find_adapters(struct worker *w, const char *folder, bool below)
 {
-    char *config = path_join(folder, "adapter_config.json");
     DIR *d = below ? opendir(folder) : NULL;
     struct dirent *entry;
-    if (file_exists(config))
+    if (file_exists_in(folder, "adapter_config.json"))
         tell_found(w, "adapter", folder);
     while (d && (entry = readdir(d))) {
         char *path = path_join(folder, entry->d_name);
@@ -183,7 +182,6 @@ static void find_adapters(struct worker *w, const char *folder, bool below)
     }
     if (d)
         closedir(d);
-    free(config);
 }
 
 void surroundings_found(struct worker *w)
