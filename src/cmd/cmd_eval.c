@@ -267,10 +267,10 @@ static int evaluate(const struct args *a, const struct model *m, const struct mo
     int rc = log_path ? file_out_open(&log.file, log_path, false, e) : 0;
     if (rc)
         return rc;
-    char *built_in = o->text ? NULL : file_data("demo/eval.txt");
-    if (built_in && !args_json(a))
-        printf("text            %s (name another with -f)\n", built_in);
-    o->text = built_in ? built_in : o->text;
+    char *text = eval_text_named(o->text);
+    if (text && !o->text && !args_json(a))
+        printf("text            %s (name another with -f)\n", text);
+    o->text = text;
     interrupt_catch();
     progress_init(&p, args_json(a));
     rc = eval_check(o, e);
@@ -285,7 +285,7 @@ static int evaluate(const struct args *a, const struct model *m, const struct mo
     if (!rc)
         rc = gate(&r.figures, o->max_loss, e);
     eval_result_done(&r);
-    free(built_in);
+    free(text);
     return rc;
 }
 

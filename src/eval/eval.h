@@ -97,6 +97,9 @@ struct eval_listener {
     void *user;
 };
 
+/* The text that an evaluation reads: `text`, or for NULL the one that comes with the program (NULL: that is not
+ * installed). free() it. */
+char *eval_text_named(const char *text);
 /* That the text, the tasks and the prompts can be read: before hours of work, not after. */
 int eval_check(const struct eval_options *o, struct error *e);
 /* `base` may be NULL. Free the result with eval_result_done whatever is returned. */

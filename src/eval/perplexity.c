@@ -35,12 +35,17 @@ struct run {
 
 /* ------------------------------------------------------------------- setup */
 
+char *eval_text_named(const char *text)
+{
+    return text ? xstrdup(text) : file_data("demo/eval.txt");
+}
+
 int eval_text(const struct eval_options *o, char **path, struct error *e)
 {
     *path = NULL;
     if (o->text)
         return calibration_path(path, o->text, e);
-    if ((*path = file_data("demo/eval.txt")))
+    if ((*path = eval_text_named(NULL)))
         return 0;
     return error_set(e, ERROR_FAILED, "the text that comes with the program (demo/eval.txt) is not installed; "
                      "name a text with -f");
