@@ -252,7 +252,7 @@ void comparison_markdown(const struct comparison *c, FILE *out)
     document_title(&d, "Comparison of %d runs", c->count);
     while ((line = strsep(&rest, "\n")))
         if (*line)
-            document_say(&d, "%s", line);
+            document_say(&d, NULL, "%s", line);
     add_table(&d, c);
     add_plan(&d, c);
     for (int i = 0; i < c->count; i++)

@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,43 +97,29 @@ static void add_heading(struct document *d, const char *label)
 
 void document_title(struct document *d, const char *fmt, ...)
 {
-    char text[512];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    char *text = xvasprintf(fmt, ap);
     va_end(ap);
     str_add(&d->markdown, "# ");
     add_markdown(&d->markdown, text);
     str_add(&d->markdown, "\n");
     put_yaml(&d->yaml, "title", text);
+    free(text);
 }
 
-static void say(struct document *d, const char *text)
+void document_say(struct document *d, const char *key, const char *fmt, ...)
 {
+    va_list ap;
+    va_start(ap, fmt);
+    char *text = xvasprintf(fmt, ap);
+    va_end(ap);
     add_blank(d);
     add_markdown(&d->markdown, text);
     str_add(&d->markdown, "\n");
-}
-
-void document_say(struct document *d, const char *fmt, ...)
-{
-    char text[1024];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    say(d, text);
-}
-
-void document_remark(struct document *d, const char *key, const char *fmt, ...)
-{
-    char text[1024];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    say(d, text);
-    put_yaml(&d->yaml, key, text);
+    if (key)
+        put_yaml(&d->yaml, key, text);
+    free(text);
 }
 
 void document_part(struct document *d, const char *key, const char *title)

@@ -19,10 +19,8 @@ struct document_column {
 struct document_cell { const char *text; double number; };
 
 void document_title(struct document *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* A paragraph; in Markdown only. */
-void document_say(struct document *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* The same, in both. */
-void document_remark(struct document *d, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* A paragraph; `key` NULL: in Markdown only. */
+void document_say(struct document *d, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* A part, and its end. */
 void document_part(struct document *d, const char *key, const char *title);
 void document_part_end(struct document *d);

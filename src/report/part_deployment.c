@@ -114,10 +114,10 @@ static void add_adapters(struct document *d, const struct run_state *s)
     if (s->has_result && !isnan(f->kld_mean))
         snprintf(measured, sizeof measured, " What rounding changed was measured without any adapter: perplexity %+.2f %%, mean"
                  " divergence %.4f.", 100 * expm1(f->delta_ln_ppl), f->kld_mean);
-    document_remark(d, "adapters", "LoRA adapters that were trained on the original learnt to correct the original's weights,"
-                    " and drift when they are applied to rounded ones.%s Better is to merge an adapter into the original"
-                    " (merge_and_unload of peft, llama-export-lora) and to quantize the merged model, or to train it on the"
-                    " quantized one (QLoRA); where it must be applied as it is, evaluate the model with it.", measured);
+    document_say(d, "adapters", "LoRA adapters that were trained on the original learnt to correct the original's weights,"
+                 " and drift when they are applied to rounded ones.%s Better is to merge an adapter into the original"
+                 " (merge_and_unload of peft, llama-export-lora) and to quantize the merged model, or to train it on the"
+                 " quantized one (QLoRA); where it must be applied as it is, evaluate the model with it.", measured);
     for (int i = 0; i < s->found_count; i++)
         if (s->found[i].what && strcmp(s->found[i].what, "adapter") == 0)
             document_text(d, "adapter", "An adapter lies beside the source", s->found[i].path);

@@ -26,7 +26,7 @@ static void add_head(struct document *d, const struct plan *p, const struct run_
     document_title(d, "%s as %s", path_name(p->source), p->level);
     yaml_put_integer(&d->yaml, "schema", 1);
     yaml_put_text(&d->yaml, "started", clock_stamp(stamp, s->started));
-    document_say(d, "Run of %s. %s", stamp,
+    document_say(d, NULL, "Run of %s. %s", stamp,
                  !s->has_result                       ? "Its quality was not measured."
                  : verdict && !strcmp(verdict, "accept") ? "The quality gate accepted it."
                  : verdict && !strcmp(verdict, "reject") ? "The quality gate rejected it."

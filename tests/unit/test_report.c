@@ -438,11 +438,30 @@ static void alternatives_are_told(void **state)
     assert_non_null(strstr(markdown, ": llama.cpp does not read them \\[runtimes.yaml:"));
 }
 
+/* Whatever its length: of many runs a paragraph lists those on the front. */
+static void paragraphs_are_whole(void **state)
+{
+    (void)state;
+    struct document d = {0};
+    char *text = xmalloc(5000);
+    memset(text, 'x', 4999);
+    text[4999] = 0;
+    document_say(&d, "long", "%s", text);
+    document_say(&d, NULL, "for people");
+    assert_non_null(strstr(d.markdown.data, text));
+    assert_non_null(strstr(d.yaml.out.data, text));
+    assert_non_null(strstr(d.markdown.data, "\n\nfor people\n"));
+    assert_null(strstr(d.yaml.out.data, "for people"));
+    free(text);
+    document_done(&d);
+}
+
 int main(void)
 {
 #define ROW(test) cmocka_unit_test_teardown(test, clean)
     const struct CMUnitTest tests[] = {
         ROW(both_forms_agree),
+        ROW(paragraphs_are_whole),
         ROW(five_parts),
         ROW(types_are_summed_up),
         ROW(what_was_not_measured_is_not_told),
