@@ -106,6 +106,18 @@ static void add_footprint(struct document *d, const struct plan *p, const struct
 
 /* ------------------------------------------------------------------------- LoRA */
 
+/* "adapter", "adapter_2", ...: a map has each key once. */
+static void add_found_adapters(struct document *d, const struct run_state *s)
+{
+    int count = 0;
+    for (int i = 0; i < s->found_count; i++)
+        if (s->found[i].what && strcmp(s->found[i].what, "adapter") == 0) {
+            char *key = ++count > 1 ? xasprintf("adapter_%d", count) : xstrdup("adapter");
+            document_text(d, key, "An adapter lies beside the source", s->found[i].path);
+            free(key);
+        }
+}
+
 /* An adapter was trained against the original's weights: what rounding changed in them is no part of it. */
 static void add_adapters(struct document *d, const struct run_state *s)
 {
@@ -118,9 +130,7 @@ static void add_adapters(struct document *d, const struct run_state *s)
                  " and drift when they are applied to rounded ones.%s Better is to merge an adapter into the original"
                  " (merge_and_unload of peft, llama-export-lora) and to quantize the merged model, or to train it on the"
                  " quantized one (QLoRA); where it must be applied as it is, evaluate the model with it.", measured);
-    for (int i = 0; i < s->found_count; i++)
-        if (s->found[i].what && strcmp(s->found[i].what, "adapter") == 0)
-            document_text(d, "adapter", "An adapter lies beside the source", s->found[i].path);
+    add_found_adapters(d, s);
 }
 
 void deployment_part(struct document *d, const struct plan *p, const struct run_state *s)

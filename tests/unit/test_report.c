@@ -117,6 +117,8 @@ static void send_run(bool evaluated)
     assert_ok(event_log_open(&l, folder, NULL, &e), &e);
     event_send(&l, EVENT_START, json_pack("{s:s, s:s, s:i, s:s, s:i}", "source", "/m/base.gguf", "level",
                                           "Q4_K_M", "pid", 7, "host", "no-such-host.invalid", "threads", 2));
+    event_send(&l, EVENT_FOUND, json_pack("{s:s, s:s}", "what", "adapter", "path", "/m/law"));
+    event_send(&l, EVENT_FOUND, json_pack("{s:s, s:s}", "what", "adapter", "path", "/m/tax"));
     event_send(&l, EVENT_PHASE, json_pack("{s:s}", "name", "quantize"));
     event_send(&l, EVENT_FALLBACK, json_pack("{s:s, s:s, s:s, s:s}", "tensor", "blk.0.ffn_down.weight",
                                              "wanted", "Q6_K", "type", "Q8_0", "why", "the row of 96"));
@@ -211,6 +213,8 @@ static void five_parts(void **state)
     assert_true(number_at("quality_evaluation_results", "ppl") == 20.5);
     assert_true(isnan(number_at("quality_evaluation_results", "prefill_tokens_per_s")));
     assert_true(number_at("deployment_artifact", "bytes") == 10000);
+    assert_string_equal(yaml_get(yaml_get(yaml, "deployment_artifact"), "adapter")->text, "/m/law");
+    assert_string_equal(yaml_get(yaml_get(yaml, "deployment_artifact"), "adapter_2")->text, "/m/tax");
     assert_true(number_at("quantization", "seconds") == 12);
 }
 
