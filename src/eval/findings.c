@@ -56,14 +56,20 @@ static size_t take_lines(struct findings *f, const char *text, const char *key)
 
 /* ---------------------------------------------------------------------- writing */
 
+/* From here on in memory alone: the disk is full, say. */
+static void leave_file(struct findings *f)
+{
+    if (f->fd >= 0)
+        close(f->fd);
+    f->fd = -1;
+}
+
 static void write_line(struct findings *f, json_t *line)
 {
     char *text = json_dumps(line, JSON_COMPACT), *whole = xasprintf("%s\n", text ? text : "{}");
     size_t length = strlen(whole);
-    if (f->fd >= 0 && write(f->fd, whole, length) != (ssize_t)length) {
-        close(f->fd); /* the disk is full, say: what is known stays known for this once */
-        f->fd = -1;
-    }
+    if (f->fd >= 0 && write(f->fd, whole, length) != (ssize_t)length)
+        leave_file(f);
     free(text);
     free(whole);
     json_decref(line);
@@ -72,7 +78,7 @@ static void write_line(struct findings *f, json_t *line)
 static void begin(struct findings *f, const char *key)
 {
     if (ftruncate(f->fd, 0))
-        f->fd = -1;
+        leave_file(f);
     write_line(f, json_pack("{s:s, s:s}", "quantwiz", "findings", "key", key));
 }
 
@@ -89,7 +95,7 @@ static void load(struct findings *f, const char *key)
     if (good == 0)
         begin(f, key);
     else if (ftruncate(f->fd, (off_t)good))
-        f->fd = -1;
+        leave_file(f);
 }
 
 int findings_open(struct findings **out, const char *name, const char *key, struct error *e)
@@ -113,8 +119,7 @@ void findings_close(struct findings *f)
 {
     if (!f)
         return;
-    if (f->fd >= 0)
-        close(f->fd);
+    leave_file(f);
     json_decref(f->kinds);
     free(f->path);
     free(f);
