@@ -188,7 +188,7 @@ static int watch_over(struct running *r, const char *program, double limit, stru
 
 int child_run(struct child *c, const char *const *argv, double seconds, struct watch *w, struct error *e)
 {
-    struct running r = {.c = c};
+    struct running r = {.c = c, .pipes = {-1, -1}};
     *c = (struct child){.peak_rss_bytes = NAN};
     int rc = start(&r, argv, e);
     if (!rc)

@@ -2,8 +2,10 @@
  * ones do: llama-bench as its README shows (build 5163), ollama run --verbose and vllm bench latency as their sources say. */
 #include "unit.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,6 +82,26 @@ static void output_and_status_are_kept(void **state)
     const char *const argv[] = {"/nowhere/at-all", NULL};
     assert_int_equal(child_run(&c, argv, 10, &w, &e), ERROR_FAILED);
     child_done(&c);
+}
+
+/* Without a pipe nothing is started, and what was open stays open. */
+static void without_descriptors_nothing_is_closed(void **state)
+{
+    (void)state;
+    struct child c;
+    struct watch w = {go_on};
+    struct rlimit limit, none;
+    int spare = dup(STDERR_FILENO);
+    dup2(spare, STDIN_FILENO);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){0, limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int rc = child_run(&c, (const char *const[]){"/bin/true", NULL}, 10, &w, &e);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(rc, ERROR_FAILED);
+    assert_true(fcntl(STDIN_FILENO, F_GETFD) >= 0);
+    child_done(&c);
+    close(spare);
 }
 
 /* Its own children are gone, too. */
@@ -222,9 +244,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(output_and_status_are_kept), cmocka_unit_test(what_takes_too_long_is_ended),
-        cmocka_unit_test(memory_is_its_own),          cmocka_unit_test(llama_bench_is_read),
-        cmocka_unit_test(failures_are_told),          cmocka_unit_test(ollama_is_read),
-        cmocka_unit_test(vllm_is_read),
+        cmocka_unit_test(memory_is_its_own),          cmocka_unit_test(without_descriptors_nothing_is_closed),
+        cmocka_unit_test(llama_bench_is_read),        cmocka_unit_test(failures_are_told),
+        cmocka_unit_test(ollama_is_read),             cmocka_unit_test(vllm_is_read),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
