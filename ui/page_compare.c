@@ -187,11 +187,6 @@ static int click(struct wizard *w, int y, int x)
     return list_click(&state(w)->list, y, x) ? PAGE_HANDLED : PAGE_IGNORED;
 }
 
-static const char *locked(const struct wizard *w)
-{
-    return w->has_run ? NULL : "nothing has been started yet: Review does";
-}
-
 static void close_page(struct wizard *w)
 {
     comparison_done(&state(w)->runs);
@@ -218,7 +213,7 @@ const struct page page_compare = {
     .state_size = sizeof(struct compare_page),
     .wide = true,
     .attached = true,
-    .locked = locked,
+    .locked = wizard_needs_run,
     .enter = enter,
     .draw = draw,
     .key = key,

@@ -143,11 +143,6 @@ static int key(struct wizard *w, int k)
     return text_key(&state(w)->text, k) ? PAGE_HANDLED : PAGE_IGNORED;
 }
 
-static const char *locked(const struct wizard *w)
-{
-    return w->has_run ? NULL : "nothing has been started yet: Review does";
-}
-
 static void close_page(struct wizard *w)
 {
     forget(state(w));
@@ -172,7 +167,7 @@ const struct page page_doctor = {
     .keys = keys,
     .state_size = sizeof(struct doctor_page),
     .attached = true,
-    .locked = locked,
+    .locked = wizard_needs_run,
     .enter = enter,
     .draw = draw,
     .key = key,

@@ -452,11 +452,6 @@ static int key(struct wizard *w, int k)
     return text_key(&p->answers, k) ? PAGE_HANDLED : PAGE_IGNORED;
 }
 
-static const char *locked(const struct wizard *w)
-{
-    return w->has_run ? NULL : "nothing has been started yet: Review does";
-}
-
 static bool complete(const struct wizard *w)
 {
     return w->run.has_result;
@@ -499,7 +494,7 @@ const struct page page_evaluate = {
     .state_size = sizeof(struct evaluate_page),
     .wide = true,
     .attached = true,
-    .locked = locked,
+    .locked = wizard_needs_run,
     .complete = complete,
     .draw = draw,
     .key = key,

@@ -130,11 +130,6 @@ static int tick(struct wizard *w)
     return PAGE_HANDLED;
 }
 
-static const char *locked(const struct wizard *w)
-{
-    return w->has_run ? NULL : "nothing has been started yet: Review does";
-}
-
 static bool complete(const struct wizard *w)
 {
     return w->run.report != NULL;
@@ -167,7 +162,7 @@ const struct page page_report = {
     .keys = keys,
     .state_size = sizeof(struct report_page),
     .attached = true,
-    .locked = locked,
+    .locked = wizard_needs_run,
     .complete = complete,
     .enter = read_report,
     .draw = draw,

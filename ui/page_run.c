@@ -351,11 +351,6 @@ static int tick(struct wizard *w)
     return PAGE_HANDLED;
 }
 
-static const char *locked(const struct wizard *w)
-{
-    return w->has_run ? NULL : "nothing has been started yet: Review does";
-}
-
 static bool can_resume(const struct wizard *w)
 {
     return w->has_run && !wizard_run_alive(w) && !(w->run.over && w->run.exit == 0) &&
@@ -397,7 +392,7 @@ const struct page page_run = {
     .state_size = sizeof(struct run_page),
     .wide = true,
     .attached = true,
-    .locked = locked,
+    .locked = wizard_needs_run,
     .complete = complete,
     .draw = draw,
     .key = key,

@@ -325,6 +325,11 @@ bool wizard_poll(struct wizard *w)
     return events > 0;
 }
 
+const char *wizard_needs_run(const struct wizard *w)
+{
+    return w->has_run ? NULL : "nothing has been started yet: Review does";
+}
+
 bool wizard_run_alive(const struct wizard *w)
 {
     return w->has_run && !w->run.over && run_state_alive(&w->run);

@@ -124,6 +124,8 @@ int wizard_take_step(struct wizard *w, struct error *e);
 int wizard_attach(struct wizard *w, const char *folder, struct error *e);
 /* Takes in new events; true when there were any. */
 bool wizard_poll(struct wizard *w);
+/* Why a page that shows a run is locked; NULL: it is not. */
+const char *wizard_needs_run(const struct wizard *w);
 bool wizard_run_alive(const struct wizard *w);
 bool wizard_run_over(const struct wizard *w);
 
