@@ -77,15 +77,10 @@ static const char *text_of(const struct wizard *w)
     return w->wishes.value[WISH_CALIBRATION].text;
 }
 
-static bool same(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 /* Whether a measurement is, or will be, of the model and the text at present. */
 static bool is_ours(const struct wizard *w, const struct mix_job *m)
 {
-    return m && !m->stop && same(m->path, w->model->path) && same(m->text, text_of(w));
+    return m && !m->stop && str_same(m->path, w->model->path) && str_same(m->text, text_of(w));
 }
 
 /* What was begun for something else makes room. */

@@ -2,9 +2,9 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "text/calibration.h"
 
 struct samples_job {
@@ -51,14 +51,9 @@ static void samples_ready(struct job *j, void *owner)
     ready(owner);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 void text_view_ask(struct text_view *v, struct jobs *q, const struct model *m, const char *text, char *evaluated)
 {
-    bool known = same_text(text, v->text) && same_text(evaluated, v->evaluated) && v->model == m;
+    bool known = str_same(text, v->text) && str_same(evaluated, v->evaluated) && v->model == m;
     if (!text)
         text_view_forget(v);
     if (!text || !m || v->reading || known) {

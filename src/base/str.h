@@ -23,6 +23,8 @@ void str_done(struct str *s);
 
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
+/* The same text, or both NULL. */
+bool str_same(const char *a, const char *b);
 /* Whether the word stands in a NULL-terminated list; NULL: no list. */
 bool str_among(const char *const *list, const char *word);
 

@@ -56,6 +56,16 @@ static void strings_grow(void **state)
     free(text);
 }
 
+static void texts_are_compared(void **state)
+{
+    (void)state;
+    static const char *const list[] = {"one", "two", NULL};
+    assert_true(str_same("one", "one") && str_same(NULL, NULL));
+    assert_false(str_same("one", "two") || str_same("one", NULL) || str_same(NULL, ""));
+    assert_true(str_among(list, "two"));
+    assert_false(str_among(list, "tw") || str_among(list + 2, "one") || str_among(NULL, "one"));
+}
+
 static void widths_are_terminal_columns(void **state)
 {
     (void)state;
@@ -83,6 +93,7 @@ int main(void)
         cmocka_unit_test(numbers_as_people_write_them),
         cmocka_unit_test(numbers_as_people_read_them),
         cmocka_unit_test(strings_grow),
+        cmocka_unit_test(texts_are_compared),
         cmocka_unit_test(words_for_a_shell),
         cmocka_unit_test(widths_are_terminal_columns),
     };
