@@ -21,6 +21,7 @@ struct plan *plan_new(void)
     p->eval_chunks = DEFAULT_CHUNKS;
     p->max_loss = 0.02;
     p->stop_early = true;
+    p->runtime_speed = true;
     p->gate.attempts = PLAN_ATTEMPTS;
     p->calibration = (struct calibration){.samples = CALIBRATION_SAMPLES, .sample_length = CALIBRATION_LENGTH};
     return p;

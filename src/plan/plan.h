@@ -66,7 +66,8 @@ struct plan {
     int eval_context, eval_chunks;
     double max_loss;
     enum activations activations;
-    bool stop_early; /* stop_early: once the gate is decided */
+    bool stop_early;               /* once the gate is decided */
+    bool runtime_speed;            /* the runtime's own benchmark is run, where it is on the PATH */
     struct plan_gate gate;
     struct plan_change *variants;  /* [variant_count]: the plan is several; 0: it is itself alone */
     int variant_count;

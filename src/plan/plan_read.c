@@ -120,6 +120,7 @@ static int read_evaluation(struct plan *p, const struct yaml *v, struct error *e
     if (activations)
         activations_parse(&p->activations, activations);
     p->stop_early = flag_of(v, "stop_early", true);
+    p->runtime_speed = flag_of(v, "runtime_speed", true);
     if (loss)
         parse_percent(loss, &p->max_loss);
     int rc = number_of(v, "context", 8, 1 << 20, &p->eval_context, e);

@@ -90,6 +90,8 @@ static const struct schema_field evaluation_fields[] = {
              " are measured; q8: to 8 bits as runtimes on CPUs do"},
     {"stop_early", SCHEMA_BOOL, false,
      .help = "true: stop once the gate is decided; false: all chunks, so that runs compare (variants: false)"},
+    {"runtime_speed", SCHEMA_BOOL, false,
+     .help = "false: the runtime's own benchmark (llama-bench, ollama, vllm) is not run, even where it is on the PATH"},
     {0},
 };
 static const struct schema_field gate_fields[] = {

@@ -122,6 +122,8 @@ static void put_evaluation(struct writer *w, const struct plan *p)
     yaml_put_text(&w->y, "activations", activations_name(p->activations));
     if (!p->stop_early)
         yaml_put_bool(&w->y, "stop_early", false);
+    if (!p->runtime_speed)
+        yaml_put_bool(&w->y, "runtime_speed", false);
     yaml_end(&w->y);
 }
 

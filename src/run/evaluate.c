@@ -178,5 +178,5 @@ int phase_evaluate(struct worker *w, struct error *e)
         return rc;
     rc = evaluate(w, artefact, e);
     model_close(artefact);
-    return rc ? rc : surroundings_runtime(w, e);
+    return rc || !w->plan->runtime_speed ? rc : surroundings_runtime(w, e);
 }

@@ -91,6 +91,22 @@ start_paused() {
     cmp out.gguf same.gguf
 }
 
+@test "the runtime's own benchmark is run, and not where the plan says so" {
+    mkdir bin
+    printf '#!/bin/sh\necho "[{\\"n_prompt\\":64,\\"n_gen\\":0,\\"avg_ts\\":800,\\"avg_ns\\":80000000},{\\"n_prompt\\":0,\\"n_gen\\":32,\\"avg_ts\\":50}]"\n' >bin/llama-bench
+    chmod +x bin/llama-bench
+    plan "$DEMO" Q8_0 "chunks: 1" "max_loss: 50%"
+    PATH="$PWD/bin:$PATH" "$QUANTWIZ" run plan.yaml
+    events runtime | grep -q '"program":"llama-bench".*"decode_tokens_per_s":50'
+    rm -r out.gguf out.quantwiz
+    plan "$DEMO" Q8_0 "chunks: 1" "max_loss: 50%" "runtime_speed: false"
+    PATH="$PWD/bin:$PATH" "$QUANTWIZ" run plan.yaml
+    events result
+    run events runtime
+    [ -z "$output" ]
+    grep -q "^  runtime_speed: false$" out.quantwiz/plan.yaml
+}
+
 @test "--json streams the events, and ends with done" {
     plan "$DEMO" Q8_0 "enabled: false"
     "$QUANTWIZ" run plan.yaml --json >stream.jsonl

@@ -32,7 +32,7 @@ static void a_small_plan_is_enough(void **state)
     assert_null(p->source_hash);
     assert_true(p->evaluate);
     assert_int_equal(p->eval_context, 512);
-    assert_true(p->max_loss == 0.02);
+    assert_true(p->max_loss == 0.02 && p->runtime_speed);
     plan_free(p);
     free(path);
     free(source);
@@ -93,6 +93,7 @@ static void what_is_saved_is_loaded(void **state)
     p->eval_chunks = 7;
     p->max_loss = 0.015;
     p->activations = ACTIVATIONS_Q8;
+    p->runtime_speed = false;
     p->machine_summary = "name: box\ngpus:\n  - name: RTX\n    vram_total_bytes: 1\n";
     p->rationale = why;
     p->rationale_count = 2;
@@ -104,6 +105,7 @@ static void what_is_saved_is_loaded(void **state)
     assert_string_equal(q->out, p->out);
     assert_string_equal(q->source_hash, "00ff");
     assert_true(q->strict && !q->pure && q->activations == ACTIVATIONS_Q8);
+    assert_false(q->runtime_speed);
     assert_ptr_equal(q->output_type, p->output_type);
     assert_int_equal(q->override_count, 1);
     assert_string_equal(q->overrides[0].pattern, o.pattern);
