@@ -184,6 +184,15 @@ static void write_and_read(bool evaluated)
                      .rationale = (const char *[]){"it fits", "#: rule"}, .rationale_count = 2}, evaluated);
 }
 
+/* That people read each of these. */
+#define assert_told(...) assert_all_told((const char *const[]){__VA_ARGS__, NULL})
+static void assert_all_told(const char *const *parts)
+{
+    for (; *parts; parts++)
+        if (!strstr(markdown, *parts))
+            fail_msg("'%s' is missing", *parts);
+}
+
 static double number_at(const char *part, const char *key)
 {
     double value = NAN;
@@ -202,14 +211,10 @@ static void five_parts(void **state)
     for (const char *at = markdown; (at = strstr(at, "\n## ")); found++, at++)
         assert_true(found < 5 && strncmp(at + 4, titles[found], strlen(titles[found])) == 0);
     assert_int_equal(found, 5);
-    assert_non_null(strstr(markdown, "The quality gate rejected it."));
-    assert_non_null(strstr(markdown, "- gpus\n  - name: Some GPU\n  - vram: 12 GiB\n"));
-    assert_non_null(strstr(markdown, "| blk.0.ffn_down.weight | Q6_K | Q8_0 | the row of 96 |"));
-    assert_non_null(strstr(markdown, "- Activations measured: rounded to 8 bits"));
-    assert_non_null(strstr(markdown, "- Same most likely token: 91.00 %\n"));
-    assert_non_null(strstr(markdown, "- Reading a prompt here: not measured\n"));
-    assert_non_null(strstr(markdown, "- Time for quantizing: 0:12\n"));
-    assert_non_null(strstr(markdown, "| One \\| two | three<br>four |  |"));
+    assert_told("The quality gate rejected it.", "- gpus\n  - name: Some GPU\n  - vram: 12 GiB\n",
+                "| blk.0.ffn_down.weight | Q6_K | Q8_0 | the row of 96 |", "- Activations measured: rounded to 8 bits",
+                "- Same most likely token: 91.00 %\n", "- Reading a prompt here: not measured\n",
+                "- Time for quantizing: 0:12\n", "| One \\| two | three<br>four |  |");
     assert_true(number_at("quality_evaluation_results", "ppl") == 20.5);
     assert_true(isnan(number_at("quality_evaluation_results", "prefill_tokens_per_s")));
     assert_true(number_at("deployment_artifact", "bytes") == 10000);
@@ -240,7 +245,7 @@ static void what_was_not_measured_is_not_told(void **state)
 {
     (void)state;
     write_and_read(false);
-    assert_non_null(strstr(markdown, "Its quality was not measured."));
+    assert_told("Its quality was not measured.");
     assert_null(strstr(markdown, "erplexity"));
     assert_null(yaml_get(yaml_get(yaml, "quality_evaluation_results"), "ppl"));
 }
@@ -267,14 +272,10 @@ static void folders_are_described(void **state)
                       .kernel = "Marlin", .out = "/m/base-gptq", .run_folder = folder, .max_loss = 0.02,
                       .calibration = {"/m/text.txt", "00ff", 128, 512}},
         true);
-    static const char *const parts[] = {
-        "- Format: gptq\n", "- Kernel that will multiply its weights: Marlin\n", "- quant_method of config.json: gptq\n",
-        "- Weights that share a scale: 64\n", "- Without zero points: no\n", "- Calibrated on: /m/text.txt\n",
-        "- SHA-256 of that text: 00ff\n", "- Folder: /m/",
-    };
-    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++)
-        if (!strstr(markdown, parts[i]))
-            fail_msg("'%s' is missing", parts[i]);
+    assert_told("- Format: gptq\n", "- Kernel that will multiply its weights: Marlin\n",
+                "- quant_method of config.json: gptq\n", "- Weights that share a scale: 64\n",
+                "- Without zero points: no\n", "- Calibrated on: /m/text.txt\n", "- SHA-256 of that text: 00ff\n",
+                "- Folder: /m/");
     assert_null(strstr(markdown, "One type for all tensors"));
     assert_null(strstr(markdown, "while it is loaded"));
     assert_true(number_at("quantization", "group_size") == 64);
@@ -286,9 +287,8 @@ static void bitsandbytes_needs_no_file(void **state)
     write_and_read_plan((struct plan){.file = "/m/plan.yaml", .source = "/m/base", .level = "nf4-single",
                                       .format = "bitsandbytes", .out = "/m/base-nf4", .run_folder = folder},
                         false);
-    assert_non_null(strstr(markdown, "AutoModelForCausalLM.from_pretrained(\"/m/base\", "
-                                     "quantization_config=BitsAndBytesConfig(load_in_4bit=True, "
-                                     "bnb_4bit_quant_type=\"nf4\","));
+    assert_told("AutoModelForCausalLM.from_pretrained(\"/m/base\", quantization_config=BitsAndBytesConfig(load_in_4bit=True, "
+                "bnb_4bit_quant_type=\"nf4\",");
     assert_null(strstr(markdown, "use_double_quant=True"));
 }
 
@@ -434,12 +434,10 @@ static void alternatives_are_told(void **state)
     p.record.estimate = (struct plan_estimate){.verdict = "fits", .total_bytes = 5e9, .layers = 33, .gpu_layers = 33,
                                                .tokens_per_s = 40, .expected_loss = NAN};
     write_and_read_plan(p, true);
-    assert_non_null(strstr(markdown, "| Q8_0 | 8.50 | 8583 | too big: needs 9 GiB |\n"));
-    assert_non_null(strstr(markdown, "| Q2_K | 2.60 | not measured | falls apart \\[d.yaml:1] |\n"));
-    assert_non_null(strstr(markdown, "- All memory that serving it takes: 4.7 GiB (5000000000 bytes)\n"));
-    assert_non_null(strstr(markdown, "LoRA adapters"));
-    assert_non_null(strstr(markdown, "awq"));
-    assert_non_null(strstr(markdown, ": llama.cpp does not read them \\[runtimes.yaml:"));
+    assert_told("| Q8_0 | 8.50 | 8583 | too big: needs 9 GiB |\n",
+                "| Q2_K | 2.60 | not measured | falls apart \\[d.yaml:1] |\n",
+                "- All memory that serving it takes: 4.7 GiB (5000000000 bytes)\n", "LoRA adapters", "awq",
+                ": llama.cpp does not read them \\[runtimes.yaml:");
 }
 
 /* Whatever its length: of many runs a paragraph lists those on the front. */
