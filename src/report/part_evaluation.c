@@ -142,8 +142,9 @@ static struct document_cell sample_cell(void *user, int row, int column)
 {
     struct sample_rows *rows = user;
     const struct eval_sample *x = &rows->state->eval.samples[row];
-    const char *texts[] = {[PROMPT] = x->prompt, [BASE] = x->base, [ANSWER] = x->answer, [DIFFERS] = NULL,
-                           [DIFFERENCE] = x->base && x->answer ? word_diff(x->base, x->answer, &rows->arena) : NULL};
+    const char *texts[] = {[PROMPT] = x->prompt, [BASE] = x->base, [ANSWER] = x->answer, [DIFFERENCE] = NULL};
+    if (column == DIFFERENCE && x->base && x->answer)
+        texts[DIFFERENCE] = word_diff(x->base, x->answer, &rows->arena);
     return (struct document_cell){.text = texts[column], .number = x->differs_at < 0 ? NAN : x->differs_at + 1};
 }
 
@@ -204,8 +205,7 @@ void evaluation_part(struct document *d, const struct plan *p, const struct run_
             document_text(d, "proposal", "What to try next", s->proposal);
         document_text(d, "text", "Text", p->eval_text ? path_name(p->eval_text) : "the text that comes with quantwiz");
         document_number(d, "context", "Tokens per chunk", p->eval_context, "%.0f", 1);
-        document_text(d, "activations", "Activations measured",
-                      activations_text(s->eval.activations));
+        document_text(d, "activations", "Activations measured", activations_text(s->eval.activations));
         add_perplexity(d, &s->eval.figures);
         add_divergence(d, &s->eval.figures);
         add_rates(d, &s->eval);
