@@ -2,12 +2,10 @@
 
 #include <curses.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 
-#include "base/error.h"
 #include "base/mem.h"
 
 /* What reads alike in ASCII; anything that is not listed becomes '?'. */
@@ -138,11 +136,9 @@ int paint_text(struct rect r, int y, int x, enum style s, const char *text)
 
 int paintf(struct rect r, int y, int x, enum style s, const char *fmt, ...)
 {
-    char *text;
     va_list ap;
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        die("out of memory");
+    char *text = xvasprintf(fmt, ap);
     va_end(ap);
     int columns = paint_text(r, y, x, s, text);
     free(text);

@@ -1,11 +1,9 @@
 #include "ui/text.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "ui/key.h"
@@ -116,11 +114,9 @@ void text_add(struct text *t, int width, enum style s, const char *paragraph, co
 
 void text_addf(struct text *t, int width, enum style s, const char *fmt, ...)
 {
-    char *paragraph;
     va_list ap;
     va_start(ap, fmt);
-    if (vasprintf(&paragraph, fmt, ap) < 0)
-        die("out of memory");
+    char *paragraph = xvasprintf(fmt, ap);
     va_end(ap);
     text_add(t, width, s, paragraph, NULL);
     free(paragraph);

@@ -27,11 +27,9 @@ void table_init(struct table *t, const char *align)
 
 void table_add(struct table *t, const char *fmt, ...)
 {
-    char *cell = NULL;
     va_list ap;
     va_start(ap, fmt);
-    if (vasprintf(&cell, fmt, ap) < 0)
-        cell = xstrdup("");
+    char *cell = xvasprintf(fmt, ap);
     va_end(ap);
     array_push(t->cells, t->count, t->capacity) = cell;
 }

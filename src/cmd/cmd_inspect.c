@@ -108,11 +108,9 @@ static void row(struct table *t, const char *name, const char *fmt, ...) __attri
 
 static void row(struct table *t, const char *name, const char *fmt, ...)
 {
-    char *text = NULL;
     va_list ap;
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        die("out of memory");
+    char *text = xvasprintf(fmt, ap);
     va_end(ap);
     text_make_printable(text);
     table_add(t, "%s", name);

@@ -15,11 +15,9 @@
 
 void model_warn(struct model *m, const char *fmt, ...)
 {
-    char *text = NULL;
     va_list ap;
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        die("out of memory");
+    char *text = xvasprintf(fmt, ap);
     va_end(ap);
     text_make_printable(text);
     array_push(m->warnings, m->warning_count, m->warning_capacity) = text;
