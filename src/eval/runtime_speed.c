@@ -18,7 +18,7 @@ struct bench {
     const struct runtime_question *q;
     struct runtime_speed *out;
     char *program;             /* its path */
-    char *folder;              /* a temporary one; "" until there is one */
+    char *folder;              /* a temporary one */
     double seconds;            /* limit of each start */
     struct watch *w;
     struct arena arena;
@@ -277,15 +277,14 @@ static int measure(struct bench *b, int (*how)(struct bench *b, struct error *e)
 int runtime_speed(struct runtime_speed *out, const struct runtime_question *q, struct watch *w, struct error *e)
 {
     struct bench b = {.q = q, .out = out, .w = w};
-    int (*how)(struct bench *b, struct error *e) = NULL;
+    int rc = 0;
     *out = (struct runtime_speed){.prefill_tokens_per_s = NAN, .decode_tokens_per_s = NAN, .cost = {NAN, NAN, NAN, NAN}};
-    for (size_t i = 0; i < ARRAY_LENGTH(benches) && !how; i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(benches); i++)
         if (strcmp(benches[i].runtime, q->runtime) == 0 && (b.program = child_find(benches[i].program))) {
             out->program = benches[i].program;
             b.seconds = benches[i].seconds;
-            how = benches[i].measure;
+            rc = measure(&b, benches[i].measure, e);
         }
-    int rc = how ? measure(&b, how, e) : 0;
     free(b.program);
     arena_done(&b.arena);
     return rc < 0 ? rc : 0;
