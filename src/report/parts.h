@@ -1,6 +1,6 @@
-/* The parts of the document (private to src/report), in its order. Everything comes from the plan and from what the run's
- * events say was measured; nothing is worked out anew, so the same run folder always gives the same document, wherever it
- * is asked for: paths are told from the root. */
+/* The parts of the document (private to src/report), in its order. Everything comes from the plan, from what the run's
+ * events say was measured, and from the rules; nothing is worked out anew, so with the same rules the same run folder always
+ * gives the same document, wherever it is asked for: paths are told from the root. */
 #ifndef REPORT_PARTS_H
 #define REPORT_PARTS_H
 
