@@ -8,9 +8,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "run/bad_number.h"
 #include "run/checkpoint_calibrated.h"
 #include "run/checkpoint_weight.h"
-#include "run/finite.h"
 #include "run/journal.h"
 #include "run/sidecars.h"
 
@@ -162,7 +162,7 @@ static int verify_item(struct maker *m, int i, struct error *e)
         if (strcmp(found, m->claims[i].hash) != 0)
             rc = differs(m, item->weight->stored->name, e);
         else if (bad >= 0)
-            rc = not_finite_error(&place, value, e);
+            rc = bad_number_error(&place, value, e);
     }
     file_map_close(&map);
     return rc;

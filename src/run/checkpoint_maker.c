@@ -120,8 +120,8 @@ void maker_remove_folder(const char *folder)
 
 /* -------------------------------------------------------------------- hashes */
 
-void maker_hash(const struct checkpoint_layout *l, const struct checkpoint_item *item,
-                       unsigned char *const *parts, char hash[static HASH_TEXT])
+void maker_hash(const struct checkpoint_layout *l, const struct checkpoint_item *item, unsigned char *const *parts,
+                char hash[static HASH_TEXT])
 {
     char all[PACK_PARTS_MAX * (HASH_TEXT - 1) + HASH_TEXT];
     for (int i = 0; i < item->parts; i++)
@@ -130,7 +130,7 @@ void maker_hash(const struct checkpoint_layout *l, const struct checkpoint_item 
 }
 
 bool maker_find_parts(const struct checkpoint_layout *l, const struct checkpoint_item *item, const struct file_map *map,
-                       unsigned char **parts)
+                      unsigned char **parts)
 {
     for (int i = 0; i < item->parts; i++) {
         uint64_t at = checkpoint_offset(l, item, i), bytes = checkpoint_part_bytes(l, item, i);

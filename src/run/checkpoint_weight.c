@@ -3,10 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/finite.h"
 #include "base/mem.h"
 #include "pack/codes.h"
 #include "quant/half.h"
-#include "run/finite.h"
+#include "run/bad_number.h"
 
 static int64_t smaller(int64_t a, int64_t b)
 {
@@ -251,7 +252,7 @@ static int bad_number(const struct checkpoint_item *item, const struct weight_ma
     const struct stored_tensor *t = item->weight->stored;
     int64_t columns = t->shape[t->dims > 0 ? t->dims - 1 : 0];
     struct tensor_place place = {t->path, t->name, w->bad / columns, w->bad % columns};
-    return not_finite_error(&place, w->value, e);
+    return bad_number_error(&place, w->value, e);
 }
 
 int weight_make(struct weight_made *w, const struct checkpoint_layout *l, const struct checkpoint_item *item,

@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/finite.h"
 #include "base/mem.h"
+#include "run/bad_number.h"
 #include "run/calibrated.h"
-#include "run/finite.h"
 #include "run/importance.h"
 #include "run/journal.h"
 #include "run/output.h"
@@ -137,7 +138,7 @@ static int check_numbers(struct quantizer *q, const struct tensor *t, const stru
         return 0;
     q->hopeless = true;
     struct tensor_place place = tensor_place(q->layout.model, t, s->first + bad);
-    return not_finite_error(&place, x[bad], e);
+    return bad_number_error(&place, x[bad], e);
 }
 
 /* The source is read ahead by so many elements (16 MiB of F16), so that a slow disk works while we do. */

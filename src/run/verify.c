@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/finite.h"
 #include "base/mem.h"
-#include "run/finite.h"
+#include "run/bad_number.h"
 
 struct reading {
     const struct layout *layout;
@@ -31,7 +32,7 @@ static int read_slice(void *user, const struct slice *s, struct slice_buffers *b
         struct tensor_place place = {v->path, p->tensor->name, (s->first + bad) / p->tensor->shape[0],
                                      (s->first + bad) % p->tensor->shape[0]};
         if (bad >= 0)
-            return not_finite_error(&place, b->x[bad], e);
+            return bad_number_error(&place, b->x[bad], e);
     }
     file_map_forget(at, bytes);
     return 0;
