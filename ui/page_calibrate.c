@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/mem.h"
 #include "base/str.h"
 #include "text/calibration.h"
 #include "ui/chart.h"
@@ -42,9 +41,7 @@ static const char *chosen_text(struct wizard *w)
 static char *evaluated_text(struct wizard *w)
 {
     const struct plan *plan = wizard_plan(w);
-    if (!plan || !plan->evaluate || !plan->calibration.text)
-        return NULL;
-    return plan->eval_text ? xstrdup(plan->eval_text) : file_data("demo/eval.txt");
+    return plan && plan->evaluate && plan->calibration.text ? plan_evaluated_text(plan) : NULL;
 }
 
 /* Asked for again once something was read: another text may have been chosen meanwhile. */

@@ -277,6 +277,11 @@ bool plan_rounds_to_nearest(const struct plan *p)
     return p->method && strcmp(p->method, "nearest") == 0;
 }
 
+char *plan_evaluated_text(const struct plan *p)
+{
+    return p->eval_text ? xstrdup(p->eval_text) : file_data("demo/eval.txt");
+}
+
 /* Too many for a command line: they stand in the plan. */
 static void add_tensors(struct str *s, const struct plan *p)
 {

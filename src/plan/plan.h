@@ -89,6 +89,8 @@ bool plan_makes_folder(const struct plan *p);
  * what earlier ones lost. */
 bool plan_takes_text(const struct level *l);
 bool plan_rounds_to_nearest(const struct plan *p);
+/* The text to evaluate on, which is the plan's or comes with the program; NULL: that is not installed. free() it. */
+char *plan_evaluated_text(const struct plan *p);
 /* A plan with a change made, for a run of its own beside the plan's: other artefact, other folder, no variants. `why`:
  * its rationale. Borrows from `p`, which must outlive it, unless it is saved and loaded again. */
 int plan_with(struct plan **out, const struct plan *p, const struct plan_change *c, const char *why, struct error *e);

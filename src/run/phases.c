@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
-#include "base/mem.h"
 #include "base/str.h"
 #include "hub/source.h"
 #include "infer/decoder.h"
@@ -149,7 +148,7 @@ static int tell_text(struct worker *w, struct error *e)
                   " model will see make a better result");
     const double too_much = 0.05;
     double share = NAN;
-    char *evaluated = p->eval_text ? xstrdup(p->eval_text) : file_data("demo/eval.txt");
+    char *evaluated = plan_evaluated_text(p);
     int rc = p->calibration.text && p->evaluate && evaluated
                  ? calibration_overlap(&share, &p->calibration, evaluated, e) : 0;
     if (share > too_much)

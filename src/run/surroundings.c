@@ -62,7 +62,7 @@ int surroundings_inputs(struct worker *w, struct error *e)
     rc = rc ? rc : tell_text(w, "calibration", p->calibration.text, e);
     if (rc || !p->evaluate)
         return rc;
-    char *text = p->eval_text ? xstrdup(p->eval_text) : file_data("demo/eval.txt");
+    char *text = plan_evaluated_text(p);
     rc = tell_text(w, "evaluation", text, e);
     free(text);
     rc = rc || (p->eval_tasks && file_is_folder(p->eval_tasks)) ? rc : tell_file(w, "tasks", p->eval_tasks, e);
