@@ -285,7 +285,7 @@ int wizard_start_run(struct wizard *w, struct error *e)
     char *path = path_join(p->run_folder, "plan.yaml"), *folder = xstrdup(p->run_folder);
     int rc = file_make_folder(folder, e);
     rc = rc ? rc : plan_save(p, path, e);
-    rc = rc ? rc : run_start_worker(path, false, false, e);
+    rc = rc ? rc : run_start_worker(path, NULL, e);
     rc = rc ? rc : wizard_attach(w, folder, e);
     free(path);
     free(folder);
@@ -295,7 +295,7 @@ int wizard_start_run(struct wizard *w, struct error *e)
 int wizard_resume_run(struct wizard *w, struct error *e)
 {
     char *path = path_join(w->run.folder, "plan.yaml"), *folder = xstrdup(w->run.folder);
-    int rc = run_start_worker(path, true, false, e);
+    int rc = run_start_worker(path, (const char *const[]){"--resume", NULL}, e);
     rc = rc ? rc : wizard_attach(w, folder, e);
     free(path);
     free(folder);
@@ -308,7 +308,7 @@ int wizard_take_step(struct wizard *w, struct error *e)
     int rc = gate_next(w->run_plan, &next, e);
     if (!rc && !next)
         rc = error_set(e, ERROR_FAILED, "nothing is left to try after %s: the original is what remains", w->run_plan->level);
-    rc = rc ? rc : run_start_worker(next->file, false, false, e);
+    rc = rc ? rc : run_start_worker(next->file, NULL, e);
     rc = rc ? rc : wizard_attach(w, next->run_folder, e);
     plan_free(next);
     return rc;

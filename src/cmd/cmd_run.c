@@ -107,12 +107,27 @@ static int run_here(const struct series *s, const struct args *a, struct error *
     return rc;
 }
 
+/* What was asked of this process is asked of the worker. */
+static const char *const *worker_options(const struct args *a, struct arena *texts)
+{
+    static const char *const names[] = {"resume", "auto", "attempts", "threads"};
+    const char **list = arena_alloc(texts, (ARRAY_LENGTH(names) + 1) * sizeof *list), **next = list;
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        const char *value = args_get(a, names[i]);
+        if (value)
+            *next++ = arena_printf(texts, "--%s%s%s", names[i], *value ? "=" : "", value);
+    }
+    return list;
+}
+
 static int start_detached(struct plan *const *plans, int count, const struct args *a, struct error *e)
 {
     const struct plan *p = plans[0];
+    struct arena texts = {0};
     if (count > 1)
         return error_set(e, ERROR_USAGE, "--detach takes one plan: list the others under its variants, or start each");
-    int rc = run_start_worker(p->file, args_has(a, "resume"), args_has(a, "auto"), e);
+    int rc = run_start_worker(p->file, worker_options(a, &texts), e);
+    arena_done(&texts);
     if (!rc && !args_json(a))
         printf("%s: the worker is started; watch it with 'quantwiz attach %s'\n", p->run_folder, p->run_folder);
     return rc;

@@ -23,9 +23,9 @@ struct run_options {
  * earlier outcome is returned. Catches SIGINT and SIGTERM (what is finished is kept), ignores SIGHUP from here on. */
 int run_plan(const struct plan *p, const struct run_options *o, struct error *e);
 
-/* Starts `quantwiz run PLAN [--resume] [--auto]` in a session of its own (it survives this process and the terminal); the plan must
- * have been saved. Returns at once. */
-int run_start_worker(const char *plan_path, bool resume, bool automatic, struct error *e);
+/* Starts `quantwiz run PLAN OPTION...` in a session of its own (it survives this process and the terminal); the plan must
+ * have been saved. `options` ("--resume") end with a NULL; NULL: none. Returns at once. */
+int run_start_worker(const char *plan_path, const char *const *options, struct error *e);
 /* What the panes' keys do, through a `control` file in the run folder, which the worker looks at several times a
  * second: so it works from another host that shares the folder, too. */
 enum run_control { RUN_STOP, RUN_PAUSE, RUN_CONTINUE };

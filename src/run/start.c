@@ -90,15 +90,24 @@ static int launch_with_log(const char *log_path, const char *const *argv, struct
     return rc;
 }
 
-int run_start_worker(const char *plan_path, bool resume, bool automatic, struct error *e)
+/* Borrows its parts; free() it. */
+static const char **worker_arguments(const char *plan_path, const char *const *options)
+{
+    const char **argv = NULL;
+    int count = 0, capacity = 0;
+    array_push(argv, count, capacity) = "quantwiz";
+    array_push(argv, count, capacity) = "run";
+    array_push(argv, count, capacity) = plan_path;
+    for (; options && *options; options++)
+        array_push(argv, count, capacity) = *options;
+    array_push(argv, count, capacity) = NULL;
+    return argv;
+}
+
+int run_start_worker(const char *plan_path, const char *const *options, struct error *e)
 {
     struct plan *p;
     struct run_lock lock;
-    const char *argv[6] = {"quantwiz", "run", plan_path}, **option = argv + 3;
-    if (resume)
-        *option++ = "--resume";
-    if (automatic)
-        *option++ = "--auto";
     int rc = plan_load(&p, plan_path, e);
     if (rc)
         return rc;
@@ -108,7 +117,9 @@ int run_start_worker(const char *plan_path, bool resume, bool automatic, struct 
         run_lock_drop(&lock);
     if (!rc) {
         char *log_path = path_join(p->run_folder, "log");
+        const char **argv = worker_arguments(plan_path, options);
         rc = launch_with_log(log_path, argv, e);
+        free(argv);
         free(log_path);
     }
     plan_free(p);

@@ -302,13 +302,14 @@ block() { # LABEL FILE
 
 @test "--detach starts a worker that outlives its parent" {
     slow_plan Q8_0
-    run "$QUANTWIZ" run plan.yaml --detach
+    run "$QUANTWIZ" run plan.yaml --detach --resume --threads 1
     [ "$status" -eq 0 ]
     [[ $output == *"out.quantwiz"*"attach"* ]]
     wait_for '"kind":"done"'
     tail -n 1 out.quantwiz/events.jsonl | grep -q '"status":"done"'
     [ -e out.quantwiz/log ]
     [ -s out.gguf ]
+    events start | grep -q '"threads":1,"resumed":true' # what was asked for, asked of the worker
 }
 
 @test "what cannot be done is said before anything is written" {
