@@ -23,7 +23,7 @@ static void table_and_plot(const struct comparison *c, FILE *out)
     comparison_plot(c, WIDTH, HEIGHT, out);
 }
 
-/* The form that was asked for; the last one where there are several. */
+/* The form that was asked for; of several the first of these. */
 static void (*form_of(const struct args *a))(const struct comparison *c, FILE *out)
 {
     return args_json(a)             ? comparison_json

@@ -35,9 +35,8 @@ void effort_end(struct effort *x)
     x->seconds = clock_monotonic() - x->started;
 }
 
-void effort_note(void *user, const char *text)
+void effort_note(struct effort *x, const char *text)
 {
-    struct effort *x = user;
     progress_say(&x->progress, "quantwiz: %s", text);
 }
 

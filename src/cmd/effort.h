@@ -16,8 +16,8 @@ struct effort {
 /* From here on interrupts are caught. The work is done by the time of effort_end. */
 void effort_begin(struct effort *x);
 void effort_end(struct effort *x);
-/* For quantize_listener.note, with the effort as its user. */
-void effort_note(void *user, const char *text);
+/* A remark, above the progress. */
+void effort_note(struct effort *x, const char *text);
 
 struct made {
     const char *output, *level;
