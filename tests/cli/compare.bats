@@ -4,8 +4,9 @@ setup() {
     cd "$BATS_TEST_TMPDIR"
 }
 
-# matrix EVALUATION-LINE VARIANT...: plan.yaml with these variants
+# matrix EVALUATION-LINE VARIANT...: plan.yaml with these variants, and one prompt instead of the use case's
 matrix() {
+    echo "Once upon a time" >prompts.txt
     cat >plan.yaml <<END
 schema: 1
 source:
@@ -16,6 +17,7 @@ output:
   artefact: demo-Q4_K_M.gguf
   run: all.quantwiz
 evaluation:
+  prompts: prompts.txt
   $1
   max_loss: 2%
 variants:
