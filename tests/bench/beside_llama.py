@@ -1,6 +1,6 @@
 """quantwiz beside llama.cpp, on the same files and threads, in the same minute.
 
-    tests/clients/run QUANTWIZ none                     (once: makes the environment)
+    tests/clients/fetch build/clients                   (once)
     CLIENTS_DIR=build/clients QUANTWIZ=build/quantwiz build/clients/venv/bin/python tests/bench/beside_llama.py \\
         quantize MODEL.gguf [--levels Q4_K_M,Q2_K] [--kld TEXT --chunks 24]
         eval MODEL.gguf TEXT [--levels F16,Q4_K_M] [--chunks 12]

@@ -1,6 +1,6 @@
 """Error feedback beside llama.cpp's importance, by the same text: time, memory, size and divergence.
 
-    tests/clients/run QUANTWIZ none                     (once: makes the environment)
+    tests/clients/fetch build/clients                   (once)
     CLIENTS_DIR=build/clients QUANTWIZ=build/quantwiz build/clients/venv/bin/python tests/bench/calibrate.py \\
         MODEL.gguf TEXT [--levels Q4_0,Q4_K_M,Q3_K_M,Q2_K] [--samples 64] [--sample-length 512]
         [--eval TEXT] [--chunks 20]

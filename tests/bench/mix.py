@@ -1,6 +1,6 @@
 """A measured mix beside llama.cpp's mixtures of the same size, and how well it was predicted.
 
-    tests/clients/run QUANTWIZ none                     (once: makes the environment)
+    tests/clients/fetch build/clients                   (once)
     CLIENTS_DIR=build/clients QUANTWIZ=build/quantwiz build/clients/venv/bin/python tests/bench/mix.py \\
         MODEL.gguf [--eval TEXT] [--chunks 20] [--levels Q4_K_M,Q3_K_M] [--mixes 12] [--seed 1]
         [--text TEXT --samples 64] [--without Q4_1,Q5_1]
