@@ -4,6 +4,7 @@ Every check is a function named check_*; it returns a text to show, raises Asser
 disagrees, and Skip where the client cannot be had."""
 import functools
 import json
+import multiprocessing
 import os
 import pathlib
 import shutil
@@ -71,7 +72,7 @@ def check_llama_opens_every_level():
     shown = []
     for level in LEVELS + WITH_IMATRIX:
         path = made(level, imatrix=importance() if level in WITH_IMATRIX else None)
-        theirs, ours = llama.perplexity(path, TEXT, 2)["ppl"], quantwiz("eval", path, "-f", EVAL, "--chunks", 2)["ppl"]
+        theirs, ours = llama.perplexity(path, TEXT, 2), quantwiz("eval", path, "-f", EVAL, "--chunks", 2)["ppl"]
         assert 20 < theirs < 80 and abs(ours / theirs - 1) < 0.01, "%s: perplexity %.2f, ours %.2f" % (level, theirs, ours)
         shown.append("%s %.2f" % (level, theirs))
     return ", ".join(shown)
@@ -218,7 +219,7 @@ def check_shards_open_everywhere():
         old.unlink()
     files = quantwiz("quantize", DEMO, WORK / "shards.gguf", "Q4_K_M", "--split-max-size", "1M")["files"]
     assert len(files) == 3, files
-    a, b = llama.perplexity(files[0], TEXT, 2)["ppl"], llama.perplexity(whole, TEXT, 2)["ppl"]
+    a, b = llama.perplexity(files[0], TEXT, 2), llama.perplexity(whole, TEXT, 2)
     assert a == b, "perplexity %.6f of the shards, %.6f of the file" % (a, b)
     tensors = [t for f in files for t in GGUFReader(f).tensors]
     for ours, expected in zip(tensors, GGUFReader(whole).tensors, strict=True):
@@ -380,7 +381,7 @@ def check_perplexity_equals_llama():
     shown = []
     for name, model, chunks in (("demo", DEMO, 8), ("SmolLM2", smollm2(), 4)):
         a = quantwiz("eval", model, "-f", EVAL, "--chunks", chunks)["ppl"]
-        b = llama.perplexity(model, TEXT, chunks)["ppl"]
+        b = llama.perplexity(model, TEXT, chunks)
         shown.append("%s %.4f and %.4f" % (name, a, b))
         assert abs(a / b - 1) < 0.001, shown[-1]
     return "; ".join(shown)
@@ -392,11 +393,14 @@ def llama_builds():
     return [name for name, flag in (("haswell", "avx2"), ("skylakex", "avx512f")) if flag in flags]
 
 
-def perplexity_of_build(build, path, chunks):
-    line = "import llama, sys; print(llama.perplexity(sys.argv[1], open(sys.argv[2]).read(), int(sys.argv[3]))['ppl'])"
-    run = subprocess.run([sys.executable, "-c", line, path, EVAL, str(chunks)], capture_output=True, text=True,
-                         cwd=pathlib.Path(__file__).parent, env=dict(os.environ, LLAMA_BUILD=build), check=True)
-    return float(run.stdout)
+def perplexities_of_builds(path, chunks):
+    """Of each build, side by side on their shares of the cores."""
+    line = "import llama, sys; print(llama.perplexity(sys.argv[1], open(sys.argv[2]).read(), int(sys.argv[3])))"
+    threads = str(max(os.cpu_count() // len(llama_builds()), 1))
+    runs = [subprocess.Popen([sys.executable, "-c", line, path, EVAL, str(chunks)], stdout=subprocess.PIPE, text=True,
+                             cwd=pathlib.Path(__file__).parent,
+                             env=dict(os.environ, LLAMA_BUILD=build, LLAMA_THREADS=threads)) for build in llama_builds()]
+    return [float(run.communicate()[0]) for run in runs]
 
 
 def check_rounded_activations_equal_llama():
@@ -407,7 +411,7 @@ def check_rounded_activations_equal_llama():
     for level in ("Q8_0", "Q4_K_M", "Q4_0", "Q2_K"):
         path = made(level, smollm2())
         a = quantwiz("eval", path, "-f", EVAL, "--chunks", 24, "--activations", "q8")["ppl"]
-        b = [perplexity_of_build(build, path, 24) for build in llama_builds()]
+        b = perplexities_of_builds(path, 24)
         shown.append("%s %.4f and %s" % (level, a, ", ".join("%.4f" % x for x in b)))
         assert min(b) * 0.997 < a < max(b) * 1.003, shown[-1]
     return "; ".join(shown)
@@ -498,7 +502,7 @@ def check_converted_checkpoints_equal_llama():
         quantwiz("convert", folder, path, "--type", "f32")
         figures = quantwiz("eval", path, "--base", folder, "-f", EVAL, "-c", 256, "--chunks", 12)
         assert figures["kld_mean"] < 1e-9, "%s: the file is %g from its folder" % (folder.name, figures["kld_mean"])
-        a, b = figures["ppl"], llama.perplexity(path, TEXT, 12, 256)["ppl"]
+        a, b = figures["ppl"], llama.perplexity(path, TEXT, 12, 256)
         shown.append("%s %.2f and %.2f" % (folder.name, a, b))
         if not abs(a / b - 1) < 0.002 and folder.name != LLAMA_KNOWS_BETTER:
             failed.append(shown[-1])
@@ -580,34 +584,42 @@ def make_folders():
 
 def batch(model, texts, *options):
     """The tokens of many texts at once."""
-    sample = WORK / "batch.jsonl"
+    sample = WORK / ("batch-%d.jsonl" % os.getpid())
     sample.write_text("".join(json.dumps(t) + "\n" for t in texts))
     run = subprocess.run([os.environ["QUANTWIZ"], "tokenize", model, "--batch", "--special", "-f", sample, *options],
                          capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+    sample.unlink()
     return [json.loads(line)["tokens"] for line in run.stdout.splitlines()]
+
+
+def of_each_folder(check):
+    """What check(name, folder) says of all that have a tokenizer.json; several at once, because Python keeps to one core."""
+    described = [(name, folder) for name, folder in folders() if (folder / "tokenizer.json").exists()]
+    with multiprocessing.get_context("fork").Pool() as pool:
+        return pool.starmap(check, described, chunksize=1)
+
+
+def tokens_of_folder(name, folder):
+    from tokenizers import Tokenizer
+    client = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    described = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    added = [t["content"] for t in described["added_tokens"]][-300:]
+    texts = vocabularies.HARD + list(vocabularies.random_texts(10000, added)) + TEXT.split("\n\n")
+    # Without a template transformers puts BOS where tokenizer_config.json says it, which the library does not read.
+    template = "TemplateProcessing" in json.dumps(described["post_processor"])
+    options = () if template else ("--no-bos",)
+    for text, ours in zip(texts, batch(folder, texts, *options), strict=True):
+        theirs = client.encode(text).ids
+        assert ours == theirs or tie(described, ours, theirs), "%s: %a: %s, tokenizers %s" % (
+            name, text[:80], ours[:20], theirs[:20])
+    return len(texts), name
 
 
 def check_tokens_equal_tokenizers():
     """A folder's: hard texts, the demo's, and 10,000 random ones, added tokens among them."""
-    shown = []
-    for name, folder in folders():
-        if not (folder / "tokenizer.json").exists():
-            continue
-        from tokenizers import Tokenizer
-        client = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        described = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-        added = [t["content"] for t in described["added_tokens"]][-300:]
-        texts = vocabularies.HARD + list(vocabularies.random_texts(10000, added)) + TEXT.split("\n\n")
-        # Without a template transformers puts BOS where tokenizer_config.json says it, which the library does not read.
-        template = "TemplateProcessing" in json.dumps(described["post_processor"])
-        options = () if template else ("--no-bos",)
-        for text, ours in zip(texts, batch(folder, texts, *options), strict=True):
-            theirs = client.encode(text).ids
-            assert ours == theirs or tie(described, ours, theirs), "%s: %a: %s, tokenizers %s" % (
-                name, text[:80], ours[:20], theirs[:20])
-        shown.append(name)
-    return "%d texts each: %s" % (len(texts), ", ".join(shown))
+    counts, names = zip(*of_each_folder(tokens_of_folder))
+    return "%d texts each: %s" % (counts[-1], ", ".join(names))
 
 
 # Roles of special tokens as the gguf package calls them, and in keys.
@@ -615,29 +627,31 @@ ROLES = dict(bos="bos", eos="eos", unk="unknown", sep="seperator", pad="padding"
              eom="eom")
 
 
-def check_special_tokens_equal_gguf():
-    """What the gguf package, which llama.cpp's converter uses, finds in a folder: special tokens, merges, template."""
+def special_tokens_of_folder(name, folder):
     from gguf import GGUFReader
     from gguf.vocab import SpecialVocab
-    shown = []
-    for name, folder in folders():
-        if not (folder / "tokenizer.json").exists():
-            continue
-        path = WORK / "vocabulary.gguf"
-        path.unlink(missing_ok=True)
-        quantwiz("convert", folder, path)
-        keys = {k: f.contents() for k, f in GGUFReader(path).fields.items() if k.startswith("tokenizer.")}
-        ours = lambda key: keys.get("tokenizer.ggml." + key)
-        theirs = SpecialVocab(folder, load_merges=ours("model") == "gpt2", n_vocab=len(ours("tokens")))
-        for role, number in theirs.special_token_ids.items():
-            assert ours("%s_token_id" % ROLES[role]) == number, "%s: %s is %s, not %d" % (
-                name, role, ours("%s_token_id" % ROLES[role]), number)
-        for role, adds in theirs.add_special_token.items():
-            assert role not in ("bos", "eos") or ours("add_%s_token" % role) == adds, "%s: add %s" % (name, role)
-        assert not theirs.merges or theirs.merges == ours("merges"), "%s: merges" % name
-        assert theirs.chat_template == keys.get("tokenizer.chat_template"), "%s: chat template" % name
-        shown.append(name)
-    return "%d folders" % len(shown)
+    path = WORK / ("vocabulary-%d.gguf" % os.getpid())
+    path.unlink(missing_ok=True)
+    quantwiz("convert", folder, path)
+    fields = GGUFReader(path).fields
+    path.unlink()
+
+    def ours(key):
+        field = fields.get("tokenizer." + key)
+        return field.contents() if field else None
+    theirs = SpecialVocab(folder, load_merges=ours("ggml.model") == "gpt2", n_vocab=len(fields["tokenizer.ggml.tokens"].data))
+    for role, number in theirs.special_token_ids.items():
+        found = ours("ggml.%s_token_id" % ROLES[role])
+        assert found == number, "%s: %s is %s, not %d" % (name, role, found, number)
+    for role, adds in theirs.add_special_token.items():
+        assert role not in ("bos", "eos") or ours("ggml.add_%s_token" % role) == adds, "%s: add %s" % (name, role)
+    assert not theirs.merges or theirs.merges == ours("ggml.merges"), "%s: merges" % name
+    assert theirs.chat_template == ours("chat_template"), "%s: chat template" % name
+
+
+def check_special_tokens_equal_gguf():
+    """What the gguf package, which llama.cpp's converter uses, finds in a folder: special tokens, merges, template."""
+    return "%d folders" % len(of_each_folder(special_tokens_of_folder))
 
 
 def check_tekken_equals_tokenizers():

@@ -2,7 +2,7 @@
 
 The parameter structs are passed by value; the few fields that are set are addressed by their 32-bit index in
 the struct of this version's llama.h. The build for this machine's instructions is loaded, or the one that LLAMA_BUILD
-names ("haswell")."""
+names ("haswell"); it computes on all cores, or on LLAMA_THREADS."""
 import ctypes as C
 import glob
 import os
@@ -16,6 +16,7 @@ CONTEXT, BATCH, UBATCH, THREADS, THREADS_BATCH = 0, 1, 2, 7, 8  # llama_context_
 QUANTIZE_THREADS, QUANTIZE_FTYPE, QUANTIZE_FLAGS, QUANTIZE_IMATRIX = 0, 1, 4, 6 # llama_model_quantize_params
 
 messages = []
+THREADS_USED = int(os.environ.get("LLAMA_THREADS", os.cpu_count()))
 
 
 class Params(C.Structure):
@@ -80,7 +81,7 @@ class Model:
         params = lib.llama_context_default_params()
         params.word[CONTEXT] = params.word[BATCH] = context
         params.word[UBATCH] = min(512, context)
-        params.word[THREADS] = params.word[THREADS_BATCH] = os.cpu_count()
+        params.word[THREADS] = params.word[THREADS_BATCH] = THREADS_USED
         self.ctx = lib.llama_init_from_model(self.model, params)
         self.vocab = lib.llama_model_get_vocab(self.model)
         self.vocab_size = lib.llama_vocab_n_tokens(self.vocab)
@@ -112,14 +113,17 @@ class Model:
     def clear(self):
         lib.llama_memory_clear(lib.llama_get_memory(self.ctx), True)
 
-    def log_probabilities(self, ids):
-        """Of the second half of a chunk: [positions][vocabulary]."""
-        first = self.context // 2
+    def surprises(self, ids, target):
+        """Negative logarithms of the probabilities of the tokens that a chunk's second half should predict. Row by row: all
+        at once hardly fit into the caches."""
+        first, out = self.context // 2, []
         self.clear()
         self.decode(ids, want=range(first, self.context - 1))
-        rows = np.stack([self.logits(j) for j in range(first, self.context - 1)])
-        rows -= rows.max(1, keepdims=True)
-        return rows - np.log(np.exp(rows).sum(1, keepdims=True))
+        for i, token in enumerate(target, first):
+            row = self.logits(i)
+            row -= row.max()
+            out.append(np.log(np.exp(row).sum()) - row[token])
+        return out
 
     def chunks(self, text, count):
         """Pairs of a chunk to run and the tokens that its second half should predict."""
@@ -145,24 +149,11 @@ class Model:
         return out, margins
 
 
-def perplexity(path, text, count, context=512, base=None):
-    """dict(ppl), with `base` also kld_mean and same_top."""
+def perplexity(path, text, count, context=512):
     model = Model(path, context)
-    reference = Model(base, context) if base else None
-    nll, kld, same = [], [], []
-    for ids, target in model.chunks(text, count):
-        q = model.log_probabilities(ids)
-        nll.append(-q[np.arange(len(target)), target])
-        if reference:
-            b = reference.log_probabilities(ids)
-            kld.append((np.exp(b) * (b - q)).sum(1))
-            same.append(b.argmax(1) == q.argmax(1))
-    result = dict(ppl=float(np.exp(np.concatenate(nll).mean())))
-    if reference:
-        result.update(kld_mean=float(np.concatenate(kld).mean()), same_top=float(np.concatenate(same).mean()))
-        reference.close()
+    surprises = [x for ids, target in model.chunks(text, count) for x in model.surprises(ids, target)]
     model.close()
-    return result
+    return float(np.exp(np.mean(surprises)))
 
 
 def importance(path):
@@ -181,7 +172,7 @@ def importance(path):
 
 def quantize(source, target, level, requantize=False, imatrix=None):
     params = lib.llama_model_quantize_default_params()
-    params.word[QUANTIZE_THREADS], params.word[QUANTIZE_FTYPE] = os.cpu_count(), FTYPE[level]
+    params.word[QUANTIZE_THREADS], params.word[QUANTIZE_FTYPE] = THREADS_USED, FTYPE[level]
     if imatrix:
         means = importance(imatrix)
         rows = (Importance * (len(means) + 1))(*(

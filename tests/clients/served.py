@@ -149,8 +149,8 @@ def perplexity(model, texts):
     for text in texts:
         chunk = torch.tensor([text])
         with torch.no_grad():
-            p = model(input_ids=chunk).logits[0].double().log_softmax(-1)
-        nll.append(-p[CONTEXT // 2:CONTEXT - 1].gather(1, chunk[0, CONTEXT // 2 + 1:, None]))
+            p = model(input_ids=chunk).logits[0, CONTEXT // 2:CONTEXT - 1].double().log_softmax(-1)
+        nll.append(-p.gather(1, chunk[0, CONTEXT // 2 + 1:, None]))
     return math.exp(torch.cat(nll).mean())
 
 
