@@ -11,7 +11,6 @@ files. eval: prefill tokens/s and perplexity of both. Figures of one line belong
 machine may have changed its mood: quote the ratios."""
 import argparse
 import json
-import os
 import pathlib
 import resource
 import subprocess
@@ -20,14 +19,9 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
+from outcomes import quantwiz  # noqa: E402
+
 LEVELS = "Q8_0,Q6_K,Q5_K_M,Q5_K_S,Q5_0,Q5_1,Q4_K_M,Q4_K_S,Q4_0,Q4_1,IQ4_NL,IQ4_XS,Q3_K_L,Q3_K_M,Q3_K_S,Q2_K"
-
-
-def quantwiz(*arguments):
-    run = subprocess.run([os.environ["QUANTWIZ"], *map(str, arguments), "--json"], capture_output=True, text=True)
-    if run.returncode not in (0, 3):
-        sys.exit("quantwiz %s: %s" % (arguments[0], run.stderr))
-    return json.loads(run.stdout)
 
 
 def in_own_process(code, *arguments):

@@ -8,23 +8,14 @@
 A line per level: seconds and private memory of quantwiz's feedback, seconds of importance (quantwiz imatrix) with
 llama.cpp's quantizer, both files' sizes and mean divergence from MODEL on the evaluation's text, and their ratio."""
 import argparse
-import json
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 import llama  # noqa: E402
-
-
-def quantwiz(*arguments):
-    run = subprocess.run([os.environ["QUANTWIZ"], *map(str, arguments), "--json"], capture_output=True, text=True)
-    if run.returncode not in (0, 3):
-        sys.exit("quantwiz %s: %s" % (arguments[0], run.stderr))
-    return json.loads(run.stdout)
+from outcomes import quantwiz  # noqa: E402
 
 
 def divergence(path, a):

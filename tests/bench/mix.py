@@ -11,24 +11,15 @@ neither the text that the mix was measured on nor --text.
 prediction: so many random mixes, each with a size of its own, are made and measured; Spearman's correlation of what the
 costs of their types promise and what is found. Types in --without are in no mix."""
 import argparse
-import json
-import os
 import pathlib
 import random
-import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 import llama  # noqa: E402
-
-
-def quantwiz(*arguments):
-    run = subprocess.run([os.environ["QUANTWIZ"], *map(str, arguments), "--json"], capture_output=True, text=True)
-    if run.returncode not in (0, 3):
-        sys.exit("quantwiz %s: %s" % (arguments[0], run.stderr))
-    return json.loads(run.stdout)
+from outcomes import quantwiz  # noqa: E402
 
 
 def divergence(path, a):
