@@ -42,27 +42,39 @@ def smollm2():
     return path
 
 
-def importance(source=DEMO, text=EVAL, chunks=32):
-    """A file of importance, as quantwiz makes it."""
-    path = WORK / ("%s-imatrix.gguf" % source.stem)
-    if not path.exists():
-        quantwiz("imatrix", source, "-f", text, "-o", path, "--chunks", chunks)
+made_before = set()
+
+
+def once(name, make):
+    """A file that make(path) makes: once for all checks of this run, unless one of them removes it."""
+    path = WORK / name
+    if path not in made_before or not path.exists():
+        path.unlink(missing_ok=True)
+        make(path)
+        made_before.add(path)
     return path
+
+
+def importance(source=DEMO):
+    """A file of importance, as quantwiz makes it."""
+    chunks = 32 if source == DEMO else 4
+    return once("%s-imatrix.gguf" % source.stem,
+                lambda path: quantwiz("imatrix", source, "-f", EVAL, "-o", path, "--chunks", chunks))
+
+
+def name_of(level, source, imatrix):
+    return "%s-%s%s.gguf" % (source.stem, level, "-weighed" if imatrix else "")
 
 
 def made(level, source=DEMO, imatrix=None):
     """The model at this level, as quantwiz makes it."""
-    path = WORK / ("%s-%s.gguf" % (source.stem, level))
-    path.unlink(missing_ok=True)
-    quantwiz("quantize", source, path, level, *(["--imatrix", imatrix] if imatrix else []))
-    return path
+    options = ["--imatrix", imatrix] if imatrix else []
+    return once(name_of(level, source, imatrix), lambda path: quantwiz("quantize", source, path, level, *options))
 
 
 def theirs(level, source=DEMO, imatrix=None):
     """The model at this level, as llama.cpp makes it."""
-    path = WORK / ("llama-%s-%s.gguf" % (source.stem, level))
-    llama.quantize(source, path, level, imatrix=imatrix)
-    return path
+    return once("llama-" + name_of(level, source, imatrix), lambda path: llama.quantize(source, path, level, imatrix=imatrix))
 
 
 # ------------------------------------------------------------------- the files
@@ -95,7 +107,7 @@ def check_types_equal_llama_with_importance():
     """Every tensor has the type and size that llama.cpp gives it; of SmolLM2 some rows force others."""
     need_llama()
     for source in (DEMO, smollm2()):
-        imatrix = importance(source, chunks=4)
+        imatrix = importance(source)
         for level in ["Q4_0", "Q5_0", "IQ4_XS", "IQ3_M", *WITH_IMATRIX] if source == DEMO else ["IQ3_XS", "IQ2_M", "IQ1_S"]:
             a, b = types_of(made(level, source, imatrix)), types_of(theirs(level, source, imatrix))
             different = {n: (a[n], b[n]) for n in b if a[n] != b[n]}
@@ -113,7 +125,6 @@ def check_importance_beside_llama():
         for path in (made(level, imatrix=importance()), theirs(level, imatrix=importance())):
             e = quantwiz("eval", path, "--base", DEMO, "-f", EVAL, "--chunks", 16, "--max-loss", "1000%")
             kld.append(e["kld_mean"])
-            path.unlink()
         shown.append("%s %.3f" % (level, kld[0] / kld[1]))
         assert kld[0] <= 1.1 * kld[1], "%s: %.3g, llama.cpp's %.3g" % (level, *kld)
     return "ratios: " + ", ".join(shown)
@@ -151,7 +162,8 @@ def compare_divergence(source, text, chunks, levels):
         for path in (made(level, source), theirs(level, source)):
             e = quantwiz("eval", path, "--base", source, "-f", text, "--chunks", chunks, "--max-loss", "1000%")
             kld.append(e["kld_mean"])
-            path.unlink()
+            if source != DEMO: # 100 MB each
+                path.unlink()
         shown.append("%s %.3f" % (level, kld[0] / kld[1]))
         assert kld[0] <= max(1.02 * kld[1], SAME_WEIGHTS), "%s: %.3g, llama.cpp's %.3g" % (level, *kld)
     return "ratios: " + ", ".join(shown)
