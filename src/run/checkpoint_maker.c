@@ -25,7 +25,7 @@ void maker_tell_stage(const struct maker *m, const char *stage)
         listener(m)->stage(listener(m)->user, stage);
 }
 
-void maker_tell(const struct maker *m, const char *text)
+static void note(const struct maker *m, const char *text)
 {
     if (listener(m)->note)
         listener(m)->note(listener(m)->user, text);
@@ -100,7 +100,7 @@ int maker_open_journal(struct maker *m, struct error *e)
     m->have_journal = !rc;
     free(path);
     if (!rc && m->journal.found == JOURNAL_OTHER && m->job->resume)
-        maker_tell(m, "the unfinished checkpoint was made from other inputs: starting again");
+        note(m, "the unfinished checkpoint was made from other inputs: starting again");
     return rc;
 }
 
@@ -192,7 +192,7 @@ static void take_claims(struct maker *m, bool finished)
     if (kept < m->journal.count) {
         char *text = xasprintf("%d of %d weights in the journal are not on disk as written: making them again",
                                m->journal.count - kept, m->journal.count);
-        maker_tell(m, text);
+        note(m, text);
         free(text);
     }
     unmap_files(m, maps);

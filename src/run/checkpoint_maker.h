@@ -50,7 +50,6 @@ bool maker_find_parts(const struct checkpoint_layout *l, const struct checkpoint
                       unsigned char **parts);
 
 void maker_tell_stage(const struct maker *m, const char *stage);
-void maker_tell(const struct maker *m, const char *note);
 void maker_tell_begin(const struct maker *m, int i);
 void maker_tell_end(const struct maker *m, int i, double seconds, bool reused);
 
