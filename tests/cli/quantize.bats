@@ -206,8 +206,9 @@ divergence() { # of a file from the demo model
     "$QUANTWIZ" quantize "$DEMO" near.gguf Q4_0
     "$QUANTWIZ" quantize "$DEMO" fed.gguf Q4_0 --calibration "$text" --sample-length 256
     [ "$(stat -c %s near.gguf)" -eq "$(stat -c %s fed.gguf)" ]
-    echo "$(divergence fed.gguf) beside $(divergence near.gguf)"
-    awk -v a="$(divergence fed.gguf)" -v b="$(divergence near.gguf)" 'BEGIN { exit !(a > 0 && a < 0.7 * b) }'
+    fed=$(divergence fed.gguf) near=$(divergence near.gguf)
+    echo "$fed beside $near"
+    awk -v a="$fed" -v b="$near" 'BEGIN { exit !(a > 0 && a < 0.7 * b) }'
     "$QUANTWIZ" quantize "$DEMO" one.gguf Q4_0 --calibration "$text" --sample-length 256 --threads 1
     cmp fed.gguf one.gguf
     [ "$(left_behind | tr '\n' ' ')" = "fed.gguf near.gguf one.gguf " ]
@@ -223,10 +224,18 @@ divergence() { # of a file from the demo model
     [ "$(left_behind)" = short.txt ]
 }
 
-# start_by_text OUT [OPTION]...: in the background; waits for its line about layer 2
+by_text=(Q4_0 --calibration "$top_srcdir/demo/calibration.jsonl" --sample-length 128)
+
+# whole.gguf: what nobody interrupts, made once for all tests
+whole_by_text() {
+    local made=$BATS_FILE_TMPDIR/whole.gguf
+    [ -e "$made" ] || "$QUANTWIZ" quantize "$DEMO" "$made" "${by_text[@]}"
+    cp "$made" whole.gguf
+}
+
+# start_by_text OUT: in the background; waits for its line about layer 2
 start_by_text() {
-    "$QUANTWIZ" quantize "$DEMO" "$1" Q4_0 --calibration "$top_srcdir/demo/calibration.jsonl" --sample-length 128 \
-        "${@:2}" >out.txt 2>&1 3>&- &
+    "$QUANTWIZ" quantize "$DEMO" "$1" "${by_text[@]}" >out.txt 2>&1 3>&- &
     for _ in $(seq 600); do
         ! grep -q "^layer 2 of 6: loss " out.txt || break
         sleep 0.05
@@ -234,8 +243,7 @@ start_by_text() {
 }
 
 @test "killed between layers, --resume goes on with the finished ones and makes the same file" {
-    by_text=(Q4_0 --calibration "$top_srcdir/demo/calibration.jsonl" --sample-length 128)
-    "$QUANTWIZ" quantize "$DEMO" whole.gguf "${by_text[@]}"
+    whole_by_text
     start_by_text out.gguf
     kill -9 $!
     wait $! || true
@@ -281,8 +289,7 @@ start_by_text() {
 }
 
 @test "activations that do not fit in memory go through a file, and the result is the same" {
-    by_text=(Q4_0 --calibration "$top_srcdir/demo/calibration.jsonl" --sample-length 128)
-    "$QUANTWIZ" quantize "$DEMO" whole.gguf "${by_text[@]}"
+    whole_by_text
     run "$QUANTWIZ" quantize "$DEMO" out.gguf "${by_text[@]}" --memory 70MiB
     [ "$status" -eq 0 ]
     [[ $output == *"do not fit in memory: they go through a file"* ]]
