@@ -38,9 +38,16 @@ wait_for() { # an extended regular expression in the events
     return 1
 }
 
-# A model that takes a second or so, not evaluated: time for a worker to be met at work.
+# model.gguf: takes a second or so, time for a worker to be met at work. Made once for all tests.
+slow_model() {
+    local made=$BATS_FILE_TMPDIR/model.gguf
+    [ -e "$made" ] || "$top_builddir/tests/cli/make_model" "$made" 512 1536 8 4000
+    ln "$made" model.gguf
+}
+
+# Of that model, not evaluated.
 slow_plan() {
-    "$top_builddir/tests/cli/make_model" model.gguf 512 1536 8 4000
+    slow_model
     plan model.gguf "${1:-Q2_K}" "enabled: false"
 }
 
@@ -401,7 +408,7 @@ folder_plan() { # LEVEL EVALUATION-LINES...
 }
 
 @test "a folder goes on after it was killed, to the same bytes" {
-    "$top_builddir/tests/cli/make_model" model.gguf 512 1536 8 4000
+    slow_model
     "$top_builddir/tests/cli/make_folder" model.gguf big
     plan big w8a8 "enabled: false"
     sed -i 's/out\.gguf/out-hf/' plan.yaml
