@@ -264,7 +264,7 @@ block() { # LABEL FILE
 
 @test "a plan with a text decides layer by layer, and killed with -9 it goes on behind the finished ones" {
     plan "$DEMO" Q4_K_S "enabled: false"
-    printf 'calibration:\n  path: "%s"\n  sample_length: 128\n' "$top_srcdir/demo/calibration.jsonl" >>plan.yaml
+    printf 'calibration:\n  path: "%s"\n  samples: 48\n  sample_length: 128\n' "$top_srcdir/demo/calibration.jsonl" >>plan.yaml
     "$QUANTWIZ" run plan.yaml
     grep -q '"kind":"phase","name":"calibrate"' out.quantwiz/events.jsonl
     [ "$(grep -c '"kind":"layer"' out.quantwiz/events.jsonl)" -eq 6 ]
@@ -465,6 +465,7 @@ attempt() {
 @test "far over the wish another method comes before a larger level, and killed with -9 the steps go on" {
     plan "$DEMO" Q2_K "chunks: 6" "max_loss: 0.5%"
     sed -i 's/out\.gguf/demo-Q2_K.gguf/; s/Q2_K$/Q2_K\n  pure: true/' plan.yaml
+    printf 'calibration: {samples: 8, sample_length: 128}\n' >>plan.yaml # of the step's text
     "$QUANTWIZ" run plan.yaml --auto --attempts 3 >/dev/null 2>&1 3>&- &
     wait_for '"kind":"attempt"'
     sleep 0.5
