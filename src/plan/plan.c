@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/file.h"
+#include "eval/eval.h"
 #include "hub/cache.h"
 #include "infer/decoder.h"
 #include "plan/mixture.h"
@@ -279,7 +280,7 @@ bool plan_rounds_to_nearest(const struct plan *p)
 
 char *plan_evaluated_text(const struct plan *p)
 {
-    return p->eval_text ? xstrdup(p->eval_text) : file_data("demo/eval.txt");
+    return eval_text_named(p->eval_text);
 }
 
 /* Too many for a command line: they stand in the plan. */
