@@ -21,7 +21,7 @@ struct feedback_result {
     double loss;      /* mean square of what it changes an output by; NaN where `plain` */
     double damp;      /* what the factorization took */
     double inputs;    /* that it went by */
-    bool plain;       /* it never succeeded: rounded to nearest */
+    int plain;        /* 1: it never succeeded: rounded to nearest; of a tensor, how many of its parts */
 };
 
 /* Of a typical column's inputs (hessian.h), what is added to those of all. More than GPTQ's customary 0.01 of the mean: what

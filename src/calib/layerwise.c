@@ -171,6 +171,18 @@ static int walk_output(struct walk *w, struct error *e)
     return rc;
 }
 
+static void note_plain(const struct walk *w, int step)
+{
+    const struct layerwise_listener *l = w->job->listener;
+    char *plain = walk_plain(w, step);
+    char *text = plain ? xasprintf("layer %d: rounded to nearest, because the text says too little of their inputs: %s",
+                                   step, plain) : NULL;
+    if (text && l && l->note)
+        l->note(l->user, text);
+    free(text);
+    free(plain);
+}
+
 static void tell(const struct walk *w, int step, double started, bool reused)
 {
     const struct layerwise_listener *l = w->job->listener;
@@ -179,6 +191,7 @@ static void tell(const struct walk *w, int step, double started, bool reused)
     r.reused = reused;
     if (l && l->layer && r.layer >= 0 && r.tensors)
         l->layer(l->user, &r);
+    note_plain(w, step);
 }
 
 static int make_step(struct walk *w, int step, struct error *e)

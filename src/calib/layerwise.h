@@ -104,7 +104,7 @@ struct layerwise_job {
 
 struct layerwise_tensor {
     unsigned char *to;             /* what was made, in the store; NULL: it stays as it is */
-    struct feedback_result result; /* of experts, the worst */
+    struct feedback_result result; /* of experts, the worst, and how many are plain */
 };
 
 struct layerwise {

@@ -68,6 +68,8 @@ void walk_encode_embedding(struct walk *w);
 void walk_take_over(struct walk *w, int step);
 /* Puts the results beside what was made, for a later attempt. */
 void walk_keep_results(const struct walk *w, int step);
+/* What of a layer's tensors was rounded to nearest, by name; NULL: nothing. free() it. */
+char *walk_plain(const struct walk *w, int step);
 struct layerwise_report walk_report(const struct walk *w, int step);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/finite.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 enum {
     ALIGNMENT = 64,
@@ -170,7 +171,7 @@ static void keep_worst(struct feedback_result *kept, const struct feedback_resul
     kept->inputs = first ? r->inputs : fmin(kept->inputs, r->inputs);
     kept->loss = first ? r->loss : fmax(kept->loss, r->loss);
     kept->damp = fmax(kept->damp, r->damp);
-    kept->plain |= r->plain;
+    kept->plain += r->plain;
 }
 
 /* The rows of a weight from `first` on, as a part of its tensor. */
@@ -331,6 +332,22 @@ void walk_take_over(struct walk *w, int step)
     }
 }
 
+char *walk_plain(const struct walk *w, int step)
+{
+    struct str s = {0};
+    for (int i = 0; i < w->fork->tensor_count; i++) {
+        const struct tensor *t = &w->fork->tensors[i];
+        int plain = w->made->tensors[i].result.plain;
+        if (t->layer < 0 || !plain || !is_of_step(w, i, step))
+            continue;
+        str_add(&s, s.length ? ", " : "");
+        if (walk_experts(t) > 1)
+            str_addf(&s, "%d of %d experts of ", plain, walk_experts(t));
+        str_add(&s, t->name);
+    }
+    return s.length ? str_take(&s) : NULL;
+}
+
 struct layerwise_report walk_report(const struct walk *w, int step)
 {
     struct layerwise_report r = {.layer = step - 1, .layers = w->fork->hp.layers, .loss = NAN, .inputs = NAN};
@@ -341,7 +358,7 @@ struct layerwise_report walk_report(const struct walk *w, int step)
         if (!is_of_step(w, i, step) || !w->made->tensors[i].to)
             continue;
         r.tensors++;
-        r.plain += x->plain;
+        r.plain += x->plain > 0;
         r.damp = fmax(r.damp, x->damp);
         r.inputs = fmin(r.inputs, x->inputs); /* fmin leaves out what is not a number */
         loss += isnan(x->loss) ? 0 : x->loss;

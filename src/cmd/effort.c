@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/json.h"
+#include "base/str.h"
 #include "base/usage.h"
+#include "run/events.h"
 
 static void sample_memory(struct effort *x)
 {
@@ -23,7 +25,9 @@ static bool on_tick(struct watch *w, double done, double total, const char *what
 
 void effort_begin(struct effort *x)
 {
-    *x = (struct effort){.watch = {.tick = on_tick, .user = x}, .started = clock_monotonic()};
+    effort_done(x);
+    *x = (struct effort){.watch = {.tick = on_tick, .user = x}, .started = clock_monotonic(), .layers = json_array(),
+                         .notes = json_array()};
     interrupt_catch();
     progress_init(&x->progress, false);
 }
@@ -35,9 +39,28 @@ void effort_end(struct effort *x)
     x->seconds = clock_monotonic() - x->started;
 }
 
+void effort_done(struct effort *x)
+{
+    json_decref(x->layers);
+    json_decref(x->notes);
+    *x = (struct effort){0};
+}
+
 void effort_note(struct effort *x, const char *text)
 {
+    json_array_append_new(x->notes, json_text(text));
     progress_say(&x->progress, "quantwiz: %s", text);
+}
+
+void effort_layer(struct effort *x, const struct layerwise_report *r)
+{
+    char seconds[FORMAT_SIZE], plain[64] = "";
+    const char *reused = r->reused ? ", made before" : "";
+    if (r->plain)
+        snprintf(plain, sizeof plain, ", %d of %d tensors rounded to nearest", r->plain, r->tensors);
+    json_array_append_new(x->layers, event_layer(r));
+    progress_say(&x->progress, "layer %d of %d: loss %.3g, damping %.3g, %.0f inputs, %s%s%s", r->layer + 1, r->layers,
+                 r->loss, r->damp, r->inputs, format_duration(seconds, r->seconds), plain, reused);
 }
 
 json_t *effort_json(const struct effort *x, const struct made *made, json_t *files, json_t *tensors)
@@ -54,5 +77,7 @@ json_t *effort_json(const struct effort *x, const struct made *made, json_t *fil
     json_object_set_new(j, "peak_private_bytes", json_value((double)x->peak_private));
     json_object_set_new(j, "dry_run", json_boolean(made->dry_run));
     json_object_set_new(j, "tensors", tensors);
+    json_object_set_new(j, "layers", x->layers ? json_incref(x->layers) : json_array());
+    json_object_set_new(j, "notes", x->notes ? json_incref(x->notes) : json_array());
     return j;
 }

@@ -6,18 +6,22 @@
 #include <stdint.h>
 
 #include "base/watch.h"
+#include "run/quantize.h"
 
 struct effort {
     struct progress progress;
     struct watch watch;         /* for the work: draws the progress, looks at the memory */
     uint64_t peak_private;
     double started, seconds, sampled;
+    json_t *layers, *notes;     /* what was told meanwhile */
 };
 /* From here on interrupts are caught. The work is done by the time of effort_end. */
 void effort_begin(struct effort *x);
 void effort_end(struct effort *x);
-/* A remark, above the progress. */
+void effort_done(struct effort *x);
+/* What quantize_listener's functions of these names hear: shown above the progress, and kept. */
 void effort_note(struct effort *x, const char *text);
+void effort_layer(struct effort *x, const struct layerwise_report *r);
 
 struct made {
     const char *output, *level;

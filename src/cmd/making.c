@@ -46,12 +46,7 @@ static void on_note(void *user, const char *text)
 static void on_layer(void *user, const struct layerwise_report *r)
 {
     struct account *a = user;
-    char seconds[FORMAT_SIZE], plain[64] = "";
-    const char *reused = r->reused ? ", made before" : "";
-    if (r->plain)
-        snprintf(plain, sizeof plain, ", %d of %d tensors rounded to nearest", r->plain, r->tensors);
-    progress_say(&a->effort.progress, "layer %d of %d: loss %.3g, damping %.3g, %.0f inputs, %s%s%s", r->layer + 1, r->layers,
-                 r->loss, r->damp, r->inputs, format_duration(seconds, r->seconds), plain, reused);
+    effort_layer(&a->effort, r);
 }
 
 /* ------------------------------------------------------------------- as JSON */
@@ -329,6 +324,7 @@ int making_run(const struct making *m, struct error *e)
     rc = plan_types(&a, e);
     if (!rc)
         rc = account_for(&a, e);
+    effort_done(&a.effort);
     importance_done(&a.importance);
     recipe_done(&a.recipe);
     model_close(model);

@@ -39,6 +39,12 @@ static void on_note(void *user, const char *text)
     effort_note(&a->effort, text);
 }
 
+static void on_layer(void *user, const struct layerwise_report *r)
+{
+    struct account *a = user;
+    effort_layer(&a->effort, r);
+}
+
 /* -------------------------------------------------------------------- telling */
 
 static const char *from_of(const struct checkpoint_item *item)
@@ -159,7 +165,7 @@ static int refuse_nearest(const struct account *a, struct error *e)
 
 static int make(struct account *a, struct error *e)
 {
-    const struct quantize_listener listener = {.end = on_end, .note = on_note, .user = a};
+    const struct quantize_listener listener = {.end = on_end, .layer = on_layer, .note = on_note, .user = a};
     char *part = checkpoint_part(a->making->out);
     a->job.listener = &listener;
     effort_begin(&a->effort);
@@ -217,6 +223,7 @@ int making_folder_run(const struct making *m, struct error *e)
         .watch = &a.effort.watch,
     };
     rc = account_for(&a, e);
+    effort_done(&a.effort);
     checkpoint_layout_done(&a.layout);
     model_close(model);
     return rc;

@@ -115,3 +115,18 @@ void event_say(struct event_log *l, const char *level, const char *fmt, ...)
     json_object_set_new(fields, "text", json_text(text));
     event_send(l, EVENT_LOG, fields);
 }
+
+json_t *event_layer(const struct layerwise_report *r)
+{
+    json_t *j = json_object();
+    json_object_set_new(j, "layer", json_integer(r->layer));
+    json_object_set_new(j, "layers", json_integer(r->layers));
+    json_object_set_new(j, "tensors", json_integer(r->tensors));
+    json_object_set_new(j, "plain", json_integer(r->plain));
+    json_object_set_new(j, "loss", json_value(r->loss));
+    json_object_set_new(j, "damp", json_value(r->damp));
+    json_object_set_new(j, "inputs", json_value(r->inputs));
+    json_object_set_new(j, "seconds", json_value(r->seconds));
+    json_object_set_new(j, "reused", json_boolean(r->reused));
+    return j;
+}

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "calib/layerwise.h"
 
 #define EVENT_KINDS(X)                                                                                   \
     X(START, "start", "the run begins or resumes: plan, source, level, pid, host, threads, resumed")      \
@@ -56,6 +57,8 @@ int event_log_open(struct event_log *l, const char *folder, FILE *stream, struct
 void event_log_close(struct event_log *l);
 /* Puts "t" and "kind" before the fields; takes the reference (NULL: no fields). */
 void event_send(struct event_log *l, enum event_kind k, json_t *fields);
+/* The fields of EVENT_LAYER. */
+json_t *event_layer(const struct layerwise_report *r);
 /* EVENT_LOG with this text. */
 void event_say(struct event_log *l, const char *level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

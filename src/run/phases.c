@@ -270,17 +270,7 @@ static void on_end(void *user, const struct quantize_tensor *t, int index, int c
 static void on_layer(void *user, const struct layerwise_report *r)
 {
     struct worker *w = user;
-    json_t *j = json_object();
-    json_object_set_new(j, "layer", json_integer(r->layer));
-    json_object_set_new(j, "layers", json_integer(r->layers));
-    json_object_set_new(j, "tensors", json_integer(r->tensors));
-    json_object_set_new(j, "plain", json_integer(r->plain));
-    json_object_set_new(j, "loss", json_value(r->loss));
-    json_object_set_new(j, "damp", json_value(r->damp));
-    json_object_set_new(j, "inputs", json_value(r->inputs));
-    json_object_set_new(j, "seconds", json_value(r->seconds));
-    json_object_set_new(j, "reused", json_boolean(r->reused));
-    event_send(&w->log, EVENT_LAYER, j);
+    event_send(&w->log, EVENT_LAYER, event_layer(r));
 }
 
 /* The engine's progress runs through all stages, so the bar is not divided between them. */

@@ -1,10 +1,13 @@
 """A checkpoint folder of a large model's shape: what converting and quantizing it costs, beside reading and writing as much.
 
-    QUANTWIZ=build/quantwiz python3 tests/bench/folder.py FOLDER [--layers 5] [--type BF16] [--keep]
+    QUANTWIZ=build/quantwiz python3 tests/bench/folder.py FOLDER [--layers 5] [--type BF16] [--keep] [--levels Q8_0,Q4_K_M]
+        [--calibration TEXT --samples 128 --tokenizer ../shared/data/demo-hf]
 
 Makes FOLDER/model (Llama 2 7B's widths, so many of its 32 layers, sharded; random weights), then prints a line each:
-seconds, the share of all threads that was busy, private memory at its peak. "copy" reads all shards and writes the bytes
-that the F16 file has, and syncs them: no converter can be faster. Needs numpy."""
+seconds, the share of all threads that was busy, private and resident memory at their peak. "copy" reads all shards and
+writes the bytes that the F16 file has, and syncs them: no converter can be faster. With a calibration text the levels go
+by samples of 512 tokens of it (gptq-int4-g128, awq-int4-g128, Q4_K_M), which a tokenizer of at most 32000 tokens makes.
+Needs numpy."""
 import argparse
 import json
 import os
@@ -72,7 +75,7 @@ def make(folder, layers, dtype):
 def show(what, seconds, processor, memory=None):
     print("%-12s %7.2f s  %5.0f %% of the threads busy%s" % (
         what, seconds, 100 * processor / seconds / len(os.sched_getaffinity(0)),
-        "" if memory is None else "  %6.1f MiB of private memory" % (memory / 2**20)), flush=True)
+        "" if memory is None else "  %6.1f MiB private, %6.1f MiB resident" % tuple(m / 2**20 for m in memory)), flush=True)
 
 
 def processor_seconds(who):
@@ -99,7 +102,12 @@ def measure(what, *arguments):
     if run.returncode:
         sys.exit(run.stderr)
     seconds, spent = time.time() - started, processor_seconds(resource.RUSAGE_CHILDREN) - before
-    show(what, seconds, spent, json.loads(run.stdout)["peak_private_bytes"])
+    made = json.loads(run.stdout)
+    show(what, seconds, spent, (made["peak_private_bytes"], made["peak_rss_bytes"]))
+
+
+def remove(path):
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def main():
@@ -109,16 +117,22 @@ def main():
     p.add_argument("--type", default="BF16", choices=["BF16", "F16"])
     p.add_argument("--levels", default="Q8_0,Q4_K_M")
     p.add_argument("--keep", action="store_true", help="the model, for another time")
+    p.add_argument("--calibration", type=pathlib.Path)
+    p.add_argument("--samples", type=int, default=128)
+    p.add_argument("--tokenizer", type=pathlib.Path, help="a folder with the tokenizer to calibrate with")
     a = p.parse_args()
-    model, out = a.folder / "model", a.folder / "out.gguf"
+    model, out = a.folder / "model", a.folder / "out"
     if not model.exists():
         make(model, a.layers, a.type)
+    for path in a.tokenizer.glob("tokenizer*") if a.tokenizer else ():
+        shutil.copyfile(path, model / path.name)
+    by_text = ["--calibration", a.calibration, "--samples", a.samples, "--sample-length", 512] if a.calibration else []
     print("%.2f GB in %d files of %s" % (sum(f.stat().st_size for f in model.iterdir()) / 1e9,
                                         len(list(model.glob("*.safetensors"))), a.type))
     copy(model, out)
-    for what, command in [("F16", "convert")] + [(level, "quantize") for level in a.levels.split(",") if level]:
-        measure(what, command, model, out, what)
-        out.unlink()
+    for what, *command in [("F16", "convert")] + [(level, "quantize", *by_text) for level in a.levels.split(",") if level]:
+        measure(what, command[0], model, out, what, *command[1:])
+        remove(out)
     copy(model, out)
     if not a.keep:
         shutil.rmtree(model)
