@@ -5,20 +5,12 @@
 #include <stdlib.h>
 
 #include "base/str.h"
+#include "calib/stash.h"
 #include "infer/decoder.h"
 #include "machine/memory.h"
 
 /* What is left to everybody else, and to what is too small to be counted. */
 static const double margin = 0.1;
-
-/* Where weights meet their inputs: of a layer's tensors those that are not named here in its first stage. */
-static const enum decoder_stage stages[ROLE_COUNT] = {
-    [ROLE_ATTN_OUTPUT] = STAGE_ATTN_OUTPUT,
-    [ROLE_FFN_GATE] = STAGE_GATE_UP, [ROLE_FFN_UP] = STAGE_GATE_UP,
-    [ROLE_FFN_GATE_EXPS] = STAGE_GATE_UP, [ROLE_FFN_UP_EXPS] = STAGE_GATE_UP, [ROLE_FFN_GATE_UP_EXPS] = STAGE_GATE_UP,
-    [ROLE_FFN_GATE_SHEXP] = STAGE_GATE_UP, [ROLE_FFN_UP_SHEXP] = STAGE_GATE_UP,
-    [ROLE_FFN_DOWN] = STAGE_DOWN, [ROLE_FFN_DOWN_EXPS] = STAGE_DOWN, [ROLE_FFN_DOWN_SHEXP] = STAGE_DOWN,
-};
 
 /* One stage of one layer. */
 struct need {
@@ -44,23 +36,25 @@ static void add_layer(struct layer_memory *m, const struct layerwise_job *j, int
 {
     bool at_once = j->method->prepare || j->method->inputs == LAYERWISE_ORIGINAL;
     struct need needs[STAGE_COUNT] = {0};
-    double weights = 0, stage = 0, moments = 0, factors = 0, widest = 0;
+    double weights = 0, one = 0, two = 0, moments = 0, factors = 0, widest = 0;
     bool floats = false;
     for (int i = 0; i < j->model->tensor_count; i++) {
         const struct tensor *t = &j->model->tensors[i];
         if (t->layer != layer || t->dims < 2 || !j->method->bytes(j->method->user, t))
             continue;
-        add_tensor(&needs[stages[t->role]], j, t);
+        enum decoder_stage stage = decoder_meets(t->role);
+        add_tensor(&needs[stage < STAGE_COUNT ? stage : 0], j, t);
         floats |= stays_as_floats(j, t);
     }
     for (int s = 0; s < STAGE_COUNT; s++) {
         weights += needs[s].weights;
-        stage = fmax(stage, needs[s].weights);
+        one = fmax(one, needs[s].weights);
+        two = fmax(two, needs[s].weights + (s ? needs[s - 1].weights : 0)); /* a product is taken a stage later */
         moments += needs[s].moments;
         factors = fmax(factors, needs[s].factors);
         widest = fmax(widest, needs[s].moments + needs[s].factors);
     }
-    m->weights = fmax(m->weights, floats ? weights : stage);
+    m->weights = fmax(m->weights, at_once ? weights : floats ? two : one);
     m->moments = fmax(m->moments, at_once ? moments + factors : widest);
 }
 
@@ -68,9 +62,8 @@ void layer_memory_forecast(struct layer_memory *m, const struct layerwise_job *j
                            double results)
 {
     double tokens = (double)j->text->count * j->text->length;
-    int streams = j->method->inputs == LAYERWISE_BOTH || j->method->prepare ? 2 : 1;
     *m = (struct layer_memory){.buffers = buffers, .results = results};
-    m->activations = streams * tokens * (double)(kept + j->model->hp.embd) * sizeof(float);
+    m->activations = stash_bytes(tokens * (double)kept);
     for (int i = 0; i < j->model->hp.layers; i++)
         add_layer(m, j, i);
 }

@@ -6,13 +6,13 @@
 
 /* Bytes. */
 struct layer_memory {
-    double weights;     /* as floats: of the widest stage; of the widest layer where they must stay so */
+    double weights;     /* as floats: of the widest stage, or layer, that has them so at once */
     double moments;     /* of the widest stage's inputs, with what factoring them takes */
     double buffers;     /* of the forward passes */
     double activations; /* of all samples, in both streams: in memory or on disk */
     double results;     /* what is made: on disk */
 };
-/* `kept`: floats that a stage leaves for each token (decoder_kept). */
+/* `kept`: floats that are kept for each token from stage to stage, in all streams. */
 void layer_memory_forecast(struct layer_memory *m, const struct layerwise_job *j, int64_t kept, double buffers,
                            double results);
 /* Does it all but the activations fit? */

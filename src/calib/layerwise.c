@@ -13,51 +13,10 @@
 #include "calib/layer_memory.h"
 #include "calib/walk.h"
 
-enum { SEQUENCES = 4 }; /* go through a layer together */
-
 /* What share of a layer's time has passed when a stage begins. */
 static const double stage_begins[STAGE_COUNT + 1] = {0, 0.15, 0.35, 0.5, 0.9, 1};
 
-/* -------------------------------------------------------------------- the streams */
-
-static int batches(const struct walk *w)
-{
-    return (w->job->text->count + SEQUENCES - 1) / SEQUENCES;
-}
-
-static int sequences_of(const struct walk *w, int batch)
-{
-    int left = w->job->text->count - batch * SEQUENCES;
-    return left < SEQUENCES ? left : SEQUENCES;
-}
-
-/* What a stream can be taken through beside a stage. */
-enum { EMBEDDING = STAGE_COUNT, WHOLE_LAYER, OUTPUT };
-
-static void advance(struct walk_stream *s, int layer, int what, int batch)
-{
-    const struct chunks *t = s->walk->job->text;
-    int n = sequences_of(s->walk, batch);
-    if (!s->decoder)
-        return;
-    float *x = stash_batch(&s->x, batch);
-    if (what == EMBEDDING)
-        decoder_embed(s->decoder, t->tokens + (int64_t)batch * SEQUENCES * t->length, n, t->length, x);
-    else if (what == WHOLE_LAYER)
-        decoder_layer(s->decoder, layer, n, t->length, x);
-    else if (what == OUTPUT)
-        decoder_meet_output(s->decoder, n, t->length, x);
-    else
-        decoder_layer_stage(s->decoder, layer, what, n, t->length, x, stash_batch(&s->kept, batch));
-}
-
-static void leave(struct walk_stream *s, int batch)
-{
-    if (!s->decoder)
-        return;
-    stash_leave(&s->x, batch);
-    stash_leave(&s->kept, batch);
-}
+/* ------------------------------------------------------------------------ passes */
 
 /* From here to there of a layer's time. */
 struct span {
@@ -65,36 +24,25 @@ struct span {
     double from, to;
 };
 
-static bool tick(const struct walk *w, const struct span *span, int batch)
-{
-    double done = span->layer + span->from + (span->to - span->from) * batch / batches(w);
-    return watch_tick(w->job->watch, done, w->fork->hp.layers + 1, "layers");
-}
-
 /* Both streams, or NULLs. */
 static int pass(struct walk *w, struct walk_stream *a, struct walk_stream *b, int what, const struct span *span,
                 struct error *e)
 {
-    for (int i = 0; i < batches(w); i++) {
-        if (!tick(w, span, i))
+    int batches = walk_batches(w), layers = w->fork->hp.layers;
+    for (int i = 0; i < batches; i++) {
+        double done = span->layer + span->from + (span->to - span->from) * i / batches;
+        if (!watch_tick(w->job->watch, done, layers + 1, "layers"))
             return interrupt_error(e);
-        for (int k = 0; k < 2; k++)
-            if (k ? b : a)
-                advance(k ? b : a, span->layer, what, i);
+        if (a)
+            walk_advance(a, span->layer, what, i);
+        if (b)
+            walk_advance(b, span->layer, what, i);
         walk_forget_seen(w);
-        leave(&w->original, i);
-        leave(&w->quantized, i);
     }
     return 0;
 }
 
 /* ---------------------------------------------------------------------- a layer */
-
-/* Does the original run ahead, so that all of a layer's inputs are known before its first weight is encoded? */
-static bool runs_ahead(const struct layerwise_job *j)
-{
-    return j->method->prepare || j->method->inputs == LAYERWISE_ORIGINAL;
-}
 
 static int prepare(struct walk *w, int layer, struct error *e)
 {
@@ -114,48 +62,34 @@ static int prepare(struct walk *w, int layer, struct error *e)
     return rc || !w->quantized.decoder ? rc : decoder_reload(w->quantized.decoder, layer, e);
 }
 
-/* All stages of one batch before the next. */
-static int look_ahead(struct walk *w, int layer, struct error *e)
+/* `again`: it was made before, and there is nothing to meet. */
+static int look_ahead(struct walk *w, int layer, bool again, struct error *e)
 {
-    bool alone = !w->quantized.decoder;
+    bool alone = !w->quantized.decoder, prepares = w->job->method->prepare;
     struct span span = {layer, 0, alone ? 1 : 0.4};
-    for (int i = 0; i < batches(w); i++) {
-        if (!tick(w, &span, i))
-            return interrupt_error(e);
-        for (int s = 0; s < STAGE_COUNT; s++)
-            advance(&w->original, layer, s, i);
-        leave(&w->original, i);
-    }
-    int rc = w->job->method->prepare ? prepare(w, layer, e) : 0;
+    int rc = pass(w, &w->original, NULL, WALK_LAYER, &span, e);
+    if (!rc && prepares)
+        rc = again ? alone ? 0 : decoder_reload(w->quantized.decoder, layer, e) : prepare(w, layer, e);
     if (!rc && alone)
         walk_encode(w);
     walk_forget_groups(w);
     return rc;
 }
 
-static int walk_layer(struct walk *w, int layer, struct error *e)
+static int walk_layer(struct walk *w, int layer, bool again, struct error *e)
 {
-    bool ahead = runs_ahead(w->job);
+    bool ahead = walk_runs_ahead(w->job);
     double begin = ahead ? 0.4 : 0;
-    int rc = ahead ? look_ahead(w, layer, e) : 0;
+    int rc = ahead ? look_ahead(w, layer, again, e) : 0;
     for (int s = 0; s < STAGE_COUNT && !rc && w->quantized.decoder; s++) {
         struct span span = {layer, begin + (1 - begin) * stage_begins[s], begin + (1 - begin) * stage_begins[s + 1]};
         rc = pass(w, ahead ? NULL : &w->original, &w->quantized, s, &span, e);
+        walk_use_up(w, layer, s);
         if (!rc)
             walk_encode(w);
         walk_forget_groups(w);
     }
     return rc;
-}
-
-/* As it was made before: there is nothing to meet. */
-static int repeat_layer(struct walk *w, int layer, struct error *e)
-{
-    struct span span = {layer, 0, 1};
-    int rc = 0;
-    if (w->job->method->prepare && w->quantized.decoder)
-        rc = decoder_reload(w->quantized.decoder, layer, e);
-    return rc ? rc : pass(w, &w->original, &w->quantized, WHOLE_LAYER, &span, e);
 }
 
 /* --------------------------------------------------------------------- the story */
@@ -164,7 +98,7 @@ static int walk_output(struct walk *w, struct error *e)
 {
     bool quantized = w->quantized.decoder;
     struct span span = {w->fork->hp.layers, 0, 1};
-    int rc = pass(w, runs_ahead(w->job) && quantized ? NULL : &w->original, &w->quantized, OUTPUT, &span, e);
+    int rc = pass(w, walk_runs_ahead(w->job) && quantized ? NULL : &w->original, &w->quantized, WALK_OUTPUT, &span, e);
     if (!rc)
         walk_encode(w);
     walk_forget_groups(w);
@@ -201,7 +135,7 @@ static int make_step(struct walk *w, int step, struct error *e)
     if (step == 0)
         walk_encode_embedding(w);
     else
-        rc = step <= layers ? walk_layer(w, step - 1, e) : walk_output(w, e);
+        rc = step <= layers ? walk_layer(w, step - 1, false, e) : walk_output(w, e);
     if (rc)
         return rc;
     walk_keep_results(w, step);
@@ -215,14 +149,14 @@ static int walk_step(struct walk *w, int step, bool reused, bool needed, struct 
     double started = clock_monotonic();
     if (reused)
         walk_take_over(w, step);
-    int rc = !reused ? make_step(w, step, e) : layer && needed ? repeat_layer(w, step - 1, e) : 0;
+    int rc = !reused ? make_step(w, step, e) : layer && needed ? walk_layer(w, step - 1, true, e) : 0;
     if (!rc && step == 0 && needed) {
         struct span span = {0};
-        rc = pass(w, &w->original, &w->quantized, EMBEDDING, &span, e);
+        rc = pass(w, &w->original, &w->quantized, WALK_EMBEDDING, &span, e);
     }
     if (!rc)
         tell(w, step, started, reused);
-    walk_release(w);
+    walk_release(w, step);
     return rc;
 }
 
@@ -252,41 +186,6 @@ static int check_tokens(const struct layerwise_job *j, struct error *e)
     return 0;
 }
 
-static int open_stream(struct walk *w, struct walk_stream *s, const struct model *m, int length, product_tap *tap,
-                       struct error *e)
-{
-    int sequences = w->job->text->count < SEQUENCES ? w->job->text->count : SEQUENCES;
-    const struct decoder_options o = {.context = length, .sequences = sequences, .tap = tap,
-                                      .tap_user = s};
-    *s = (struct walk_stream){.walk = w, .tensors = m->tensors};
-    return decoder_open(&s->decoder, m, &o, e);
-}
-
-static void close_stream(struct walk_stream *s)
-{
-    decoder_free(s->decoder);
-    stash_done(&s->x);
-    stash_done(&s->kept);
-}
-
-static int open_streams(struct walk *w, int length, struct error *e)
-{
-    const struct layerwise_job *j = w->job;
-    bool original = j->method->inputs == LAYERWISE_BOTH || runs_ahead(j);
-    int rc = 0;
-    if (original)
-        rc = open_stream(w, &w->original, j->model, length, runs_ahead(j) ? walk_meet : walk_see, e);
-    if (!rc && j->method->inputs != LAYERWISE_ORIGINAL)
-        rc = open_stream(w, &w->quantized, w->fork, length, walk_meet, e);
-    return rc;
-}
-
-static void close_streams(struct walk *w)
-{
-    close_stream(&w->original);
-    close_stream(&w->quantized);
-}
-
 /* What the disk has for the store and the activations; an earlier store's place is used again. */
 static int disk_for(const struct layerwise_job *j, const char *folder, double *bytes, struct error *e)
 {
@@ -296,17 +195,6 @@ static int disk_for(const struct layerwise_job *j, const char *folder, double *b
     double earlier = stat(j->store, &st) == 0 ? (double)st.st_blocks * 512 : 0;
     *bytes = (double)free_bytes + earlier - j->disk_bytes;
     return rc;
-}
-
-/* Of passes of so many tokens a sample. */
-static double buffer_bytes(const struct walk *w, int length, int64_t width)
-{
-    double bytes = 0;
-    for (int i = 0; i < 2; i++) {
-        const struct decoder *d = i ? w->original.decoder : w->quantized.decoder;
-        bytes += d ? (double)decoder_bytes(d) : 0;
-    }
-    return bytes + (double)sizeof(float) * SEQUENCES * length * (double)width; /* `off` */
 }
 
 static void note_disk(const struct walk *w, double activations)
@@ -319,32 +207,18 @@ static void note_disk(const struct walk *w, double activations)
         l->note(l->user, text);
 }
 
-static int open_stashes(struct walk *w, int64_t kept, const char *folder, struct error *e)
-{
-    int64_t rows = (int64_t)SEQUENCES * w->job->text->length;
-    int rc = 0;
-    for (int i = 0; i < 2 && !rc; i++) {
-        struct walk_stream *s = i ? &w->original : &w->quantized;
-        if (s->decoder)
-            rc = stash_init(&s->x, batches(w), rows * w->fork->hp.embd, folder, e);
-        if (s->decoder && !rc)
-            rc = stash_init(&s->kept, batches(w), rows * kept, folder, e);
-    }
-    return rc;
-}
-
 /* The streams are of no use afterwards. */
-static int refuse(struct walk *w, struct layer_memory *need, double memory, int64_t width, struct error *e)
+static int refuse(struct walk *w, struct layer_memory *need, double memory, struct error *e)
 {
     enum { SHORTEST = 64 };
     struct layer_memory as_it_is = *need;
     int length = w->job->text->length / 2;
     for (; length >= SHORTEST && !layer_memory_fits(need, memory); length /= 2) {
-        close_streams(w);
-        int rc = open_streams(w, length, e);
+        walk_close_streams(w);
+        int rc = walk_open_streams(w, length, e);
         if (rc)
             return rc;
-        need->buffers = buffer_bytes(w, length, width);
+        need->buffers = walk_buffers(w, length);
     }
     return layer_memory_refuse(&as_it_is, w->job, memory, layer_memory_fits(need, memory) ? 2 * length : 0, e);
 }
@@ -353,20 +227,17 @@ static int refuse(struct walk *w, struct layer_memory *need, double memory, int6
 static int make_room(struct walk *w, uint64_t store_bytes, const char *folder, struct error *e)
 {
     const struct layerwise_job *j = w->job;
-    int64_t kept = decoder_kept(w->original.decoder ? w->original.decoder : w->quantized.decoder);
-    int64_t width = kept > w->fork->hp.embd ? kept : w->fork->hp.embd;
     struct layer_memory need;
     double disk = 0, memory = j->memory_bytes > 0 ? j->memory_bytes : layer_memory_available();
     bool on_disk;
-    layer_memory_forecast(&need, j, kept, buffer_bytes(w, j->text->length, width), (double)store_bytes);
-    int rc = layer_memory_fits(&need, memory) ? disk_for(j, folder, &disk, e) : refuse(w, &need, memory, width, e);
+    layer_memory_forecast(&need, j, walk_kept(w), walk_buffers(w, j->text->length), (double)store_bytes);
+    int rc = layer_memory_fits(&need, memory) ? disk_for(j, folder, &disk, e) : refuse(w, &need, memory, e);
     rc = rc ? rc : layer_memory_place(&need, j, memory, disk, &on_disk, e);
     if (rc)
         return rc;
     if (on_disk)
         note_disk(w, need.activations);
-    w->off = xaligned((size_t)SEQUENCES * j->text->length * width * sizeof *w->off);
-    return open_stashes(w, kept, on_disk ? folder : NULL, e);
+    return walk_open_stashes(w, on_disk ? folder : NULL, e);
 }
 
 static int open_store(struct walk *w, struct error *e)
@@ -388,8 +259,7 @@ static int open_store(struct walk *w, struct error *e)
 static void close_walk(struct walk *w)
 {
     walk_forget_groups(w);
-    walk_release(w);
-    close_streams(w);
+    walk_close_streams(w);
     free(w->groups);
     free(w->rooms);
     free(w->held);
@@ -406,7 +276,7 @@ int layerwise_run(struct layerwise *l, const struct layerwise_job *j, struct err
     struct walk w = {.job = j, .made = l, .fork = model_fork(j->model), .rooms = xcalloc(count + 1, sizeof *w.rooms),
                      .held = xcalloc(count + 1, sizeof *w.held)};
     int rc = check_tokens(j, e);
-    rc = rc ? rc : open_streams(&w, j->text->length, e);
+    rc = rc ? rc : walk_open_streams(&w, j->text->length, e);
     rc = rc ? rc : open_store(&w, e);
     rc = rc ? rc : walk_steps(&w, e);
     close_walk(&w);

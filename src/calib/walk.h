@@ -1,5 +1,6 @@
-/* Shared by the files of the walk over layers: layerwise.c (the story), walk_groups.c (which inputs the weights of a stage
- * meet), walk_tensors.c (weights as floats, and what was made of them). */
+/* Shared by the files of the walk over layers: layerwise.c (the story), walk_streams.c (the samples' way through the two
+ * models), walk_groups.c (which inputs the weights of a stage meet), walk_tensors.c (weights as floats, and what was made
+ * of them). */
 #ifndef CALIB_WALK_H
 #define CALIB_WALK_H
 
@@ -24,6 +25,8 @@ struct walk_stream {
     struct decoder *decoder;    /* NULL: it does not run */
     const struct tensor *tensors; /* the model's */
     struct stash x, kept;       /* a batch of each: [sequences][length][embd], [sequences][length][decoder_kept()] */
+    float *now, *now_kept;      /* the batch at present */
+    bool leaps;                 /* after its part in STAGE_DOWN it goes on to the layer's end */
 };
 
 struct walk {
@@ -31,6 +34,7 @@ struct walk {
     struct layerwise *made;
     struct model *fork;
     struct walk_stream original, quantized;
+    int sequences;              /* go through a layer together */
     unsigned char **rooms;      /* [tensor_count]: in the store; NULL: it stays as it is */
     float **held;               /* [tensor_count]: the fork's tensors as floats, of the layer at present */
     struct walk_group *groups;  /* of the stage at present */
@@ -40,6 +44,24 @@ struct walk {
     int seen_count;
     float *off;                 /* [rows][columns], room for differences of inputs */
 };
+
+/* walk_streams.c */
+/* What a stream can be taken through beside a stage. */
+enum { WALK_EMBEDDING = STAGE_COUNT, WALK_LAYER, WALK_OUTPUT };
+/* Samples of `length` tokens; nothing is kept yet. */
+int walk_open_streams(struct walk *w, int length, struct error *e);
+void walk_close_streams(struct walk *w);
+/* Does the original go through a layer before the layer's first weight is encoded? */
+bool walk_runs_ahead(const struct layerwise_job *j);
+/* Floats that all streams keep for a token from stage to stage, at most, and the widest row of inputs. */
+int64_t walk_kept(const struct walk *w);
+int64_t walk_width(const struct walk *w);
+/* Bytes that passes of such samples take, beside what is kept. */
+double walk_buffers(const struct walk *w, int length);
+/* `folder`: where what is kept goes; NULL: in memory. */
+int walk_open_stashes(struct walk *w, const char *folder, struct error *e);
+int walk_batches(const struct walk *w);
+void walk_advance(struct walk_stream *s, int layer, int what, int batch);
 
 /* walk_groups.c. Taps, with their stream as `user`: of the one that moments are taken of, and of the original beside
  * the other. */
@@ -59,7 +81,10 @@ void walk_place(struct walk *w);
 float *walk_hold(struct walk *w, struct tensor *t);
 /* Its room in the store, which counts as filled from here on; NULL where it stays as it is. */
 unsigned char *walk_room(struct walk *w, struct tensor *t);
-void walk_release(struct walk *w);
+/* A step's tensors are not needed for a while: as floats not at all. */
+void walk_release(struct walk *w, int step);
+/* After a stage: weights that it took the products of are not needed as floats any more. */
+void walk_use_up(struct walk *w, int layer, enum decoder_stage stage);
 /* Quantizes the weights of the groups that were met, and the fork computes with what became of them. */
 void walk_encode(struct walk *w);
 /* The embedding, by itself. */

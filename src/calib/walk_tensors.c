@@ -155,13 +155,28 @@ static void let_go(struct walk *w, int i)
     w->held[i] = NULL;
 }
 
-void walk_release(struct walk *w)
+void walk_use_up(struct walk *w, int layer, enum decoder_stage stage)
 {
-    for (int i = 0; i < w->fork->tensor_count; i++)
+    for (int i = 0; i < w->fork->tensor_count; i++) {
+        struct tensor *t = &w->fork->tensors[i];
+        if (!w->held[i] || t->layer != layer || t->bias || decoder_meets(t->role) >= stage)
+            continue;
+        let_go(w, i);
+        *t = w->job->model->tensors[i];
+    }
+}
+
+void walk_release(struct walk *w, int step)
+{
+    for (int i = 0; i < w->fork->tensor_count; i++) {
+        const struct tensor *t = &w->job->model->tensors[i];
         if (w->held[i]) {
             let_go(w, i);
-            w->fork->tensors[i] = w->job->model->tensors[i];
+            w->fork->tensors[i] = *t;
         }
+        if (step_of(w, t) == step)
+            tensor_forget(t, 0, tensor_elements(t));
+    }
 }
 
 /* ---------------------------------------------------------------------- encoding */

@@ -385,6 +385,22 @@ static void (*const stages[STAGE_COUNT])(struct decoder *, const struct layer *,
     [STAGE_END] = end_layer,
 };
 
+enum decoder_stage decoder_meets(enum tensor_role role)
+{
+    static const enum tensor_role met[STAGE_COUNT][8] = {
+        [STAGE_QKV] = {ROLE_ATTN_Q, ROLE_ATTN_K, ROLE_ATTN_V, ROLE_ATTN_QKV},
+        [STAGE_ATTN_OUTPUT] = {ROLE_ATTN_OUTPUT},
+        [STAGE_GATE_UP] = {ROLE_FFN_GATE, ROLE_FFN_UP, ROLE_FFN_GATE_EXPS, ROLE_FFN_UP_EXPS, ROLE_FFN_GATE_UP_EXPS,
+                           ROLE_FFN_GATE_SHEXP, ROLE_FFN_UP_SHEXP},
+        [STAGE_DOWN] = {ROLE_FFN_DOWN, ROLE_FFN_DOWN_EXPS, ROLE_FFN_DOWN_SHEXP},
+    };
+    for (int s = 0; s < STAGE_COUNT; s++)
+        for (int i = 0; met[s][i]; i++) /* ROLE_OTHER ends a list */
+            if (met[s][i] == role)
+                return s;
+    return STAGE_COUNT;
+}
+
 static struct pass pass_of(int sequences, int length)
 {
     return (struct pass){.sequences = sequences, .length = length, .rows = (int64_t)sequences * length};
@@ -416,12 +432,15 @@ void decoder_layer(struct decoder *d, int layer, int sequences, int length, floa
     d->x = own;
 }
 
-int64_t decoder_kept(const struct decoder *d)
+int64_t decoder_kept(const struct decoder *d, enum decoder_stage stage)
 {
     int64_t most = 0;
     for (int i = 0; i < d->model->hp.layers; i++) {
         const struct layer_shape *s = d->layers[i].shape;
-        most = larger(most, larger((int64_t)s->heads * s->value_length, feed_forward_kept(d, &d->layers[i])));
+        int64_t kept = stage == STAGE_ATTN_OUTPUT ? (int64_t)s->heads * s->value_length
+                       : stage == STAGE_DOWN      ? feed_forward_kept(d, &d->layers[i])
+                                                  : 0;
+        most = larger(most, kept);
     }
     return most;
 }

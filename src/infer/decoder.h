@@ -70,15 +70,19 @@ enum decoder_stage { /* in the order in which a layer's weights meet their input
     STAGE_END,   /* meets nothing: x is what the layer makes of it */
     STAGE_COUNT,
 };
+/* The stage that a layer's weight of this role meets its inputs in; the next one takes its products. STAGE_COUNT: it is no
+ * such weight, or several stages take them, as they do the router's. */
+enum decoder_stage decoder_meets(enum tensor_role role);
 /* x[sequences][length][embd], the residual stream before the first layer. Tokens must be below the vocabulary. */
 void decoder_embed(struct decoder *d, const int32_t *tokens, int sequences, int length, float *x);
 /* All stages of a layer at once, in place; the products' inputs go to the tap. */
 void decoder_layer(struct decoder *d, int layer, int sequences, int length, float *x);
-/* One stage, in place. kept[sequences · length · decoder_kept()]: what a stage leaves for the next one beside x. */
+/* One stage, in place. kept[sequences · length · decoder_kept()]: what the stage, or the one before, leaves beside x for
+ * the next one. */
 void decoder_layer_stage(struct decoder *d, int layer, enum decoder_stage stage, int sequences, int length, float *x,
                          float *kept);
-/* Floats that the stages of any layer keep for each token, at most. */
-int64_t decoder_kept(const struct decoder *d);
+/* Floats that a stage leaves for each token, in any layer at most; 0: all that it leaves is in x. */
+int64_t decoder_kept(const struct decoder *d, enum decoder_stage stage);
 /* The inputs of the output weight, of x after the last layer: they go to the tap. */
 void decoder_meet_output(struct decoder *d, int sequences, int length, float *x);
 /* Logits of x[rows][embd] after the last layer: out[rows][vocab]. No more rows at once than the sequences hold that it

@@ -28,7 +28,12 @@ static void f16_encode(const float *x, const float *weight, void *blocks, int64_
 {
     (void)weight;
     uint16_t *h = blocks;
-    for (int64_t i = 0; i < n; i++)
+    int64_t i = 0;
+#ifdef __F16C__
+    for (; i + 8 <= n; i += 8)
+        _mm_storeu_si128((__m128i *)(h + i), _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+#endif
+    for (; i < n; i++)
         h[i] = half_from_float(x[i]);
 }
 

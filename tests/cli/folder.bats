@@ -93,9 +93,12 @@ value() { # of a key in the JSON on stdin
         grep -o 'data_offsets": *\[ *[0-9]*' | grep -o '[0-9]*$')
     printf '\377\377' | dd of=model/model.safetensors bs=1 seek=$((start + at + 1000)) conv=notrunc 2>dd.log
     for out in "out.gguf Q4_0" "out gptq-int4-g64"; do
-        run "$QUANTWIZ" quantize model $out --calibration "$top_srcdir/demo/calibration.jsonl" --samples 4 --sample-length 64
-        [ "$status" -eq 0 ]
-        [[ $output == *"blk.1.ffn_up.weight: 1 of "*" weights are NaN or infinite, and count as 0"* ]]
+        "$QUANTWIZ" quantize model $out --calibration "$top_srcdir/demo/calibration.jsonl" --samples 4 --sample-length 64 \
+            --json >made.json 2>log
+        grep -q '^quantwiz: blk.1.ffn_up.weight: 1 of .* weights are NaN or infinite, and count as 0' log
+        tr -d '\n' <made.json | grep -q '"notes": *\[[^]]*"blk.1.ffn_up.weight: 1 of [^"]* count as 0'
+        grep -q "^layer 6 of 6: loss " log
+        [ "$(grep -c '"layer": ' made.json)" -eq 6 ]
     done
     run "$QUANTWIZ" eval out.gguf -f "$top_srcdir/demo/eval.txt" --chunks 2
     [[ $output != *[nN]a[nN]* ]]

@@ -280,17 +280,17 @@ start_by_text() {
     run "$QUANTWIZ" quantize "$DEMO" out.gguf "${by_text[@]}" --memory 20MiB
     [ "$status" -eq 4 ]
     [[ $output == *"20.0 MiB are available"*"--method nearest"* ]]
-    run "$QUANTWIZ" quantize "$DEMO" out.gguf "${by_text[@]}" --memory 80MiB
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf "${by_text[@]}" --memory 100MiB --sample-length 2048
     [ "$status" -eq 4 ]
     echo "$output"
     length=$(sed -n 's/.*(--sample-length \([0-9]*\)) it would fit.*/\1/p' <<<"$output")
     [ -z "$(left_behind)" ]
-    "$QUANTWIZ" quantize "$DEMO" out.gguf "${by_text[@]}" --memory 80MiB --sample-length "$length"
+    "$QUANTWIZ" quantize "$DEMO" out.gguf "${by_text[@]}" --memory 100MiB --sample-length "$length"
 }
 
 @test "activations that do not fit in memory go through a file, and the result is the same" {
     whole_by_text
-    run "$QUANTWIZ" quantize "$DEMO" out.gguf "${by_text[@]}" --memory 70MiB
+    run "$QUANTWIZ" quantize "$DEMO" out.gguf "${by_text[@]}" --memory 82MiB
     [ "$status" -eq 0 ]
     [[ $output == *"do not fit in memory: they go through a file"* ]]
     cmp whole.gguf out.gguf

@@ -345,7 +345,8 @@ static void check_stages(const struct model *m, const struct sample *s, const in
     struct decoder_options o = {.context = LENGTH, .sequences = SEQUENCES};
     float x[SEQUENCES * LENGTH * EMBD], y[SEQUENCES * LENGTH * EMBD];
     assert_ok(decoder_open(&d, m, &o, &e), &e);
-    float *kept = xmalloc(sizeof *kept * SEQUENCES * LENGTH * decoder_kept(d));
+    int64_t most = decoder_kept(d, STAGE_ATTN_OUTPUT) + decoder_kept(d, STAGE_DOWN);
+    float *kept = xmalloc(sizeof *kept * SEQUENCES * LENGTH * most);
     decoder_embed(d, tokens, SEQUENCES, LENGTH, x);
     memcpy(y, x, sizeof x);
     for (int i = 0; i < m->hp.layers; i++) {

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 #include "base/file.h"
 #include "base/finite.h"
@@ -68,6 +69,12 @@ static struct inputs in_one_pass(enum tensor_role role, int layer)
     return in;
 }
 
+static int64_t most_kept(const struct decoder *d)
+{
+    int64_t a = decoder_kept(d, STAGE_ATTN_OUTPUT), b = decoder_kept(d, STAGE_DOWN);
+    return a > b ? a : b;
+}
+
 static struct inputs stage_by_stage(enum tensor_role role, int layer)
 {
     struct error e = {0};
@@ -77,7 +84,7 @@ static struct inputs stage_by_stage(enum tensor_role role, int layer)
     struct decoder_options o = {.context = LENGTH, .sequences = COUNT, .tap = add, .tap_user = &in};
     assert_ok(decoder_open(&d, model, &o, &e), &e);
     float *x = xmalloc(sizeof *x * COUNT * LENGTH * model->hp.embd);
-    float *kept = xmalloc(sizeof *kept * COUNT * LENGTH * decoder_kept(d));
+    float *kept = xmalloc(sizeof *kept * COUNT * LENGTH * most_kept(d));
     decoder_embed(d, tokens, COUNT, LENGTH, x);
     for (int i = 0; i < layer; i++)
         decoder_layer(d, i, COUNT, LENGTH, x);
@@ -115,7 +122,7 @@ static void stages_make_what_a_layer_makes(void **state)
     struct decoder_options o = {.context = LENGTH, .sequences = COUNT};
     assert_ok(decoder_open(&d, model, &o, &e), &e);
     size_t bytes = sizeof(float) * COUNT * LENGTH * model->hp.embd;
-    float *x = xmalloc(bytes), *y = xmalloc(bytes), *kept = xmalloc(sizeof *kept * COUNT * LENGTH * decoder_kept(d));
+    float *x = xmalloc(bytes), *y = xmalloc(bytes), *kept = xmalloc(sizeof *kept * COUNT * LENGTH * most_kept(d));
     decoder_embed(d, tokens, COUNT, LENGTH, x);
     memcpy(y, x, bytes);
     for (int i = 0; i < model->hp.layers; i++) {
@@ -146,6 +153,7 @@ static const char store[] = "test_layerwise.layers";
 /* Where a walk is broken off, and what it told. */
 struct course {
     int layers, reused, notes, dropped, plain, stop_after;
+    char rounded[1024];     /* of the second layer, what was rounded to nearest */
     bool lenient;           /* nothing is expected of its results */
     struct watch watch;
 };
@@ -169,6 +177,8 @@ static void on_note(void *user, const char *line)
     struct course *c = user;
     c->notes += strstr(line, "through a file") != NULL;
     c->dropped += strstr(line, "blk.1.ffn_up.weight: 1 of ") != NULL;
+    if (strstr(line, "layer 2: rounded to nearest"))
+        snprintf(c->rounded, sizeof c->rounded, "%s", line);
 }
 
 static bool on_tick(struct watch *w, double done, double total, const char *what)
@@ -313,10 +323,13 @@ static void memory_is_forecast(void **state)
     assert_ok(decoder_open(&d, model, &o, &e), &e);
     block_method_init(&method, model, types);
     const struct layerwise_job job = {.model = model, .method = &method.method, .text = &text};
-    layer_memory_forecast(&need, &job, decoder_kept(d), 2.0 * (double)decoder_bytes(d), 0);
-    /* `off` comes on top: about half of the activations, which do not fit then. */
-    double least = (need.weights + need.moments + need.buffers + need.activations) / 0.9;
+    int64_t embd = model->hp.embd, attention = decoder_kept(d, STAGE_ATTN_OUTPUT), most = most_kept(d);
+    int64_t kept = 2 * attention > most ? 2 * attention : most;
+    /* Of all samples, as floats: both streams, what they keep at most, and one difference. */
+    double rooms = sizeof(float) * (double)COUNT * LENGTH * (double)(2 * embd + 3 * most);
+    layer_memory_forecast(&need, &job, 2 * embd + kept, 2.0 * (double)decoder_bytes(d) + rooms, 0);
     assert_true(need.weights > 0 && need.moments > 0 && need.activations > 0);
+    double least = (need.weights + need.moments + need.buffers + need.activations / 2) / 0.9;
     assert_ok(walk(&tight, types, &c, least, &e), &e);
     assert_same(&roomy, &tight, types);
     layerwise_done(&tight, false);
@@ -385,7 +398,6 @@ static void experts_are_made_each(void **state)
     remove("test_layerwise.gguf");
 }
 
-/* Inputs that are all zero say nothing: every tensor is rounded to nearest, and that is told. */
 /* Behind a text's own samples, words alone, the same each time, and the first of the vocabulary oftener. */
 static void a_text_is_broadened(void **state)
 {
@@ -431,9 +443,13 @@ static void weights_that_are_no_numbers_count_as_zero(void **state)
     const struct quant_type **types = types_for_all(QUANT_Q8_0);
     struct tensor *up = (struct tensor *)model_role(damaged, ROLE_FFN_UP, 1);
     int64_t n = tensor_elements(up);
-    uint16_t *halves = xmalloc(n * sizeof *halves);
-    memcpy(halves, up->data, n * sizeof *halves);
+    FILE *file = tmpfile(); /* a tensor's bytes are those of a file: they can be forgotten */
+    assert_int_equal(fwrite(up->data, sizeof(uint16_t), n, file), n);
+    assert_int_equal(fflush(file), 0);
+    uint16_t *halves = mmap(NULL, n * sizeof *halves, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
+    assert_true(halves != MAP_FAILED);
     halves[777] = 0x7e00;
+    size_t bytes = n * sizeof *halves;
     up->data = (const unsigned char *)halves;
     model = damaged;
     assert_ok(walk(&l, types, &c, 0, &e), &e);
@@ -449,10 +465,12 @@ static void weights_that_are_no_numbers_count_as_zero(void **state)
     layerwise_done(&l, false);
     model = demo;
     model_fork_free(damaged);
-    free(halves);
+    munmap(halves, bytes);
+    fclose(file);
     free(types);
 }
 
+/* Inputs that are all zero say nothing: every tensor is rounded to nearest, and that is told. */
 static void without_inputs_everything_is_plain(void **state)
 {
     (void)state;
@@ -466,6 +484,8 @@ static void without_inputs_everything_is_plain(void **state)
     for (int i = 0; i < model->tensor_count; i++)
         assert_true(!l.tensors[i].to || l.tensors[i].result.plain);
     assert_true(c.plain > 0);
+    assert_non_null(strstr(c.rounded, "blk.1.attn_q.weight, "));
+    assert_non_null(strstr(c.rounded, "12 of 12 experts of blk.1.ffn_down_exps.weight"));
     layerwise_done(&l, false);
     free(types);
     model_close(model);
