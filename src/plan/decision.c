@@ -8,9 +8,6 @@
 
 /* ---------------------------------------------------------------- conditions */
 
-enum comparison { AT_LEAST, BELOW, ONE_OF, IS, LOSS_OVER };
-
-/* One list: a condition's key, how its value is written, which fact it compares and how, what it means. */
 #define CONDITIONS(X)                                                                                     \
     X("parameters_min", NUMBER, AT_LEAST, FACT_PARAMETERS, "the model has at least so many parameters")   \
     X("parameters_below", NUMBER, BELOW, FACT_PARAMETERS, "the model has fewer parameters")               \
@@ -52,20 +49,8 @@ enum comparison { AT_LEAST, BELOW, ONE_OF, IS, LOSS_OVER };
     X("loss_over_wish", TEXT, LOSS_OVER, FACT_COUNT,                                                      \
       "the expected loss of this level exceeds the largest loss")
 
-struct condition_kind {
-    const char *key;
-    enum schema_kind value;
-    enum comparison comparison;
-    enum plan_fact fact;
-};
-static const struct condition_kind kinds[] = {
-#define KIND(key, value, comparison, fact, help) {key, SCHEMA_##value, comparison, fact},
-    CONDITIONS(KIND)
-};
-const struct schema_field condition_fields[] = {
-#define FIELD(name, value, comparison, fact, text) {name, SCHEMA_##value, false, .help = text},
-    CONDITIONS(FIELD){0},
-};
+static const struct condition_kind kinds[] = {CONDITIONS(CONDITION_KIND)};
+const struct schema_field condition_fields[] = {CONDITIONS(CONDITION_FIELD){0}};
 
 static const char *const row_tests[ROW_TEST_COUNT] = {
     [ROW_OVER_LOSS] = "over-loss",       [ROW_UNDER_SPEED] = "under-speed",   [ROW_SPLIT] = "split",
@@ -131,16 +116,6 @@ const struct schema_field usecase_fields[] = {
 
 /* ------------------------------------------------------------------ compiling */
 
-static double condition_number(const struct yaml *when, const struct condition_kind *k)
-{
-    switch (k->value) {
-    case SCHEMA_BYTES: return (double)checked_bytes(when, k->key, 0);
-    case SCHEMA_BOOL: return checked_bool(when, k->key, false);
-    case SCHEMA_NUMBER: return checked_number(when, k->key, 0);
-    default: return NAN;
-    }
-}
-
 int conditions_compile(struct rules *r, const struct yaml *when, struct decision *d, struct error *e)
 {
     d->when = arena_alloc(&r->arena, (when ? when->count : 0) * sizeof *d->when);
@@ -149,9 +124,7 @@ int conditions_compile(struct rules *r, const struct yaml *when, struct decision
         if (!y)
             continue;
         struct condition *c = &d->when[d->when_count++];
-        *c = (struct condition){.kind = &kinds[i], .number = condition_number(when, &kinds[i])};
-        if (kinds[i].comparison == ONE_OF)
-            c->words = checked_texts(when, kinds[i].key, &r->arena);
+        *c = condition_read(&kinds[i], when, &r->arena);
         if (kinds[i].comparison == LOSS_OVER && !(c->level = rules_level(r, y->text)))
             return yaml_expected(y, e, "a level from levels.yaml");
     }
@@ -254,16 +227,10 @@ int decisions_compile(struct rules *r, struct error *e)
 
 static bool meets(const struct condition *c, const struct facts *f)
 {
-    enum plan_fact fact = c->kind->fact;
-    const struct estimate *row;
-    switch (c->kind->comparison) {
-    case AT_LEAST: return f->number[fact] >= c->number;
-    case BELOW: return f->number[fact] < c->number;
-    case IS: return f->number[fact] == c->number;
-    case LOSS_OVER: row = estimates_row(f->s, c->level); return row && row->expected_loss > f->max_loss;
-    case ONE_OF: break;
-    }
-    return f->word[fact] && str_among(c->words, f->word[fact]);
+    if (c->kind->comparison != LOSS_OVER)
+        return condition_meets(c, f->number, f->word);
+    const struct estimate *row = estimates_row(f->s, c->level);
+    return row && row->expected_loss > f->max_loss;
 }
 
 bool decision_holds(const struct decision *d, const struct facts *f)

@@ -3,15 +3,9 @@
 #ifndef PLAN_DECISION_H
 #define PLAN_DECISION_H
 
+#include "plan/condition.h"
 #include "plan/facts.h"
 #include "plan/rules.h"
-
-struct condition {
-    const struct condition_kind *kind;
-    double number;
-    const char *const *words;
-    const struct level *level;
-};
 
 enum row_test {
     ROW_OVER_LOSS, ROW_UNDER_SPEED, ROW_SPLIT, ROW_ABOVE_SOURCE, ROW_BELOW_SOURCE, ROW_SOURCE,
