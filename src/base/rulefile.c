@@ -5,6 +5,8 @@
 
 #include "base/file.h"
 
+enum { SCHEMA_VERSION = 1 };
+
 /* One list: a name here is a file in rules/ that is compiled in, installed and can be overridden. */
 #define RULE_FILES(X) \
     X(levels) X(recipes) X(runtimes) X(kernels) X(gpus) X(decisions) X(warnings) X(usecases) X(necessity) X(levers) \
@@ -64,4 +66,15 @@ int rulefile_load(struct yaml **out, const char *name, struct arena *a, struct e
             return rc;
         }
     return error_set(e, ERROR_USAGE, "there are no rules called '%s'", name);
+}
+
+int rulefile_load_checked(struct yaml **out, const char *name, const struct schema_field *fields, struct arena *a,
+                          struct error *e)
+{
+    int64_t version = 0;
+    int rc = rulefile_load(out, name, a, e);
+    rc = rc ? rc : yaml_integer(*out, "schema", true, &version, e);
+    if (!rc && version != SCHEMA_VERSION)
+        rc = yaml_expected(yaml_get(*out, "schema"), e, "schema %d", SCHEMA_VERSION);
+    return rc ? rc : schema_check(*out, fields, e);
 }

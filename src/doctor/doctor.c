@@ -201,8 +201,7 @@ static struct symptom examine_symptom(struct diagnosis *d, const struct patient 
 static int examine_all(struct diagnosis *d, const struct patient *p, struct error *e)
 {
     struct yaml *file;
-    int rc = rulefile_load(&file, "troubleshooting", &d->arena, e);
-    rc = rc ? rc : schema_check(file, doctor_schema, e);
+    int rc = rulefile_load_checked(&file, "troubleshooting", doctor_schema, &d->arena, e);
     const struct yaml *rows = rc ? NULL : yaml_get(file, "symptoms");
     d->symptoms = rows ? arena_alloc(&d->arena, rows->count * sizeof *d->symptoms) : NULL;
     for (size_t i = 0; rows && i < rows->count; i++)

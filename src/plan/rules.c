@@ -16,21 +16,6 @@
 #include "plan/recipe_book.h"
 #include "plan/runtime.h"
 
-enum { SCHEMA_VERSION = 1 };
-
-static int load(struct rules *r, const char *name, struct yaml **tree, struct error *e)
-{
-    int64_t version = 0;
-    int rc = rulefile_load(tree, name, &r->arena, e);
-    if (!rc)
-        rc = yaml_integer(*tree, "schema", true, &version, e);
-    if (!rc && version != SCHEMA_VERSION)
-        rc = yaml_expected(yaml_get(*tree, "schema"), e, "schema %d", SCHEMA_VERSION);
-    if (!rc && rules_schema(name))
-        rc = schema_check(*tree, rules_schema(name), e);
-    return rc;
-}
-
 /* ------------------------------------------------------------------- levels */
 
 static int compile_scheme(struct rules *r, struct level *l, const char *name, struct error *e)
@@ -178,8 +163,7 @@ int rules_prompts(const char *const **out, const char *use_case, struct arena *a
 {
     struct yaml *file;
     *out = NULL;
-    int rc = rulefile_load(&file, "usecases", a, e);
-    rc = rc ? rc : schema_check(file, rules_schema("usecases"), e);
+    int rc = rulefile_load_checked(&file, "usecases", rules_schema("usecases"), a, e);
     const struct yaml *uses = rc ? NULL : yaml_get(file, "usecases");
     for (size_t i = 0; uses && i < uses->count; i++)
         if (strcmp(checked_text(uses->items[i], "name"), use_case) == 0)
@@ -199,7 +183,7 @@ static int load_all(struct rules *r, struct error *e)
     };
     int rc = 0;
     for (size_t i = 0; !rc && i < ARRAY_LENGTH(files); i++)
-        rc = load(r, files[i].name, files[i].tree, e);
+        rc = rulefile_load_checked(files[i].tree, files[i].name, rules_schema(files[i].name), &r->arena, e);
     return rc;
 }
 

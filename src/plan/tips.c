@@ -52,8 +52,7 @@ int tips_of(struct tip **tips, int *count, const char *runtime, const struct ser
     struct yaml *file;
     *tips = NULL;
     *count = 0;
-    int rc = rulefile_load(&file, "tips", a, e);
-    rc = rc ? rc : schema_check(file, tip_fields, e);
+    int rc = rulefile_load_checked(&file, "tips", tip_fields, a, e);
     const struct yaml *rows = rc ? NULL : yaml_get(file, "tips");
     *tips = rows ? arena_alloc(a, rows->count * sizeof **tips) : NULL;
     for (size_t i = 0; rows && i < rows->count; i++) {

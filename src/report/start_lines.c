@@ -49,8 +49,7 @@ int starts_of(struct start **list, int *count, const struct plan *p, const struc
     struct yaml *file;
     *list = NULL;
     *count = 0;
-    int rc = rulefile_load(&file, "runtimes", a, e);
-    rc = rc ? rc : schema_check(file, rules_schema("runtimes"), e);
+    int rc = rulefile_load_checked(&file, "runtimes", rules_schema("runtimes"), a, e);
     const struct yaml *rows = rc ? NULL : yaml_get(file, "runtimes");
     *list = rows ? arena_alloc(a, rows->count * sizeof **list) : NULL;
     for (int pass = 0; rows && pass < 2; pass++)

@@ -6,7 +6,6 @@
 #include <strings.h>
 
 #include "base/rulefile.h"
-#include "base/schema.h"
 #include "base/str.h"
 #include "plan/rules.h"
 
@@ -15,8 +14,7 @@ enum { MORE_SAMPLES = 4 };
 
 static int load_steps(struct yaml **file, struct arena *a, struct error *e)
 {
-    int rc = rulefile_load(file, "steps", a, e);
-    return rc ? rc : schema_check(*file, rules_schema("steps"), e);
+    return rulefile_load_checked(file, "steps", rules_schema("steps"), a, e);
 }
 
 /* ----------------------------------------------------------------- conditions */

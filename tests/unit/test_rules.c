@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/rulefile.h"
 #include "plan/rules.h"
 
 static char *folder;
@@ -130,12 +131,33 @@ static void errors_name_file_line_and_what_was_expected(void **state)
     }
 }
 
+/* Also those that are read when they are needed. */
+static void files_of_another_version_are_refused(void **state)
+{
+    static const char *const names[] = {"usecases", "runtimes", "steps", "tips"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        struct error e = {0}, write = {0};
+        struct arena a = {0};
+        struct yaml *file;
+        char *path = xasprintf("%s/%s.yaml", folder, names[i]), *says = xasprintf("%s.yaml:1: expected schema 1", names[i]);
+        assert_ok(file_write(path, "schema: 2\n", 10, &write), &write);
+        assert_int_equal(rulefile_load_checked(&file, names[i], rules_schema(names[i]), &a, &e), ERROR_USAGE);
+        assert_says(&e, says);
+        unlink(path);
+        free(path);
+        free(says);
+        arena_done(&a);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(ours_load),
         cmocka_unit_test_setup_teardown(errors_name_file_line_and_what_was_expected, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(files_of_another_version_are_refused, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
