@@ -206,6 +206,7 @@ bool args_json(const struct args *a)
 
 int args_wishes(const struct args *a, struct wishes *w, struct error *e)
 {
+    wishes_defaults(w, NULL, NULL);
     for (int i = 0; i < a->given_count; i++) {
         int id = wish_find(a->given[i].name);
         const char *value = a->given[i].value;

@@ -36,7 +36,8 @@ bool args_has(const struct args *a, const char *option);
 const char *args_nth(const struct args *a, const char *option, int i);
 int args_int(const struct args *a, const char *option, int low, int high, int *value, struct error *e); /* unset: untouched */
 bool args_json(const struct args *a);
-/* Sets the wishes that were given; the machine's and model's defaults are the caller's (wishes_defaults). */
+/* Sets the wishes that were given, and the defaults of all others; what a machine and a model know better is the
+ * caller's (wishes_defaults). */
 int args_wishes(const struct args *a, struct wishes *w, struct error *e);
 
 extern const struct command cmd_machine, cmd_models, cmd_offers, cmd_fetch, cmd_inspect, cmd_estimate, cmd_plan, cmd_run, cmd_attach,

@@ -19,7 +19,6 @@ static int run(const struct args *a, struct error *e)
     };
     const struct ui_options ui = {.script = script ? script : getenv("QUANTWIZ_SCRIPT"),
                                   .no_mouse = args_has(a, "no-mouse")};
-    wishes_defaults(&wishes, NULL, NULL);
     int rc = args_wishes(a, &wishes, e);
     rc = rc ? rc : wizard_start(&w, &options, e);
     rc = rc ? rc : ui_run(&w, &ui, e);

@@ -40,7 +40,6 @@ int situation_init(struct situation *s, const struct args *a, bool weights, cons
     int (*open)(struct model **, const char *, const char *, int, struct error *);
     *s = (struct situation){0};
     int rc = args_wishes(a, &s->wishes, e);
-    wishes_defaults(&s->wishes, NULL, NULL); /* before it is known what they are for: so that none is without a value */
     open = weights || mixture_measured(&s->wishes) ? open_model : open_header;
     rc = rc ? rc : rules_load(&s->rules, e);
     rc = rc ? rc : open(&s->model, args_operand(a, 0), args_get(a, "pre"), MODEL_HEADER_ONLY, e);
