@@ -264,6 +264,13 @@ bool mixture_measured(const struct wishes *w)
     return mixture_wanted(w) && w->value[WISH_MIX].choice <= MIX_MEASURED;
 }
 
+void mixture_forget(struct wishes *w)
+{
+    struct error none;
+    wishes_set(w, WISH_MIX, "", &none);
+    wishes_set(w, WISH_FILE_BUDGET, "", &none);
+}
+
 /* A mix is a file of GGUF. */
 static int check_runtime(const struct mixture_job *j, struct error *e)
 {

@@ -39,6 +39,8 @@ struct mixture_job {
 /* Whether the wishes ask for a mix (--mix, or --file-budget), and for one that has to be measured. */
 bool mixture_wanted(const struct wishes *w);
 bool mixture_measured(const struct wishes *w);
+/* Takes that back, for a level that was chosen instead. */
+void mixture_forget(struct wishes *w);
 /* Within --file-budget, or else what fits by the estimates; takes some tenths of a second. ERROR_NOFIT where not even the
  * smallest mix does. Borrows all of the job. */
 int mixture_make(struct mixture **out, const struct mixture_job *j, struct error *e);

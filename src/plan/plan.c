@@ -86,8 +86,6 @@ static char *machine_brief(const struct machine *m)
 /* Over the recipe of the level that the file says it is. */
 static void take_mix(struct plan *p, const struct mixture *x)
 {
-    if (!x)
-        return;
     p->level = arena_strdup(&p->arena, x->base->name);
     p->mix = (struct plan_mix){arena_strdup(&p->arena, x->preset ? x->preset->name : "measured"), x->limit_bytes, x->kld};
     p->tensor_count = x->count;
@@ -239,10 +237,13 @@ int plan_make(struct plan **out, const struct machine *m, const struct model *mo
     p->source_hash = arena_strdup(&p->arena, hash);
     p->source_pre = model->pre ? arena_strdup(&p->arena, model->pre) : NULL;
     p->level = arena_strdup(&p->arena, level->name);
-    take_mix(p, s->rows[row].mix);
     p->format = arena_strdup(&p->arena, level->format);
     p->kernel = s->rows[row].kernel ? arena_strdup(&p->arena, s->rows[row].kernel) : NULL;
     wishes_copy(&p->wishes, w);
+    if (s->rows[row].mix)
+        take_mix(p, s->rows[row].mix);
+    else
+        mixture_forget(&p->wishes);
     name_outputs(p, model, out_folder);
     choose_evaluation(p, model, w);
     copy_rationale(p, s, &s->rows[row]);

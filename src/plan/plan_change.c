@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/file.h"
+#include "plan/mixture.h"
 #include "plan/plan.h"
 #include "plan/rules.h"
 
@@ -18,6 +19,14 @@ static void change_text(struct plan *n, const struct plan_change *c)
     n->calibration.samples = to->samples ? to->samples : n->calibration.samples;
     n->calibration.sample_length = to->sample_length ? to->sample_length : n->calibration.sample_length;
     n->method = c->method ? c->method : n->calibration.text ? n->method : NULL;
+}
+
+/* A list of tensors' types goes before any level. */
+static void leave_mix(struct plan *n)
+{
+    n->tensor_count = 0;
+    n->mix = (struct plan_mix){0};
+    mixture_forget(&n->wishes);
 }
 
 /* Another level is of another format and kernel, perhaps; and one that is made by a text gets the general one. Others
@@ -37,9 +46,8 @@ static int change_level(struct plan *n, const struct plan *p, const struct plan_
         n->level = arena_strdup(&n->arena, level->name);
         n->format = arena_strdup(&n->arena, level->format);
         n->kernel = other ? NULL : p->kernel;
-        if (c->level) /* a list of tensors' types goes before any level */
-            n->tensor_count = 0;
-        n->mix = c->level ? (struct plan_mix){0} : n->mix;
+        if (c->level)
+            leave_mix(n);
         n->imatrix = level->type ? n->imatrix : NULL;
         if (level->calibrated && !n->calibration.text && !plan_rounds_to_nearest(n))
             n->calibration.text = CALIBRATION_GENERAL;

@@ -95,3 +95,11 @@ END
     cmp <(grep -A50 '^tensors:' plan.yaml | grep blk) <(grep -A50 '^tensors:' ./*-mix-nearest*.quantwiz/plan.yaml | grep blk)
     grep -q "Types of tensors: as plan.yaml lists them" ./*-mix-nearest*.quantwiz/report.md
 }
+
+@test "a level that was chosen instead of the mix is planned as if none had been wished for" {
+    "$QUANTWIZ" plan "$DEMO" --mix=ends --file-budget 2700000 --level Q6_K --no-eval -o plan.yaml
+    grep -q "^  level: Q6_K" plan.yaml
+    ! grep -q "^tensors:" plan.yaml
+    ! grep -q "name: file-budget" plan.yaml
+    grep -A2 "name: mix" plan.yaml | tr -d '\n' | grep -q "value: no .*from: default"
+}
