@@ -94,7 +94,7 @@ char *plan_evaluated_text(const struct plan *p);
 /* A plan with a change made, for a run of its own beside the plan's: other artefact, other folder, no variants. `why`:
  * its rationale. Borrows from `p`, which must outlive it, unless it is saved and loaded again. */
 int plan_with(struct plan **out, const struct plan *p, const struct plan_change *c, const char *why, struct error *e);
-/* Another variant: what `v` makes, of the same model. */
+/* Another variant: what `v` makes, of the same model; a mix only where it is `p` itself. */
 void plan_add_variant(struct plan *p, const struct plan *v);
 /* Names the folder of a plan with variants: "dir/MODEL-compare.quantwiz". */
 void plan_name_series(struct plan *p);

@@ -144,7 +144,8 @@ int plan_with(struct plan **out, const struct plan *p, const struct plan_change 
     return rc;
 }
 
-/* Where a text is no default of the level's, the variant says that there is none. */
+/* Where a text is no default of the level's, the variant says that there is none. A mix names no level: with one it would
+ * be that level's own types. */
 void plan_add_variant(struct plan *p, const struct plan *v)
 {
     int n = p->variant_count++;
@@ -154,7 +155,8 @@ void plan_add_variant(struct plan *p, const struct plan *v)
     text.hash = v->calibration.text && v->calibration.hash ? arena_strdup(&p->arena, v->calibration.hash) : NULL;
     if (n)
         memcpy(all, p->variants, n * sizeof *all);
-    all[n] = (struct plan_change){.name = arena_strdup(&p->arena, v->level), .level = arena_strdup(&p->arena, v->level),
+    all[n] = (struct plan_change){.name = arena_printf(&p->arena, "%s%s", v->level, v->tensor_count ? "-mix" : ""),
+                                  .level = v->tensor_count ? NULL : arena_strdup(&p->arena, v->level),
                                   .method = v->method ? arena_strdup(&p->arena, v->method) : NULL,
                                   .calibration = v->calibration.text ? text : (struct calibration){.text = text.text}};
     p->variants = all;

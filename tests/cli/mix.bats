@@ -103,3 +103,13 @@ END
     ! grep -q "name: file-budget" plan.yaml
     grep -A2 "name: mix" plan.yaml | tr -d '\n' | grep -q "value: no .*from: default"
 }
+
+@test "a mix is compared with levels as the mix that it is" {
+    "$QUANTWIZ" plan "$DEMO" --mix=ends --file-budget 2700000 --compare Q6_K --chunks 1 -o plan.yaml
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+    cmp <(grep -A50 '^tensors:' plan.yaml | grep blk) <(grep -A50 '^tensors:' ./*-mix.quantwiz/plan.yaml | grep blk)
+    [ "$(stat -c %s ./*-mix.gguf)" -le 2700000 ]
+    run "$QUANTWIZ" inspect ./*-Q6_K.gguf
+    [[ $output == *"13 F32, 43 Q6_K"* ]]
+}
