@@ -76,7 +76,8 @@ struct estimate {             /* one row */
     bool forbidden, recommended, is_source;    /* is_source: the checkpoint as it is */
     bool unproven;                             /* the rules do not know whether it runs: not recommended either */
     bool asked;                                /* for by name: estimates_make_with */
-    double score;                      /* points for minus points against */
+    double *points;                    /* [rules.decision_count] that each decision gives it, or takes from it */
+    double score;                      /* their sum */
     struct estimate_reason *reasons;
     int reason_count, reason_capacity;
 };

@@ -88,18 +88,25 @@ static void overrule(struct estimates *s, struct estimate *row)
     str_done(&names);
 }
 
-static void decide(struct estimates *s, const struct decision *d, const struct telling *t,
-                   struct estimate *row)
+/* The points that the decision gives the row, or takes from it. */
+static double decide(struct estimates *s, const struct decision *d, const struct telling *t, struct estimate *row)
 {
     int rank;
     if (!decision_takes(d, t->facts, row, &rank))
-        return;
+        return 0;
     add(row, d->sign, tell(s, d->why, t), d->where);
     row->forbidden |= d->sign == 'x';
-    if (d->sign == '+')
-        row->score += d->weight - rank;
-    else if (d->sign == '-')
-        row->score -= d->weight;
+    return d->sign == '+' ? d->weight - rank : d->sign == '-' ? -d->weight : 0;
+}
+
+static void decide_all(struct estimates *s, const struct telling *t, struct estimate *row, const struct rules *r)
+{
+    row->points = arena_alloc(&s->arena, (size_t)r->decision_count * sizeof *row->points);
+    for (int i = 0; i < r->decision_count; i++) {
+        if (r->decisions[i].sign && decision_holds(&r->decisions[i], t->facts))
+            row->points[i] = decide(s, &r->decisions[i], t, row);
+        row->score += row->points[i];
+    }
 }
 
 static void rule_out(struct estimate *row, char *text, const char *rule)
@@ -176,21 +183,63 @@ static void ask_kernels(struct estimates *s, struct estimate *row, const struct 
     row->kernel = answer.kernel && !refused ? answer.kernel->title : NULL;
 }
 
+/* -------------------------------------------------------------------- choice */
+
+/* The decision with the most points, for or against, the first of equals; -1: none has any. */
+static int weightiest(const double *points, int count)
+{
+    int most = -1;
+    for (int i = 0; i < count; i++)
+        if (fabs(points[i]) > (most < 0 ? 0 : fabs(points[most])))
+            most = i;
+    return most;
+}
+
+/* " (under-3b +36, gpu-24-gb +19, default -10)": the decisions that give the winner more points than the row, and those
+ * that give it less. */
+static const char *leads_text(struct estimates *s, const struct estimate *winner, const struct estimate *row,
+                              const struct rules *r)
+{
+    enum { LEADS_SHOWN = 3 };
+    struct str t = {0};
+    double *lead = arena_alloc(&s->arena, (size_t)r->decision_count * sizeof *lead);
+    int at;
+    for (int i = 0; i < r->decision_count; i++)
+        lead[i] = winner->points[i] - row->points[i];
+    for (int shown = 0; (at = weightiest(lead, r->decision_count)) >= 0 && shown < LEADS_SHOWN; shown++) {
+        str_addf(&t, "%s%s %+g", shown ? ", " : " (", r->decisions[at].name, lead[at]);
+        lead[at] = 0;
+    }
+    if (t.length)
+        str_add(&t, at >= 0 ? ", and others)" : ")");
+    const char *text = arena_strdup(&s->arena, t.length ? t.data : "");
+    str_done(&t);
+    return text;
+}
+
+static char *loser_text(struct estimates *s, const struct estimate *winner, const struct estimate *row,
+                        const struct rules *r)
+{
+    const char *leads = leads_text(s, winner, row, r);
+    if (winner->score == row->score)
+        return print(s, "%s has as many points, %g, and is the larger%s", winner->level->name, row->score, leads);
+    return print(s, "%s is favoured more: %g points to %g%s", winner->level->name, winner->score, row->score, leads);
+}
+
 /* Most points; among equals the larger. */
-static void choose(struct estimates *s)
+static void choose(struct estimates *s, const struct rules *r)
 {
     s->recommended = -1;
     for (int i = 0; i < s->count; i++)
         if (estimate_runs(&s->rows[i]) && (s->recommended < 0 || s->rows[i].score > s->rows[s->recommended].score))
             s->recommended = i;
-    if (s->recommended >= 0)
-        s->rows[s->recommended].recommended = true;
-    for (int i = 0; i < s->count && s->recommended >= 0; i++)
+    if (s->recommended < 0)
+        return;
+    const struct estimate *winner = &s->rows[s->recommended];
+    s->rows[s->recommended].recommended = true;
+    for (int i = 0; i < s->count; i++)
         if (estimate_runs(&s->rows[i]) && i != s->recommended)
-            add(&s->rows[i], '-',
-                print(s, "%s is favoured more: %g points to %g", s->rows[s->recommended].level->name,
-                      s->rows[s->recommended].score, s->rows[i].score),
-                "decisions.yaml");
+            add(&s->rows[i], '-', loser_text(s, winner, &s->rows[i], r), "decisions.yaml");
 }
 
 /* The reason that weighs most for the row, for the headline. */
@@ -285,14 +334,10 @@ void recommend(struct estimates *s, const struct machine *m, const struct model 
         describe(s, &t, &s->rows[i]);
         ask_runtime(s, &s->rows[i], runtime, &f);
         ask_kernels(s, &s->rows[i], r, runtime, &t);
-    }
-    for (int k = 0; k < r->decision_count; k++)
-        for (int i = 0; i < s->count && decision_holds(&r->decisions[k], &f); i++)
-            if (r->decisions[k].sign)
-                decide(s, &r->decisions[k], &(struct telling){&f, model, &s->rows[i]}, &s->rows[i]);
-    for (int i = 0; i < s->count; i++)
+        decide_all(s, &t, &s->rows[i], r);
         overrule(s, &s->rows[i]);
-    choose(s);
+    }
+    choose(s, r);
     headline(s, runtime, model);
     warn(s, &f, model, r, s->recommended);
     doubt(s, &f, model, r);

@@ -246,6 +246,46 @@ static void every_row_says_why(void **state)
     }
 }
 
+/* "Q4_K_M is favoured more: 30 points to 0 (cpu-only +20, default +10)": the parts are the difference. */
+static bool names_what_made_the_difference(const struct estimate *r)
+{
+    const char *text = r->reasons[r->reason_count - 1].text, *at = strchr(text, '(');
+    double winner = 0, own = 0, sum = 0, points;
+    const char *numbers = strstr(text, " favoured more: ");
+    if (!numbers || !at || strstr(at, "others") || sscanf(numbers, " favoured more: %lf points to %lf", &winner, &own) != 2)
+        return false;
+    for (int n; *at == '(' || *at == ','; at += 1 + n) {
+        assert_int_equal(sscanf(at + 1, " %*s %lf%n", &points, &n), 1);
+        sum += points;
+    }
+    if (sum != winner - own)
+        fail_msg("%s: %s", r->level->name, text);
+    return true;
+}
+
+static void losers_say_which_rules_made_the_difference(void **state)
+{
+    static const struct situation rows[] = {
+        {SHAPE_LLAMA2_7B, 64, 1, 16, {"ctx", "4096"}},
+        {SHAPE_LLAMA2_7B, 64, 0, 0, {"use-case", "code"}},
+        {SHAPE_LLAMA32_1B, 64, 1, 24, {NULL}},
+    };
+    struct outcome o;
+    int named = 0;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        decide(&o, &rows[i]);
+        for (int k = 0; k < o.s->count; k++)
+            named += names_what_made_the_difference(&o.s->rows[k]);
+        done(&o);
+    }
+    assert_true(named > 30);
+    decide(&o, &(struct situation){SHAPE_LLAMA2_7B, 64, 0, 0, {"ctx", "4096"}});
+    assert_reason(row(o.s, "Q8_0"), '-', "Q4_K_M is favoured more: 30 points to 0 (cpu-only +20, default +10)");
+    assert_reason(row(o.s, "Q5_K_M"), '-', "Q4_K_M is favoured more: 30 points to 19 (default +10, cpu-only +1)");
+    done(&o);
+}
+
 static void nothing_fits_is_said(void **state)
 {
     struct outcome o;
@@ -309,6 +349,7 @@ int main(void)
         cmocka_unit_test(wishes_are_held),
         cmocka_unit_test(runtimes_refuse_what_they_cannot_read),
         cmocka_unit_test(every_row_says_why),
+        cmocka_unit_test(losers_say_which_rules_made_the_difference),
         cmocka_unit_test(nothing_fits_is_said),
         cmocka_unit_test(habits_are_warned_of),
     };
