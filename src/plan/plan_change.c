@@ -46,6 +46,8 @@ static int change_level(struct plan *n, const struct plan *p, const struct plan_
         n->level = arena_strdup(&n->arena, level->name);
         n->format = arena_strdup(&n->arena, level->format);
         n->kernel = other ? NULL : p->kernel;
+        if (other || (c->level && p->tensor_count))
+            record_step(&n->record, level->name, &n->arena);
         if (c->level)
             leave_mix(n);
         n->imatrix = level->type ? n->imatrix : NULL;

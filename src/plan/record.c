@@ -2,6 +2,13 @@
 
 #include <math.h>
 #include <string.h>
+#include <strings.h>
+
+const struct plan_estimate plan_estimate_unknown = {
+    .weights_bytes = NAN, .kv_bytes = NAN, .compute_bytes = NAN, .overhead_bytes = NAN, .total_bytes = NAN,
+    .gpu_bytes = NAN, .cpu_bytes = NAN, .tokens_per_s = NAN, .prefill_tokens_per_s = NAN, .expected_loss = NAN,
+    .layers = NAN, .gpu_layers = NAN,
+};
 
 /* ------------------------------------------------------------------- making */
 
@@ -56,7 +63,57 @@ void record_make(struct plan_record *r, const struct estimates *s, int row, stru
                 .why = why_not(&s->rows[i], chosen, a),
                 .bits_per_weight = s->rows[i].bits_per_weight,
                 .total_bytes = (double)s->rows[i].total_bytes,
+                .verdict = verdict_name(s->rows[i].verdict),
             };
+}
+
+/* ------------------------------------------------------------- another level */
+
+static const struct plan_alternative *find(const struct plan_record *r, const char *level)
+{
+    for (int i = 0; i < r->alternative_count; i++)
+        if (strcasecmp(r->alternatives[i].level, level) == 0)
+            return &r->alternatives[i];
+    return NULL;
+}
+
+static bool is_verdict(const char *text, enum verdict v)
+{
+    return text && strcmp(text, verdict_name(v)) == 0;
+}
+
+/* The cache is the same at any level, and so is the number of layers; where they lie, if all of them fit. */
+static struct plan_estimate estimate_of(const struct plan_alternative *to, const struct plan_estimate *before)
+{
+    struct plan_estimate e = plan_estimate_unknown;
+    if (!to || !to->verdict)
+        return e;
+    bool both_fit = is_verdict(to->verdict, VERDICT_FITS) && is_verdict(before->verdict, VERDICT_FITS);
+    e.verdict = to->verdict;
+    e.total_bytes = to->total_bytes;
+    e.kv_bytes = before->kv_bytes;
+    e.layers = before->layers;
+    e.gpu_layers = both_fit ? before->gpu_layers : NAN;
+    return e;
+}
+
+void record_step(struct plan_record *r, const char *level, struct arena *a)
+{
+    const struct plan_alternative *to = find(r, level);
+    const struct plan_record before = *r;
+    r->estimate = estimate_of(to, &before.estimate);
+    r->alternatives = arena_alloc(a, (size_t)before.alternative_count * sizeof *r->alternatives);
+    r->alternative_count = 0;
+    for (int i = 0; i < before.alternative_count; i++)
+        if (&before.alternatives[i] != to)
+            r->alternatives[r->alternative_count++] = before.alternatives[i];
+}
+
+const struct plan_alternative *record_too_big(const struct plan_record *r, const char *level)
+{
+    const struct plan_alternative *to = find(r, level);
+    bool minded = r->estimate.verdict && !is_verdict(r->estimate.verdict, VERDICT_TOO_BIG);
+    return minded && to && is_verdict(to->verdict, VERDICT_TOO_BIG) ? to : NULL;
 }
 
 /* ----------------------------------------------------------- plan.yaml's keys */
@@ -88,6 +145,7 @@ const struct schema_field record_alternative_fields[] = {
     {"level", SCHEMA_TEXT, true, .help = "a level that was not chosen"},
     {"bits_per_weight", SCHEMA_NUMBER, false, .help = "what it would have"},
     {"total_bytes", SCHEMA_NUMBER, false, .help = "memory that it would take"},
+    {"verdict", SCHEMA_TEXT, false, .help = "whether it fits; what is too big is no next step of the gate's"},
     {"why", SCHEMA_TEXT, true, .help = "what speaks against it, with the rules that say so"},
     {0},
 };
@@ -125,6 +183,8 @@ void record_put(const struct plan_record *r, struct yaml_writer *w)
         yaml_put_text(w, "level", a->level);
         put_number(w, "bits_per_weight", a->bits_per_weight);
         put_number(w, "total_bytes", a->total_bytes);
+        if (a->verdict)
+            yaml_put_text(w, "verdict", a->verdict);
         yaml_put_text(w, "why", a->why);
         yaml_item_end(w);
     }
@@ -146,5 +206,6 @@ void record_read(struct plan_record *r, const struct yaml *plan, struct arena *a
             .why = checked_text(list->items[i], "why"),
             .bits_per_weight = checked_number(list->items[i], "bits_per_weight", NAN),
             .total_bytes = checked_number(list->items[i], "total_bytes", NAN),
+            .verdict = checked_text(list->items[i], "verdict"),
         };
 }

@@ -14,9 +14,11 @@ struct plan_estimate {
     double tokens_per_s, prefill_tokens_per_s, expected_loss;
     double layers, gpu_layers;
 };
+extern const struct plan_estimate plan_estimate_unknown;
 struct plan_alternative {
     const char *level, *why;
     double bits_per_weight, total_bytes;
+    const char *verdict;           /* whether it fits; NULL: unknown */
 };
 struct plan_record {
     struct plan_estimate estimate;
@@ -26,6 +28,10 @@ struct plan_record {
 
 /* Row `row` was chosen. All texts are copied into the arena. */
 void record_make(struct plan_record *r, const struct estimates *s, int row, struct arena *a);
+/* Of a plan that has come to one of its alternatives: what is known of that one, and the others. */
+void record_step(struct plan_record *r, const char *level, struct arena *a);
+/* The alternative of this name, where it is too big and what was chosen is not; NULL: it is not, or nobody knows. */
+const struct plan_alternative *record_too_big(const struct plan_record *r, const char *level);
 /* The keys "estimate" and "alternatives" of plan.yaml; the texts that are read stay in the tree. */
 void record_put(const struct plan_record *r, struct yaml_writer *w);
 void record_read(struct plan_record *r, const struct yaml *plan, struct arena *a);

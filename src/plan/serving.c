@@ -136,16 +136,10 @@ static const char *bytes(double value, struct arena *a)
 
 /* ---------------------------------------------------------------------- facts */
 
-static const struct plan_estimate unknown_estimate = {
-    .weights_bytes = NAN, .kv_bytes = NAN, .compute_bytes = NAN, .overhead_bytes = NAN, .total_bytes = NAN,
-    .gpu_bytes = NAN, .cpu_bytes = NAN, .tokens_per_s = NAN, .prefill_tokens_per_s = NAN, .expected_loss = NAN,
-    .layers = NAN, .gpu_layers = NAN,
-};
-
 /* A plan that a person wrote has none. */
 static const struct plan_estimate *estimate_of(const struct plan *p)
 {
-    return p->record.estimate.verdict ? &p->record.estimate : &unknown_estimate;
+    return p->record.estimate.verdict ? &p->record.estimate : &plan_estimate_unknown;
 }
 
 static const struct yaml *machine_of(const struct plan *p, struct arena *a)

@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include <math.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -258,6 +259,42 @@ static void changes_have_names_of_their_own(void **state)
     plan_free(p);
 }
 
+/* The estimates of a plan are those of its level: another one has what is known of it. */
+static void another_level_has_its_own_estimates(void **state)
+{
+    (void)state;
+    struct error e = {0};
+    struct plan *n, *q, *p = load("record.yaml", "estimate: {verdict: fits, total_bytes: 5000, kv_bytes: 700, tokens_per_s: 9,"
+                                  " layers: 33, gpu_layers: 33}\nalternatives:\n"
+                                  "  - {level: Q8_0, total_bytes: 9000, verdict: too big, why: too big}\n"
+                                  "  - {level: Q5_K_M, total_bytes: 6000, verdict: fits, why: not favoured}\n"
+                                  "  - {level: Q3_K_M, total_bytes: 4000, why: not favoured}\n");
+    char *again = path_join(folder, "record-again.yaml");
+    assert_ok(plan_with(&n, p, &(struct plan_change){.level = "q5_k_m"}, "a test", &e), &e);
+    assert_ok(plan_save(n, again, &e), &e);
+    assert_ok(plan_load(&q, again, &e), &e);
+    assert_string_equal(q->record.estimate.verdict, "fits");
+    assert_true(q->record.estimate.total_bytes == 6000 && q->record.estimate.kv_bytes == 700);
+    assert_true(q->record.estimate.gpu_layers == 33 && isnan(q->record.estimate.tokens_per_s));
+    assert_int_equal(q->record.alternative_count, 2);
+    assert_string_equal(q->record.alternatives[0].verdict, "too big");
+    assert_string_equal(q->record.alternatives[1].level, "Q3_K_M");
+    assert_null(q->record.alternatives[1].verdict);
+    plan_free(q);
+    plan_free(n);
+    assert_ok(plan_with(&n, p, &(struct plan_change){.level = "Q8_0"}, "a test", &e), &e);
+    assert_true(isnan(n->record.estimate.gpu_layers) && n->record.estimate.layers == 33);
+    plan_free(n);
+    assert_ok(plan_with(&n, p, &(struct plan_change){.level = "Q3_K_M"}, "a test", &e), &e);
+    assert_null(n->record.estimate.verdict);
+    plan_free(n);
+    assert_ok(plan_with(&n, p, &(struct plan_change){.pure = true}, "a test", &e), &e);
+    assert_true(n->record.estimate.tokens_per_s == 9 && n->record.alternative_count == 3);
+    plan_free(n);
+    plan_free(p);
+    free(again);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -282,6 +319,7 @@ int main(void)
         cmocka_unit_test(calibration_comes_back),
         cmocka_unit_test(gate_and_variants_come_back),
         cmocka_unit_test(changes_have_names_of_their_own),
+        cmocka_unit_test(another_level_has_its_own_estimates),
         cmocka_unit_test(the_command_is_quoted_for_a_shell),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
