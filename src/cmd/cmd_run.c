@@ -45,6 +45,8 @@ static void print_result(const struct run_state *s)
                f->ppl_base, f->kld_mean, 100 * f->same_top, f->verdict ? f->verdict : "undecided");
     if (s->proposal)
         printf("try next  %s\n", s->proposal);
+    if (s->passed_over)
+        printf("too big   %s\n", s->passed_over);
     if (s->report)
         printf("report    %s\n", s->report);
 }

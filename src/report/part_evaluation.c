@@ -203,6 +203,8 @@ void evaluation_part(struct document *d, const struct plan *p, const struct run_
         document_number(d, "max_loss", "Largest loss allowed", p->max_loss, "%.3g %%", 100);
         if (s->proposal)
             document_text(d, "proposal", "What to try next", s->proposal);
+        if (s->passed_over)
+            document_text(d, "passed_over", "Passed over, since it does not fit", s->passed_over);
         document_text(d, "text", "Text", p->eval_text ? path_name(p->eval_text) : "the text that comes with quantwiz");
         document_number(d, "context", "Tokens per chunk", p->eval_context, "%.0f", 1);
         document_text(d, "activations", "Activations measured", activations_text(s->eval.activations));

@@ -141,6 +141,7 @@ static void tell_result(struct worker *w, const struct eval_result *r)
     costs_put(j, r);
     json_object_set_new(j, "activations", json_text(r->activations));
     json_object_set_new(j, "proposal", json_text(w->proposal.next));
+    json_object_set_new(j, "passed_over", json_text(w->proposal.passed_over));
     json_object_set_new(j, "incoherent", json_text(w->incoherent));
     event_send(&w->log, EVENT_RESULT, j);
 }

@@ -24,7 +24,7 @@
     X(CHUNK, "chunk", "perplexity and divergence so far: the keys of eval --json, chunks_planned, histogram") \
     X(TASK, "task", "a task's figures so far: name, items, done, accuracy, low, high, base")              \
     X(SAMPLE, "sample", "one prompt: prompt, base, answer, differs_at")                                   \
-    X(RESULT, "result", "the evaluation's end: the keys of eval --json, verdict, proposal, incoherent")               \
+    X(RESULT, "result", "the evaluation's end: the keys of eval --json, verdict, proposal, passed_over (levels that would come before it, and do not fit), incoherent") \
     X(ATTEMPT, "attempt", "what the gate has tried, up to this run: the keys of the last line of attempts.jsonl")  \
     X(RUNTIME, "runtime", "speed in a real runtime: program, prefill_tokens_per_s, decode_tokens_per_s, ttft_s, ms_per_token, prompt_tokens, rss_bytes, error") \
     X(INPUT, "input", "a file that went in: role (source, imatrix, calibration, evaluation, tasks, prompts), path, bytes, sha256") \

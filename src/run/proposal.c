@@ -1,6 +1,7 @@
 #include "run/proposal.h"
 
 #include <fnmatch.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -114,22 +115,58 @@ static const char *in_words(const struct plan_change *c, const struct attempt *l
     return words;
 }
 
+/* Adds a level that does not fit to the list of those, unless it stands there already. */
+static void pass_over(struct str *list, const struct plan_alternative *x)
+{
+    char size[FORMAT_SIZE] = "of unknown size";
+    if (!isnan(x->total_bytes))
+        format_bytes(size, x->total_bytes);
+    char *text = xasprintf("%s (%s)", x->level, size);
+    if (!list->length || !strstr(list->data, text))
+        str_addf(list, "%s%s", list->length ? ", " : "", text);
+    free(text);
+}
+
+/* Which steps led past it is told with the reason. */
+static const char *why_next(const char *why, const char *passed_over, struct arena *a)
+{
+    return passed_over ? arena_printf(a, "%s; passed over, since it does not fit: %s", why, passed_over) : why;
+}
+
+/* The first step that applies, fits and was not tried, with its change; NULL: none. */
+static const struct yaml *find_step(const struct yaml *steps, const struct plan *plan, const struct attempts *tried,
+                                    struct plan_change *change, struct str *passed_over, struct arena *a)
+{
+    const struct attempt *last = &tried->items[tried->count - 1];
+    for (size_t i = 0; i < steps->count; i++) {
+        if (!applies(steps->items[i], plan, last))
+            continue;
+        *change = change_of(steps->items[i], plan, last, a);
+        const struct plan_alternative *big = change->level ? record_too_big(&plan->record, change->level) : NULL;
+        if (big)
+            pass_over(passed_over, big);
+        else if (!was_tried(change, tried))
+            return steps->items[i];
+    }
+    return NULL;
+}
+
 int proposal_after(struct proposal *p, const struct plan *plan, const struct attempts *tried, struct arena *a,
                    struct error *e)
 {
     struct yaml *file;
-    const struct attempt *last = &tried->items[tried->count - 1];
+    struct str passed_over = {0};
+    struct plan_change change = {0};
     *p = (struct proposal){0};
     int rc = load_steps(&file, a, e);
-    const struct yaml *steps = rc ? NULL : yaml_get(file, "steps");
-    for (size_t i = 0; steps && !p->next && i < steps->count; i++) {
-        const struct yaml *step = steps->items[i];
-        if (!applies(step, plan, last))
-            continue;
-        const struct plan_change c = change_of(step, plan, last, a);
-        if (!was_tried(&c, tried))
-            *p = (struct proposal){in_words(&c, last, a), checked_text(step, "why"), c};
+    const struct yaml *step = rc ? NULL : find_step(yaml_get(file, "steps"), plan, tried, &change, &passed_over, a);
+    p->passed_over = passed_over.length ? arena_strdup(a, passed_over.data) : NULL;
+    if (step) {
+        p->next = in_words(&change, &tried->items[tried->count - 1], a);
+        p->why = why_next(checked_text(step, "why"), p->passed_over, a);
+        p->change = change;
     }
+    str_done(&passed_over);
     return rc;
 }
 

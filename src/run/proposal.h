@@ -9,10 +9,11 @@
 struct proposal {
     const char *next;   /* for people: "Q5_K_M", "Q4_K_M with error feedback by the general text"; NULL: none */
     const char *why;
+    const char *passed_over; /* levels that would come before it and do not fit: "Q5_K_M (5.6 GiB)"; NULL: none */
     struct plan_change change;
 };
-/* After the last one of these attempts, which was `plan`; nothing that was tried is proposed again. The texts live in
- * the arena. Without a proposal the original is what is left. */
+/* After the last one of these attempts, which was `plan`; nothing that was tried is proposed again, and nothing that the
+ * plan's own estimates found too big. The texts live in the arena. Without a proposal the original is what is left. */
 int proposal_after(struct proposal *p, const struct plan *plan, const struct attempts *tried, struct arena *a,
                    struct error *e);
 

@@ -31,7 +31,7 @@ static void forget_attempt(struct run_state *s)
     s->phase_count = s->fallback_count = s->history_count = s->artefact_count = 0;
     s->rss_bytes = s->cpu_percent = s->written_bytes = s->planned_bytes = s->disk_free_bytes = NAN;
     s->peak_rss_bytes = s->peak_private_bytes = NAN;
-    s->proposal = s->eval_text = s->incoherent = NULL;
+    s->proposal = s->passed_over = s->eval_text = s->incoherent = NULL;
     s->eval_context = 0;
     s->artefact = (struct run_artefact){0};
     s->input_count = s->found_count = s->runtime_count = 0;
@@ -265,6 +265,7 @@ static void on_result(struct run_state *s, const json_t *j)
     costs_read(&s->eval, j);
     s->eval.activations = text(s, j, "activations");
     s->proposal = text(s, j, "proposal");
+    s->passed_over = text(s, j, "passed_over");
     s->incoherent = text(s, j, "incoherent");
     s->eval_text = text(s, j, "text");
     s->eval_context = integer(j, "context");

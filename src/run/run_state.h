@@ -67,6 +67,7 @@ struct run_state {
     const char *eval_text;        /* NULL: the one that comes with the program */
     int eval_context;
     const char *proposal;         /* what to try next, where the gate rejected; NULL */
+    const char *passed_over;      /* levels that would have come before that, and do not fit; NULL */
     const char *incoherent;       /* what gave the output away as such; NULL: nothing */
     struct run_artefact artefact; /* path NULL: none yet */
     struct run_input *inputs;

@@ -115,9 +115,10 @@ static int (*const phases[])(struct worker *w, struct error *e) = {
 
 static int rejected_error(const struct worker *w, struct error *e)
 {
-    const char *next = w->proposal.next;
-    return error_set(e, ERROR_REJECTED, "the quality gate rejected %s: it loses more than %.3g %%%s%s", w->plan->level,
-                     100 * w->plan->max_loss, next ? "; try " : "", next ? next : "");
+    const char *next = w->proposal.next, *big = next ? NULL : w->proposal.passed_over;
+    return error_set(e, ERROR_REJECTED, "the quality gate rejected %s: it loses more than %.3g %%%s%s%s%s", w->plan->level,
+                     100 * w->plan->max_loss, next ? "; try " : "", next ? next : "",
+                     big ? "; what would come next does not fit: " : "", big ? big : "");
 }
 
 static int work(struct worker *w, struct error *e)

@@ -88,6 +88,36 @@ static void just_over_the_wish_more_of_the_text_is_read(void **state)
     arena_done(&a);
 }
 
+/* Four bits fit, five do not: another method at the same size, and after that nothing. */
+static void what_does_not_fit_is_passed_over(void **state)
+{
+    (void)state;
+    struct error e = {0};
+    struct arena a = {0};
+    struct proposal p;
+    struct plan_alternative others[] = {{"Q6_K", "too big: needs 7 GiB", 6.6, 7e9, "too big"},
+                                        {"Q5_K_M", "too big: needs 6 GiB", 5.7, 0x1.8p32, "too big"},
+                                        {"Q4_K_S", "not favoured", 4.6, 4e9, "fits"}};
+    struct plan plan = {.level = "Q4_K_M", .max_loss = 0.02,
+                        .record = {.estimate.verdict = "fits", .alternatives = others, .alternative_count = 3}};
+    struct attempt x[] = {{.level = "Q4_K_M", .loss = 0.03},
+                          {.level = "Q4_K_M", .loss = 0.028, .calibration = "general", .method = "feedback", .samples = 128}};
+    struct attempts tried = {.items = x, .count = 1};
+    assert_ok(proposal_after(&p, &plan, &tried, &a, &e), &e);
+    assert_string_equal(p.next, "Q4_K_M with error feedback by the general text");
+    assert_string_equal(p.passed_over, "Q5_K_M (6.0 GiB)");
+    assert_non_null(strstr(p.why, "; passed over, since it does not fit: Q5_K_M (6.0 GiB)"));
+    tried.count = 2;
+    assert_ok(proposal_after(&p, &plan, &tried, &a, &e), &e);
+    assert_null(p.next);
+    assert_string_equal(p.passed_over, "Q5_K_M (6.0 GiB)");
+    plan.record.estimate.verdict = "too big"; /* and chosen all the same */
+    assert_ok(proposal_after(&p, &plan, &tried, &a, &e), &e);
+    assert_string_equal(p.change.level, "Q5_K_M");
+    assert_null(p.passed_over);
+    arena_done(&a);
+}
+
 static void incoherent_output_goes_up_by_more_than_one(void **state)
 {
     (void)state;
@@ -134,6 +164,7 @@ int main(void)
         cmocka_unit_test(steps_lead_upwards),
         cmocka_unit_test(far_over_the_wish_another_method_comes_first),
         cmocka_unit_test(just_over_the_wish_more_of_the_text_is_read),
+        cmocka_unit_test(what_does_not_fit_is_passed_over),
         cmocka_unit_test(incoherent_output_goes_up_by_more_than_one),
         cmocka_unit_test(steps_end),
     };
