@@ -8,20 +8,6 @@
 #include "plan/plan.h"
 #include "plan/plan_schema.h"
 
-/* Values of a checked map: no error is left to happen. */
-static const char *text_of(const struct yaml *map, const char *key)
-{
-    struct yaml *y = yaml_get(map, key);
-    return y ? y->text : NULL;
-}
-
-static bool flag_of(const struct yaml *map, const char *key, bool fallback)
-{
-    struct error e;
-    yaml_bool(map, key, false, &fallback, &e);
-    return fallback;
-}
-
 static int number_of(const struct yaml *map, const char *key, int low, int high, int *value, struct error *e)
 {
     int64_t v = *value;
@@ -35,14 +21,14 @@ static int number_of(const struct yaml *map, const char *key, int low, int high,
 
 static const struct quant_type *type_of(const struct yaml *map, const char *key)
 {
-    const char *name = text_of(map, key);
+    const char *name = checked_text(map, key);
     return name ? quant_type_named(name) : NULL;
 }
 
 /* A path in the plan, as seen from here: absolute where the text or the plan's own path is. */
 static const char *path_of(struct plan *p, const struct yaml *map, const char *key)
 {
-    const char *text = text_of(map, key);
+    const char *text = checked_text(map, key);
     if (!text)
         return NULL;
     char *folder = path_folder(p->file), *path = path_join(folder, text);
@@ -59,7 +45,7 @@ static void read_overrides(struct plan *p, const struct yaml *list)
     p->override_count = list ? (int)list->count : 0;
     p->overrides = arena_alloc(&p->arena, p->override_count * sizeof *p->overrides);
     for (int i = 0; i < p->override_count; i++)
-        p->overrides[i] = (struct recipe_override){text_of(list->items[i], "pattern"), type_of(list->items[i], "type")};
+        p->overrides[i] = (struct recipe_override){checked_text(list->items[i], "pattern"), type_of(list->items[i], "type")};
 }
 
 static void read_tensors(struct recipe_pin **tensors, int *count, const struct yaml *map, struct arena *a)
@@ -72,17 +58,17 @@ static void read_tensors(struct recipe_pin **tensors, int *count, const struct y
 
 static void read_mix(struct plan *p, const struct yaml *mix)
 {
-    p->mix = (struct plan_mix){text_of(mix, "by"), checked_bytes(mix, "limit", 0), checked_number(mix, "predicted_kld", NAN)};
+    p->mix = (struct plan_mix){checked_text(mix, "by"), checked_bytes(mix, "limit", 0), checked_number(mix, "predicted_kld", NAN)};
 }
 
 static int read_quantization(struct plan *p, const struct yaml *q, struct error *e)
 {
-    const char *format = text_of(q, "format");
-    p->level = text_of(q, "level");
+    const char *format = checked_text(q, "format");
+    p->level = checked_text(q, "level");
     p->format = format ? format : plan_makes_folder(p) ? "checkpoint folder" : "gguf";
-    p->kernel = text_of(q, "kernel");
-    p->pure = flag_of(q, "pure", false);
-    p->strict = flag_of(q, "strict", false);
+    p->kernel = checked_text(q, "kernel");
+    p->pure = checked_bool(q, "pure", false);
+    p->strict = checked_bool(q, "strict", false);
     p->output_type = type_of(q, "output_type");
     p->embedding_type = type_of(q, "embedding_type");
     p->skip = checked_texts(q, "skip", &p->arena);
@@ -96,7 +82,7 @@ static int read_quantization(struct plan *p, const struct yaml *q, struct error 
 /* A path, but for the names that stand for texts. */
 static const char *text_path_of(struct plan *p, const struct yaml *map, const char *key)
 {
-    const char *text = text_of(map, key);
+    const char *text = checked_text(map, key);
     bool named = text && (strcmp(text, CALIBRATION_GENERAL) == 0 || strcmp(text, CALIBRATION_NONE) == 0);
     return named ? text : path_of(p, map, key);
 }
@@ -104,23 +90,23 @@ static const char *text_path_of(struct plan *p, const struct yaml *map, const ch
 static int read_calibration(struct plan *p, const struct yaml *c, struct error *e)
 {
     p->calibration.text = text_path_of(p, c, "path");
-    p->calibration.hash = text_of(c, "sha256");
-    p->method = text_of(c, "method");
+    p->calibration.hash = checked_text(c, "sha256");
+    p->method = checked_text(c, "method");
     int rc = number_of(c, "samples", 1, 1 << 20, &p->calibration.samples, e);
     return rc ? rc : number_of(c, "sample_length", 4, 1 << 20, &p->calibration.sample_length, e);
 }
 
 static int read_evaluation(struct plan *p, const struct yaml *v, struct error *e)
 {
-    const char *loss = text_of(v, "max_loss"), *activations = text_of(v, "activations");
-    p->evaluate = flag_of(v, "enabled", true);
+    const char *loss = checked_text(v, "max_loss"), *activations = checked_text(v, "activations");
+    p->evaluate = checked_bool(v, "enabled", true);
     p->eval_text = path_of(p, v, "text");
     p->eval_tasks = path_of(p, v, "tasks");
     p->eval_prompts = path_of(p, v, "prompts");
     if (activations)
         activations_parse(&p->activations, activations);
-    p->stop_early = flag_of(v, "stop_early", true);
-    p->runtime_speed = flag_of(v, "runtime_speed", true);
+    p->stop_early = checked_bool(v, "stop_early", true);
+    p->runtime_speed = checked_bool(v, "runtime_speed", true);
     if (loss)
         parse_percent(loss, &p->max_loss);
     int rc = number_of(v, "context", 8, 1 << 20, &p->eval_context, e);
@@ -129,21 +115,21 @@ static int read_evaluation(struct plan *p, const struct yaml *v, struct error *e
 
 static int read_gate(struct plan *p, const struct yaml *g, struct error *e)
 {
-    p->gate.automatic = flag_of(g, "auto", false);
+    p->gate.automatic = checked_bool(g, "auto", false);
     p->gate.after = path_of(p, g, "after");
-    p->gate.why = text_of(g, "why");
+    p->gate.why = checked_text(g, "why");
     return number_of(g, "attempts", 1, 100, &p->gate.attempts, e);
 }
 
 static int read_variant(struct plan *p, struct plan_change *c, const struct yaml *v, struct error *e)
 {
     *c = (struct plan_change){
-        .name = text_of(v, "name"),
-        .level = text_of(v, "level"),
-        .method = text_of(v, "method"),
+        .name = checked_text(v, "name"),
+        .level = checked_text(v, "level"),
+        .method = checked_text(v, "method"),
         .imatrix = path_of(p, v, "imatrix"),
-        .pure = flag_of(v, "pure", false),
-        .calibration = {.text = text_path_of(p, v, "calibration"), .hash = text_of(v, "sha256")},
+        .pure = checked_bool(v, "pure", false),
+        .calibration = {.text = text_path_of(p, v, "calibration"), .hash = checked_text(v, "sha256")},
     };
     int rc = number_of(v, "samples", 1, 1 << 20, &c->calibration.samples, e);
     return rc ? rc : number_of(v, "sample_length", 4, 1 << 20, &c->calibration.sample_length, e);
@@ -165,12 +151,12 @@ static int read_wishes(struct plan *p, const struct yaml *list, struct error *e)
     wishes_defaults(&p->wishes, NULL, NULL);
     for (size_t i = 0; list && i < list->count; i++) {
         const struct yaml *w = list->items[i];
-        int id = wish_find(text_of(w, "name"));
+        int id = wish_find(checked_text(w, "name"));
         if (id < 0)
             return yaml_expected(yaml_get(w, "name"), e, "the name of a wish (quantwiz plan --help lists them)");
-        if (wishes_set(&p->wishes, id, text_of(w, "value"), e))
+        if (wishes_set(&p->wishes, id, checked_text(w, "value"), e))
             return error_context(e, "%s:%d", w->file, w->line);
-        const char *from = text_of(w, "from");
+        const char *from = checked_text(w, "from");
         p->wishes.value[id].from = from ? arena_strdup(&p->wishes.arena, from) : "plan";
         p->wishes.value[id].set = !from || strcmp(from, "entered") == 0;
     }
@@ -203,9 +189,9 @@ static int read_plan(struct plan *p, const struct yaml *y, struct error *e)
     if (rc)
         return rc;
     p->source = path_of(p, source, "path");
-    p->source_hub = text_of(source, "hub");
-    p->source_hash = text_of(source, "fingerprint");
-    p->source_pre = text_of(source, "pre");
+    p->source_hub = checked_text(source, "hub");
+    p->source_hash = checked_text(source, "fingerprint");
+    p->source_pre = checked_text(source, "pre");
     p->out = path_of(p, output, "artefact");
     p->run_folder = path_of(p, output, "run");
     read_document(p, y, yaml_get(y, "machine"));

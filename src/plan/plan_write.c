@@ -12,6 +12,35 @@ struct writer {
     const char *folder; /* paths are written relative to it */
 };
 
+/* What is not there is left out. */
+static void put_text(struct writer *w, const char *key, const char *text)
+{
+    if (text)
+        yaml_put_text(&w->y, key, text);
+}
+
+static void put_flag(struct writer *w, const char *key, bool flag)
+{
+    if (flag)
+        yaml_put_bool(&w->y, key, true);
+}
+
+static void put_count(struct writer *w, const char *key, int count)
+{
+    if (count)
+        yaml_put_integer(&w->y, key, count);
+}
+
+static void put_texts(struct writer *w, const char *key, const char *const *texts, int count)
+{
+    if (!count)
+        return;
+    yaml_begin(&w->y, key);
+    for (int i = 0; i < count; i++)
+        yaml_item_text(&w->y, texts[i]);
+    yaml_end(&w->y);
+}
+
 static void put_path(struct writer *w, const char *key, const char *path)
 {
     if (!path)
@@ -23,77 +52,79 @@ static void put_path(struct writer *w, const char *key, const char *path)
 
 static void put_type(struct writer *w, const char *key, const struct quant_type *t)
 {
-    if (t)
-        yaml_put_text(&w->y, key, t->name);
+    put_text(w, key, t ? t->name : NULL);
 }
 
-static void put_quantization(struct writer *w, const struct plan *p)
+static void put_overrides(struct writer *w, const struct plan *p)
 {
-    yaml_begin(&w->y, "quantization");
-    yaml_put_text(&w->y, "level", p->level);
-    if (plan_makes_folder(p) && p->format)
-        yaml_put_text(&w->y, "format", p->format);
-    if (p->kernel)
-        yaml_put_text(&w->y, "kernel", p->kernel);
-    if (p->pure)
-        yaml_put_bool(&w->y, "pure", true);
-    if (p->strict)
-        yaml_put_bool(&w->y, "strict", true);
-    put_type(w, "output_type", p->output_type);
-    put_type(w, "embedding_type", p->embedding_type);
-    if (p->skip_count)
-        yaml_begin(&w->y, "skip");
-    for (int i = 0; i < p->skip_count; i++)
-        yaml_item_text(&w->y, p->skip[i]);
-    if (p->skip_count)
-        yaml_end(&w->y);
-    put_path(w, "imatrix", p->imatrix);
-    if (p->threads)
-        yaml_put_integer(&w->y, "threads", p->threads);
-    if (p->override_count)
-        yaml_begin(&w->y, "overrides");
+    if (!p->override_count)
+        return;
+    yaml_begin(&w->y, "overrides");
     for (int i = 0; i < p->override_count; i++) {
         yaml_item(&w->y);
         yaml_put_text(&w->y, "pattern", p->overrides[i].pattern);
         put_type(w, "type", p->overrides[i].type);
         yaml_item_end(&w->y);
     }
-    if (p->override_count)
-        yaml_end(&w->y);
     yaml_end(&w->y);
+}
+
+static void put_quantization(struct writer *w, const struct plan *p)
+{
+    yaml_begin(&w->y, "quantization");
+    yaml_put_text(&w->y, "level", p->level);
+    put_text(w, "format", plan_makes_folder(p) ? p->format : NULL);
+    put_text(w, "kernel", p->kernel);
+    put_flag(w, "pure", p->pure);
+    put_flag(w, "strict", p->strict);
+    put_type(w, "output_type", p->output_type);
+    put_type(w, "embedding_type", p->embedding_type);
+    put_texts(w, "skip", p->skip, p->skip_count);
+    put_path(w, "imatrix", p->imatrix);
+    put_count(w, "threads", p->threads);
+    put_overrides(w, p);
+    yaml_end(&w->y);
+}
+
+static void put_samples(struct writer *w, const struct calibration *c)
+{
+    put_count(w, "samples", c->samples);
+    put_count(w, "sample_length", c->sample_length);
 }
 
 /* A text with what belongs to it, under this key. */
 static void put_text_to_calibrate(struct writer *w, const char *key, const struct calibration *c)
 {
-    if (c->text && (calibration_is_general(c) || strcmp(c->text, CALIBRATION_NONE) == 0))
+    if (!c->text)
+        return;
+    if (calibration_is_general(c) || strcmp(c->text, CALIBRATION_NONE) == 0)
         yaml_put_text(&w->y, key, c->text);
     else
         put_path(w, key, c->text);
-    if (c->text && c->hash)
-        yaml_put_text(&w->y, "sha256", c->hash);
-    if (c->text && c->samples)
-        yaml_put_integer(&w->y, "samples", c->samples);
-    if (c->text && c->sample_length)
-        yaml_put_integer(&w->y, "sample_length", c->sample_length);
+    put_text(w, "sha256", c->hash);
+    put_samples(w, c);
+}
+
+static void put_mix(struct writer *w, const struct plan_mix *m)
+{
+    if (!m->by)
+        return;
+    yaml_begin(&w->y, "mix");
+    yaml_put_text(&w->y, "by", m->by);
+    yaml_put_integer(&w->y, "limit", (int64_t)m->limit_bytes);
+    if (!isnan(m->predicted_kld))
+        yaml_put_number(&w->y, "predicted_kld", m->predicted_kld);
+    yaml_end(&w->y);
 }
 
 static void put_tensors(struct writer *w, const struct plan *p)
 {
-    if (p->mix.by) {
-        yaml_begin(&w->y, "mix");
-        yaml_put_text(&w->y, "by", p->mix.by);
-        yaml_put_integer(&w->y, "limit", (int64_t)p->mix.limit_bytes);
-        if (!isnan(p->mix.predicted_kld))
-            yaml_put_number(&w->y, "predicted_kld", p->mix.predicted_kld);
-        yaml_end(&w->y);
-    }
-    if (p->tensor_count)
-        yaml_begin(&w->y, "tensors");
+    if (!p->tensor_count)
+        return;
+    yaml_begin(&w->y, "tensors");
     for (int i = 0; i < p->tensor_count; i++)
         put_type(w, p->tensors[i].name, p->tensors[i].type);
-    if (p->tensor_count)
-        yaml_end(&w->y);
+    yaml_end(&w->y);
 }
 
 static void put_calibration(struct writer *w, const struct plan *p)
@@ -102,8 +133,7 @@ static void put_calibration(struct writer *w, const struct plan *p)
         return;
     yaml_begin(&w->y, "calibration");
     put_text_to_calibrate(w, "path", &p->calibration);
-    if (p->method)
-        yaml_put_text(&w->y, "method", p->method);
+    put_text(w, "method", p->method);
     yaml_end(&w->y);
 }
 
@@ -135,35 +165,30 @@ static void put_gate(struct writer *w, const struct plan_gate *g)
     yaml_put_bool(&w->y, "auto", g->automatic);
     yaml_put_integer(&w->y, "attempts", g->attempts);
     put_path(w, "after", g->after);
-    if (g->why)
-        yaml_put_text(&w->y, "why", g->why);
+    put_text(w, "why", g->why);
     yaml_end(&w->y);
 }
 
 static void put_variant(struct writer *w, const struct plan_change *c)
 {
     yaml_item(&w->y);
-    if (c->name)
-        yaml_put_text(&w->y, "name", c->name);
-    if (c->level)
-        yaml_put_text(&w->y, "level", c->level);
-    if (c->pure)
-        yaml_put_bool(&w->y, "pure", true);
+    put_text(w, "name", c->name);
+    put_text(w, "level", c->level);
+    put_flag(w, "pure", c->pure);
     put_path(w, "imatrix", c->imatrix);
     put_text_to_calibrate(w, "calibration", &c->calibration);
-    if (c->method)
-        yaml_put_text(&w->y, "method", c->method);
+    put_text(w, "method", c->method);
     yaml_item_end(&w->y);
 }
 
 static void put_variants(struct writer *w, const struct plan *p)
 {
-    if (p->variant_count)
-        yaml_begin(&w->y, "variants");
+    if (!p->variant_count)
+        return;
+    yaml_begin(&w->y, "variants");
     for (int i = 0; i < p->variant_count; i++)
         put_variant(w, &p->variants[i]);
-    if (p->variant_count)
-        yaml_end(&w->y);
+    yaml_end(&w->y);
 }
 
 static void put_wishes(struct writer *w, const struct wishes *wishes)
@@ -196,12 +221,7 @@ static void put_document(struct writer *w, const struct plan *p)
         yaml_end(&w->y);
     }
     arena_done(&a);
-    if (p->rationale_count)
-        yaml_begin(&w->y, "rationale");
-    for (int i = 0; i < p->rationale_count; i++)
-        yaml_item_text(&w->y, p->rationale[i]);
-    if (p->rationale_count)
-        yaml_end(&w->y);
+    put_texts(w, "rationale", p->rationale, p->rationale_count);
     record_put(&p->record, &w->y);
 }
 
@@ -212,14 +232,12 @@ static char *text_for(const struct plan *p, const char *folder)
     yaml_put_integer(&w.y, "schema", PLAN_SCHEMA);
     yaml_begin(&w.y, "source");
     put_path(&w, "path", p->source);
-    if (p->source_hub)
-        yaml_put_text(&w.y, "hub", p->source_hub);
-    if (p->source_hash)
-        yaml_put_text(&w.y, "fingerprint", p->source_hash);
-    if (p->source_pre)
-        yaml_put_text(&w.y, "pre", p->source_pre);
+    put_text(&w, "hub", p->source_hub);
+    put_text(&w, "fingerprint", p->source_hash);
+    put_text(&w, "pre", p->source_pre);
     yaml_end(&w.y);
     put_quantization(&w, p);
+    put_mix(&w, &p->mix);
     put_tensors(&w, p);
     put_calibration(&w, p);
     yaml_begin(&w.y, "output");
