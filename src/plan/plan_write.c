@@ -177,6 +177,8 @@ static void put_variant(struct writer *w, const struct plan_change *c)
     put_flag(w, "pure", c->pure);
     put_path(w, "imatrix", c->imatrix);
     put_text_to_calibrate(w, "calibration", &c->calibration);
+    if (!c->calibration.text)
+        put_samples(w, &c->calibration);
     put_text(w, "method", c->method);
     yaml_item_end(&w->y);
 }

@@ -203,20 +203,22 @@ static void gate_and_variants_come_back(void **state)
     struct error e = {0};
     struct plan *q, *p = load("gate.yaml", "gate: {auto: true, attempts: 7, after: x.quantwiz, why: just so}\n"
                               "variants:\n  - {level: Q8_0}\n  - {name: b, pure: true, calibration: none}\n"
-                              "  - {calibration: texts/law, samples: 9, sample_length: 64, method: nearest}\n");
+                              "  - {calibration: texts/law, samples: 9, sample_length: 64, method: nearest}\n"
+                              "  - {samples: 33}\n");
     char *again = path_join(folder, "gate-again.yaml"), *law = path_join(folder, "texts/law");
     assert_ok(plan_save(p, again, &e), &e);
     assert_ok(plan_load(&q, again, &e), &e);
     assert_true(q->gate.automatic && q->gate.attempts == 7 && !q->stop_early);
     assert_string_equal(q->gate.after, p->gate.after);
     assert_string_equal(q->gate.why, "just so");
-    assert_int_equal(q->variant_count, 3);
+    assert_int_equal(q->variant_count, 4);
     assert_string_equal(q->variants[0].level, "Q8_0");
     assert_string_equal(q->variants[1].calibration.text, CALIBRATION_NONE);
     assert_true(q->variants[1].pure && !q->variants[2].pure);
     assert_string_equal(q->variants[2].calibration.text, law);
     assert_string_equal(q->variants[2].method, "nearest");
     assert_true(q->variants[2].calibration.samples == 9 && q->variants[2].calibration.sample_length == 64);
+    assert_true(q->variants[3].calibration.samples == 33 && !q->variants[3].calibration.text);
     free(again);
     free(law);
     plan_free(p);
