@@ -116,6 +116,7 @@ static json_t *mix_json(const struct mixture *x)
 static void print_json(const struct estimates *s)
 {
     json_t *o = json_object(), *levels = json_array();
+    const struct estimate *winner = estimates_winner(s);
     for (int i = 0; i < s->count; i++)
         json_array_append_new(levels, row_json(&s->rows[i]));
     json_object_set_new(o, "context", json_integer(s->context));
@@ -127,8 +128,7 @@ static void print_json(const struct estimates *s)
     json_object_set_new(o, "wanted", json_text(s->levers.wanted ? s->levers.wanted->name : NULL));
     json_object_set_new(o, "when_not_to_quantize", reasons_json(s->doubts.items, s->doubts.count));
     json_object_set_new(o, "warnings", reasons_json(s->warnings.items, s->warnings.count));
-    json_object_set_new(o, "recommended",
-                        json_text(s->recommended < 0 ? NULL : s->rows[s->recommended].level->name));
+    json_object_set_new(o, "recommended", json_text(winner ? winner->level->name : NULL));
     json_object_set_new(o, "headline", json_text(s->headline));
     json_object_set_new(o, "mix", estimates_mix(s) ? mix_json(estimates_mix(s)->mix) : json_null());
     json_print(stdout, o, 0);
@@ -218,7 +218,7 @@ static void print_levers(const struct levers *l)
 
 static void print_why(const struct estimates *s)
 {
-    const struct estimate *best = s->recommended < 0 ? NULL : &s->rows[s->recommended];
+    const struct estimate *best = estimates_winner(s);
     printf("\n%s\n", s->headline);
     for (int i = 0; i < s->doubts.count; i++)
         print_reason("", &s->doubts.items[i]);

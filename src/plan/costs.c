@@ -20,8 +20,8 @@ static void add_cache(struct costs *c, const struct model *m, const struct kv_ca
 static void add_buffers(struct costs *c, const struct model *m, const struct kv_cache *kv,
                         const struct runtime *r)
 {
-    int64_t tokens = kv->micro_batch && kv->micro_batch < kv->context ? kv->micro_batch : kv->context;
-    struct graph_part part = {&m->hp, kv, (int)tokens, r->all_logits ? (int)tokens : kv->sequences, true};
+    int tokens = kv_step_tokens(kv);
+    struct graph_part part = {&m->hp, kv, tokens, r->all_logits ? tokens : kv->sequences, true};
     c->compute_whole = graph_bytes(&part);
     c->inputs = graph_input_bytes(&part);
     part.output = false;

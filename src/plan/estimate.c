@@ -324,14 +324,6 @@ static int reckon(struct estimator *all, const char *level, bool low, struct err
     return rc;
 }
 
-static bool only_too_big(const struct estimates *s)
-{
-    bool usable = false;
-    for (int i = 0; i < s->count; i++)
-        usable |= estimate_usable(&s->rows[i]);
-    return usable && s->recommended < 0;
-}
-
 /* `all`: what it is given, the rest is filled in. */
 static int make(struct estimates **out, struct estimator *all, const char *level, struct error *e)
 {
@@ -343,7 +335,8 @@ static int make(struct estimates **out, struct estimator *all, const char *level
     if (!rc && !all->runtime)
         rc = error_set(e, ERROR_USAGE, "rules/runtimes.yaml has no runtime '%s'", wishes_choice(w, WISH_RUNTIME));
     rc = rc ? rc : reckon(all, level, low, e);
-    if (!rc && !low && only_too_big(all->s)) { /* where nothing else fits, levels without a text are better than none */
+    bool only_too_big = !rc && !estimates_winner(all->s) && estimates_usable(all->s);
+    if (only_too_big && !low) { /* where nothing else fits, levels without a text are better than none */
         estimates_free(all->s);
         rc = reckon(all, level, true, e);
     }
@@ -379,9 +372,22 @@ bool estimate_usable(const struct estimate *row)
     return !row->forbidden && !row->unproven;
 }
 
+bool estimates_usable(const struct estimates *s)
+{
+    for (int i = 0; i < s->count; i++)
+        if (estimate_usable(&s->rows[i]))
+            return true;
+    return false;
+}
+
 bool estimate_runs(const struct estimate *row)
 {
     return estimate_usable(row) && row->verdict != VERDICT_TOO_BIG;
+}
+
+const struct estimate *estimates_winner(const struct estimates *s)
+{
+    return s->recommended < 0 ? NULL : &s->rows[s->recommended];
 }
 
 const struct estimate *estimates_row(const struct estimates *s, const struct level *level)

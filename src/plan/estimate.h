@@ -121,7 +121,10 @@ void estimates_free(struct estimates *s);
 bool estimate_usable(const struct estimate *row);
 /* Usable, and it fits as far as that is known. */
 bool estimate_runs(const struct estimate *row);
-/* The row of a level, and that of the checkpoint as it is; NULL: none. */
+/* Whether any row is usable. */
+bool estimates_usable(const struct estimates *s);
+/* The recommended row, that of a level, and that of the checkpoint as it is; NULL: none. */
+const struct estimate *estimates_winner(const struct estimates *s);
 const struct estimate *estimates_row(const struct estimates *s, const struct level *level);
 const struct estimate *estimates_source(const struct estimates *s);
 /* Adds a reason to a list of reasons; `text` and `rule` live in the estimates' arena or in the rules. */

@@ -185,7 +185,7 @@ static void explain_buffers(struct explainer *x)
 {
     const struct hparams *hp = &x->model->hp;
     const struct runtime *r = x->runtime;
-    int64_t tokens = x->kv.micro_batch && x->kv.micro_batch < x->kv.context ? x->kv.micro_batch : x->kv.context;
+    int64_t tokens = kv_step_tokens(&x->kv);
     int64_t outputs = r->all_logits ? tokens : x->kv.sequences;
     int64_t cells = hp->layers ? kv_cells(&x->kv, &hp->layer[0]) : 0;
     say(x, "compute buffer: the widest moment of a step of %lld tokens", (long long)tokens);

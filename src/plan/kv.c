@@ -22,6 +22,11 @@ struct kv_cache kv_of(const struct wishes *w, const struct runtime *r)
     };
 }
 
+int kv_step_tokens(const struct kv_cache *c)
+{
+    return c->micro_batch && c->micro_batch < c->context ? c->micro_batch : (int)c->context;
+}
+
 static int64_t round_up(int64_t n, int64_t multiple)
 {
     return (n + multiple - 1) / multiple * multiple;

@@ -10,13 +10,16 @@
 struct kv_cache {
     int64_t context;             /* tokens of one sequence */
     int sequences;
-    int micro_batch, pad;        /* of the runtime */
+    int micro_batch;             /* as wished for, or the runtime's; 0: the whole context */
+    int pad;                     /* of the runtime */
     bool windowed;
     bool flash;                  /* attention without storing the scores */
     const struct quant_type *k, *v;
 };
 
 struct kv_cache kv_of(const struct wishes *w, const struct runtime *r);
+/* Tokens of a prompt that one step works on, at most. */
+int kv_step_tokens(const struct kv_cache *c);
 /* Cells that the cache of this layer has, per sequence: the context, or with a sliding window the window and
  * the tokens of a step, padded. */
 int64_t kv_cells(const struct kv_cache *c, const struct layer_shape *l);

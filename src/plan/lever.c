@@ -113,22 +113,17 @@ static const char *next_value(const struct lever_rule *l, const struct need *n, 
     return moves ? arena_printf(n->arena, "%.0f", *now) : NULL;
 }
 
-static const struct estimate *winner_of(const struct estimates *s)
-{
-    return s->recommended < 0 ? NULL : &s->rows[s->recommended];
-}
-
 /* A row that did not fit, and is favoured more than what did. */
 static bool is_better(const struct need *n, const struct estimate *row)
 {
     const struct estimate *before = row ? estimates_row(n->now, row->level) : NULL;
-    return before && before->verdict == VERDICT_TOO_BIG && before->score > winner_of(n->now)->score;
+    return before && before->verdict == VERDICT_TOO_BIG && before->score > estimates_winner(n->now)->score;
 }
 
 /* The row that would run under these estimates; NULL: none that helps. */
 static const struct estimate *helped(const struct need *n, const struct estimates *then)
 {
-    const struct estimate *wanted = estimates_row(then, n->wanted->level), *winner = winner_of(then);
+    const struct estimate *wanted = estimates_row(then, n->wanted->level), *winner = estimates_winner(then);
     switch (n->goal) {
     case LEVERS_FIT_ROW: return wanted && estimate_runs(wanted) ? wanted : NULL;
     case LEVERS_FIT_BETTER: return is_better(n, winner) ? winner : NULL;
@@ -183,7 +178,7 @@ static bool try_wish(struct lever *l, const struct need *n)
 static const struct estimate *smaller_row(const struct need *n)
 {
     const struct estimates *s = n->now;
-    const struct estimate *winner = winner_of(s);
+    const struct estimate *winner = estimates_winner(s);
     if (n->goal == LEVERS_FIT_ROW && winner && winner->file_bytes < n->wanted->file_bytes)
         return winner;
     for (int i = 0; i < s->count; i++)
@@ -311,7 +306,7 @@ static enum lever_goal goal_of(const struct need *n, int row)
 {
     if (!n->wanted || !estimate_usable(n->wanted))
         return LEVERS_NONE;
-    if (row < 0 && !winner_of(n->now))
+    if (row < 0 && !estimates_winner(n->now))
         return LEVERS_FIT_ANY;
     if (n->wanted->verdict == VERDICT_TOO_BIG)
         return row < 0 ? LEVERS_FIT_BETTER : LEVERS_FIT_ROW;

@@ -270,13 +270,10 @@ static char *nothing_usable(struct estimates *s, const struct runtime *r, const 
 
 static void headline(struct estimates *s, const struct runtime *r, const struct model *m)
 {
-    const struct estimate *row = s->recommended < 0 ? NULL : &s->rows[s->recommended];
-    bool usable = false;
-    for (int i = 0; i < s->count; i++)
-        usable |= estimate_usable(&s->rows[i]);
+    const struct estimate *row = estimates_winner(s);
     if (row)
         s->headline = print(s, "%s %s: %s", verb(row, m), row->level->name, main_reason(row));
-    else if (!usable)
+    else if (!estimates_usable(s))
         s->headline = nothing_usable(s, r, m);
     else
         s->headline = print(s, "nothing fits");
