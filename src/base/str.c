@@ -76,6 +76,13 @@ char *str_take(struct str *s)
     return text;
 }
 
+char *str_keep(struct str *s, struct arena *a)
+{
+    char *text = arena_strdup(a, s->data ? s->data : "");
+    str_done(s);
+    return text;
+}
+
 void str_done(struct str *s)
 {
     free(s->data);

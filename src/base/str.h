@@ -19,6 +19,9 @@ void str_add_char(struct str *s, char c);
 void str_add_word(struct str *s, const char *word);
 /* The text, never NULL; the caller owns it and `s` is empty again. */
 char *str_take(struct str *s);
+/* The same in an arena. */
+struct arena;
+char *str_keep(struct str *s, struct arena *a);
 void str_done(struct str *s);
 
 bool str_starts(const char *s, const char *prefix);

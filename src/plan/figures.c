@@ -203,7 +203,5 @@ char *figures_fill(const char *text, const struct telling *t, struct arena *a)
             str_add_char(&s, *text);
         text += f ? strlen(f->name) + 2 : 1;
     }
-    char *kept = arena_strdup(a, s.data ? s.data : "");
-    str_done(&s);
-    return kept;
+    return str_keep(&s, a);
 }

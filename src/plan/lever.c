@@ -242,9 +242,7 @@ static const char *text_of(const struct lever_rule *rule, const struct lever *l,
         str_add(&s, "no memory less");
     add_loss(&s, l->loss);
     add_result(&s, l, n);
-    const char *text = arena_strdup(n->arena, s.data);
-    str_done(&s);
-    return text;
+    return str_keep(&s, n->arena);
 }
 
 /* ------------------------------------------------------------------- together */

@@ -212,9 +212,7 @@ static const char *leads_text(struct estimates *s, const struct estimate *winner
     }
     if (t.length)
         str_add(&t, at >= 0 ? ", and others)" : ")");
-    const char *text = arena_strdup(&s->arena, t.length ? t.data : "");
-    str_done(&t);
-    return text;
+    return str_keep(&t, &s->arena);
 }
 
 static char *loser_text(struct estimates *s, const struct estimate *winner, const struct estimate *row,

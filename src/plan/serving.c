@@ -73,9 +73,7 @@ char *serving_fill(const struct serving *s, const char *text, struct arena *a)
 {
     struct str out = {0};
     fill(s, &out, text, text + strlen(text));
-    char *filled = arena_strdup(a, out.data ? out.data : "");
-    str_done(&out);
-    return filled;
+    return str_keep(&out, a);
 }
 
 /* ---------------------------------------------------------------------- words */
@@ -84,9 +82,7 @@ static const char *shell_word(const char *text, struct arena *a)
 {
     struct str s = {0};
     str_add_word(&s, text);
-    const char *word = arena_strdup(a, s.data);
-    str_done(&s);
-    return word;
+    return str_keep(&s, a);
 }
 
 static const char *python_text(const char *text, struct arena *a)
@@ -99,9 +95,7 @@ static const char *python_text(const char *text, struct arena *a)
         else
             str_addf(&s, strchr("\"\\", *text) ? "\\%c" : "%c", *text);
     str_add_char(&s, '"');
-    const char *word = arena_strdup(a, s.data);
-    str_done(&s);
-    return word;
+    return str_keep(&s, a);
 }
 
 /* "model.q4_k_m" of "/x/model.Q4_K_M.gguf": what a runtime's own store calls it. */

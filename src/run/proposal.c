@@ -110,9 +110,7 @@ static const char *in_words(const struct plan_change *c, const struct attempt *l
                  strcmp(c->calibration.text, CALIBRATION_GENERAL) == 0 ? "the general text" : c->calibration.text);
     if (c->calibration.samples)
         str_addf(&s, " by %d samples of the text", c->calibration.samples);
-    const char *words = arena_strdup(a, s.data);
-    str_done(&s);
-    return words;
+    return str_keep(&s, a);
 }
 
 /* Adds a level that does not fit to the list of those, unless it stands there already. */
