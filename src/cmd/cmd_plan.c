@@ -74,7 +74,7 @@ static int add_variant(struct plan *p, const struct situation *s, const char *le
 {
     struct estimates *all;
     struct plan *v;
-    int rc = estimates_make_with(&all, s->machine, s->model, &s->wishes, s->rules, level, e);
+    int rc = estimates_try(&all, s->machine, s->model, &s->wishes, s->rules, level, e);
     if (rc)
         return error_context(e, "--compare");
     for (int i = 0; !rc && i < all->count; i++)

@@ -15,6 +15,7 @@ const struct plan_estimate plan_estimate_unknown = {
 static const char *without_fault(const struct estimate *row, const struct estimate *chosen)
 {
     return row->recommended ? "recommended; the other one was chosen by hand"
+           : chosen->mix    ? "a mix was wished for"
            : chosen->asked  ? "the other one was asked for by name"
                             : "the other one was chosen by hand";
 }
