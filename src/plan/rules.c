@@ -140,34 +140,31 @@ int rules_level_find(const struct rules *r, const char *name, const struct level
     return rc;
 }
 
-static int use_case_number(const struct rules *r, const char *use_case, const char *key)
+/* A row of usecases.yaml; NULL: there is none of this name. */
+static const struct yaml *use_case_row(const struct yaml *file, const char *use_case)
 {
-    const struct yaml *uses = yaml_get(r->usecases_tree, "usecases");
+    const struct yaml *uses = yaml_get(file, "usecases");
     for (size_t i = 0; i < uses->count; i++)
         if (strcmp(checked_text(uses->items[i], "name"), use_case) == 0)
-            return checked_integer(uses->items[i], key, 0);
-    return 0;
+            return uses->items[i];
+    return NULL;
 }
 
 int rules_prompt_tokens(const struct rules *r, const char *use_case)
 {
-    return use_case_number(r, use_case, "prompt_tokens");
+    return checked_integer(use_case_row(r->usecases_tree, use_case), "prompt_tokens", 0);
 }
 
 int rules_answer_tokens(const struct rules *r, const char *use_case)
 {
-    return use_case_number(r, use_case, "answer_tokens");
+    return checked_integer(use_case_row(r->usecases_tree, use_case), "answer_tokens", 0);
 }
 
 int rules_prompts(const char *const **out, const char *use_case, struct arena *a, struct error *e)
 {
     struct yaml *file;
-    *out = NULL;
     int rc = rulefile_load_checked(&file, "usecases", rules_schema("usecases"), a, e);
-    const struct yaml *uses = rc ? NULL : yaml_get(file, "usecases");
-    for (size_t i = 0; uses && i < uses->count; i++)
-        if (strcmp(checked_text(uses->items[i], "name"), use_case) == 0)
-            *out = checked_texts(uses->items[i], "prompts", a);
+    *out = rc ? NULL : checked_texts(use_case_row(file, use_case), "prompts", a);
     return rc;
 }
 

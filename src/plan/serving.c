@@ -183,7 +183,7 @@ static void set_facts(struct serving *s, const struct plan *p, const struct yaml
     const struct plan_estimate *e = estimate_of(p);
     const struct yaml *gpus = yaml_get(machine, "gpus");
     double cores = number_in(machine, "cores"), threads = number_in(machine, "threads");
-    s->word[SERVING_OFFLOAD] = offload_of(e, strcmp(wishes_choice(&p->wishes, WISH_FIT), "cpu") == 0);
+    s->word[SERVING_OFFLOAD] = offload_of(e, wishes_fit(&p->wishes) == FIT_CPU);
     s->word[SERVING_KV_TYPE] = wishes_choice(&p->wishes, WISH_KV_TYPE);
     s->number[SERVING_HYPERTHREADS] = isnan(cores) || isnan(threads) ? NAN : threads > cores;
     s->number[SERVING_DRAFT] = draft != NULL;
