@@ -26,12 +26,13 @@ static int make_mix(struct situation *s, struct error *e)
     return mixture_make(&s->mix, &job, e);
 }
 
+/* Who names a level wants that one: no mix is measured for it. */
 static int make_estimates(struct situation *s, const char *level, struct error *e)
 {
-    if (!mixture_wanted(&s->wishes))
+    if (level || !mixture_wanted(&s->wishes))
         return estimates_make_with(&s->estimates, s->machine, s->model, &s->wishes, s->rules, level, e);
     int rc = make_mix(s, e);
-    return rc ? rc : estimates_make_mix(&s->estimates, s->machine, s->model, &s->wishes, s->rules, level, s->mix, e);
+    return rc ? rc : estimates_make_mix(&s->estimates, s->machine, s->model, &s->wishes, s->rules, NULL, s->mix, e);
 }
 
 int situation_init(struct situation *s, const struct args *a, bool weights, const char *level, struct error *e)
@@ -40,7 +41,7 @@ int situation_init(struct situation *s, const struct args *a, bool weights, cons
     int (*open)(struct model **, const char *, const char *, int, struct error *);
     *s = (struct situation){0};
     int rc = args_wishes(a, &s->wishes, e);
-    open = weights || mixture_measured(&s->wishes) ? open_model : open_header;
+    open = weights || (!level && mixture_measured(&s->wishes)) ? open_model : open_header;
     rc = rc ? rc : rules_load(&s->rules, e);
     rc = rc ? rc : open(&s->model, args_operand(a, 0), args_get(a, "pre"), MODEL_HEADER_ONLY, e);
     rc = rc ? rc : machine_detect(&s->machine, &o, e);

@@ -1,5 +1,5 @@
 /* What `estimate` and `plan` start from: machine, checkpoint, wishes, rules and the estimates from them, among them a
- * mix where one is wished for, which has to be measured the first time. */
+ * mix where one is wished for and no level is named, which has to be measured the first time. */
 #ifndef CMD_SITUATION_H
 #define CMD_SITUATION_H
 
@@ -12,7 +12,7 @@ struct situation {
     struct rules *rules;
     struct wishes wishes;
     struct mix_costs *costs;    /* of the mix */
-    struct mixture *mix;        /* NULL: none was asked for */
+    struct mixture *mix;        /* NULL: none was asked for, or a level was named */
     struct estimates *estimates;
 };
 /* From MODEL, --machine and the wishes on the command line; `weights`: a model on the hub is fetched as a
