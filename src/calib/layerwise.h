@@ -5,9 +5,9 @@
  *     embedding → in each layer: queries, keys, values → attention's output → gate and up → down → output
  *
  * Two streams run side by side: the original, and a fork of it whose weights turn into what was made of them. Every
- * product is taken once in each. In memory are one layer's weights as floats, the second moments of one stage's inputs,
- * and both residual streams with what a stage leaves for the next one; these go to a file without a name where they do
- * not fit (layer_memory.h).
+ * product is taken once in each. In memory are one stage's weights as floats (all of a layer's, for methods that look at
+ * them first), the second moments of its inputs, and both residual streams with what a stage leaves for the next one, as
+ * 16-bit floats (stash.h); these go to a file without a name where they do not fit (layer_memory.h).
  *
  * What is made goes to a file, and a layer that is finished stays finished whatever ends the program (layer_store.h). */
 #ifndef CALIB_LAYERWISE_H
