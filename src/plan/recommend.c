@@ -240,11 +240,15 @@ static void choose(struct estimates *s, const struct rules *r)
             add(&s->rows[i], '-', loser_text(s, winner, &s->rows[i], r), "decisions.yaml");
 }
 
-/* The reason that weighs most for the row, for the headline. */
-static const char *main_reason(const struct estimate *row)
+/* What the decision says that gives the row most points, the first of equals: for the headline. */
+static const char *main_reason(const struct estimate *row, const struct rules *r)
 {
-    for (int i = row->reason_count; i-- > 0;)
-        if (row->reasons[i].sign == '+')
+    int at = -1;
+    for (int i = 0; i < r->decision_count; i++)
+        if (row->points[i] > (at < 0 ? 0 : row->points[at]))
+            at = i;
+    for (int i = 0; at >= 0 && i < row->reason_count; i++)
+        if (row->reasons[i].rule == r->decisions[at].where)
             return row->reasons[i].text;
     return "the largest that fits";
 }
@@ -266,11 +270,11 @@ static char *nothing_usable(struct estimates *s, const struct runtime *r, const 
                  m->folder ? "" : ", and of a GGUF file nothing else is made; start from the checkpoint folder");
 }
 
-static void headline(struct estimates *s, const struct runtime *r, const struct model *m)
+static void headline(struct estimates *s, const struct rules *rules, const struct runtime *r, const struct model *m)
 {
     const struct estimate *row = estimates_winner(s);
     if (row)
-        s->headline = print(s, "%s %s: %s", verb(row, m), row->level->name, main_reason(row));
+        s->headline = print(s, "%s %s: %s", verb(row, m), row->level->name, main_reason(row, rules));
     else if (!estimates_usable(s))
         s->headline = nothing_usable(s, r, m);
     else
@@ -333,7 +337,7 @@ void recommend(struct estimates *s, const struct machine *m, const struct model 
         overrule(s, &s->rows[i]);
     }
     choose(s, r);
-    headline(s, runtime, model);
+    headline(s, r, runtime, model);
     warn(s, &f, model, r, s->recommended);
     doubt(s, &f, model, r);
 }

@@ -31,7 +31,8 @@ def timed(command):
 
 
 def divergence(a, out):
-    command = [a.quantwiz, "eval", out, "--base", a.folder, "-f", a.evaluate, "--chunks", str(a.chunks), "--json"]
+    command = [a.quantwiz, "eval", out, "--base", a.folder, "-f", a.evaluate, "--chunks", str(a.chunks),
+               "--max-loss", "1000%", "--json"]
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["kld_mean"]
 
 
