@@ -68,6 +68,16 @@ static int fail(struct bench *b, const char *why)
     return 1;
 }
 
+/* "ended with status 1: its last line", "was killed: Segmentation fault". */
+static const char *ending(struct bench *b, const struct child *c)
+{
+    const char *line = last_line(c->err.length ? &c->err : &c->out, &b->arena), *between = *line ? ": " : "";
+    return c->status > 128 ? arena_printf(&b->arena, "%s was killed: %s%s%s", b->out->program,
+                                          strsignal(c->status - 128), between, line)
+                           : arena_printf(&b->arena, "%s ended with status %d%s%s", b->out->program, c->status, between,
+                                          line);
+}
+
 static int run(struct bench *b, struct child *c, const struct arguments *a, struct error *e)
 {
     struct error why;
@@ -78,9 +88,7 @@ static int run(struct bench *b, struct child *c, const struct arguments *a, stru
     }
     if (rc)
         return fail(b, why.text);
-    return c->status == 0 ? 0
-                          : fail(b, arena_printf(&b->arena, "%s ended with status %d: %s", b->out->program, c->status,
-                                                 last_line(c->err.length ? &c->err : &c->out, &b->arena)));
+    return c->status == 0 ? 0 : fail(b, ending(b, c));
 }
 
 /* ------------------------------------------------------------------ llama-bench */

@@ -189,7 +189,8 @@ static void failures_are_told(void **state)
          "llama-bench ended with status 1: main: error: failed to load model"},
         {"#!/bin/sh\necho '[]'\n", "llama-bench printed no tests that can be read"},
         {"#!/bin/sh\necho 'not JSON'\n", "llama-bench printed no tests that can be read"},
-        {"#!/bin/sh\nkill -SEGV $$\n", "llama-bench ended with status 139: "},
+        {"#!/bin/sh\nkill -SEGV $$\n", "llama-bench was killed: Segmentation fault"},
+        {"#!/bin/sh\nexit 3\n", "llama-bench ended with status 3"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         fake("llama-bench", rows[i].script);
