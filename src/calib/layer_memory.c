@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "calib/stash.h"
+#include "calib/walk.h"
 #include "infer/decoder.h"
 #include "machine/memory.h"
 
@@ -34,7 +35,7 @@ static bool stays_as_floats(const struct layerwise_job *j, const struct tensor *
 /* Stages of a layer follow one another, but for methods that look at all of a layer first. */
 static void add_layer(struct layer_memory *m, const struct layerwise_job *j, int layer)
 {
-    bool at_once = j->method->prepare || j->method->inputs == LAYERWISE_ORIGINAL;
+    bool at_once = walk_runs_ahead(j);
     struct need needs[STAGE_COUNT] = {0};
     double weights = 0, one = 0, two = 0, moments = 0, factors = 0, widest = 0;
     bool floats = false;

@@ -155,14 +155,19 @@ static void let_go(struct walk *w, int i)
     w->held[i] = NULL;
 }
 
+/* The fork's tensor is the original's again. */
+static void restore(struct walk *w, int i)
+{
+    let_go(w, i);
+    w->fork->tensors[i] = w->job->model->tensors[i];
+}
+
 void walk_use_up(struct walk *w, int layer, enum decoder_stage stage)
 {
     for (int i = 0; i < w->fork->tensor_count; i++) {
-        struct tensor *t = &w->fork->tensors[i];
-        if (!w->held[i] || t->layer != layer || t->bias || decoder_meets(t->role) >= stage)
-            continue;
-        let_go(w, i);
-        *t = w->job->model->tensors[i];
+        const struct tensor *t = &w->fork->tensors[i];
+        if (w->held[i] && t->layer == layer && !t->bias && decoder_meets(t->role) < stage)
+            restore(w, i);
     }
 }
 
@@ -170,10 +175,8 @@ void walk_release(struct walk *w, int step)
 {
     for (int i = 0; i < w->fork->tensor_count; i++) {
         const struct tensor *t = &w->job->model->tensors[i];
-        if (w->held[i]) {
-            let_go(w, i);
-            w->fork->tensors[i] = *t;
-        }
+        if (w->held[i])
+            restore(w, i);
         if (step_of(w, t) == step)
             tensor_forget(t, 0, tensor_elements(t));
     }
