@@ -59,7 +59,7 @@ static int prepare(struct walk *w, int layer, struct error *e)
                                 .count = w->count, .walk = w};
     int rc = m->prepare(m->user, &l, e);
     free(groups);
-    return rc || !w->quantized.decoder ? rc : decoder_reload(w->quantized.decoder, layer, e);
+    return rc;
 }
 
 /* `again`: it was made before, and there is nothing to meet. */
@@ -68,8 +68,10 @@ static int look_ahead(struct walk *w, int layer, bool again, struct error *e)
     bool alone = !w->quantized.decoder, prepares = w->job->method->prepare;
     struct span span = {layer, 0, alone ? 1 : 0.4};
     int rc = pass(w, &w->original, NULL, WALK_LAYER, &span, e);
-    if (!rc && prepares)
-        rc = again ? alone ? 0 : decoder_reload(w->quantized.decoder, layer, e) : prepare(w, layer, e);
+    if (!rc && prepares && !again)
+        rc = prepare(w, layer, e);
+    if (!rc && prepares && !alone)
+        rc = decoder_reload(w->quantized.decoder, layer, e);
     if (!rc && alone)
         walk_encode(w);
     walk_forget_groups(w);
@@ -107,13 +109,9 @@ static int walk_output(struct walk *w, struct error *e)
 
 static void note_plain(const struct walk *w, int step)
 {
-    const struct layerwise_listener *l = w->job->listener;
     char *plain = walk_plain(w, step);
-    char *text = plain ? xasprintf("layer %d: rounded to nearest, because the text says too little of their inputs: %s",
-                                   step, plain) : NULL;
-    if (text && l && l->note)
-        l->note(l->user, text);
-    free(text);
+    if (plain)
+        walk_note(w, "layer %d: rounded to nearest, because the text says too little of their inputs: %s", step, plain);
     free(plain);
 }
 
@@ -199,12 +197,8 @@ static int disk_for(const struct layerwise_job *j, const char *folder, double *b
 
 static void note_disk(const struct walk *w, double activations)
 {
-    const struct layerwise_listener *l = w->job->listener;
-    char text[128], size[FORMAT_SIZE];
-    snprintf(text, sizeof text, "activations of %s do not fit in memory: they go through a file",
-             format_bytes(size, activations));
-    if (l && l->note)
-        l->note(l->user, text);
+    char size[FORMAT_SIZE];
+    walk_note(w, "activations of %s do not fit in memory: they go through a file", format_bytes(size, activations));
 }
 
 /* The streams are of no use afterwards. */

@@ -73,6 +73,8 @@ void walk_forget_groups(struct walk *w);
 /* walk_tensors.c. Steps are those of the store: the embedding, the layers, the output. */
 bool walk_wants(const struct walk *w, const struct tensor *t);  /* it is to be made, and has not been */
 int walk_experts(const struct tensor *t);
+/* A line for people, where somebody listens. */
+void walk_note(const struct walk *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* How much room each step takes: bytes[layers + 2]. */
 void walk_lay_out(const struct walk *w, uint64_t *bytes);
 /* Finds each tensor's room in the store. */

@@ -116,15 +116,23 @@ static float *hold_empty(struct walk *w, struct tensor *t)
     return *x;
 }
 
-static void note_dropped(const struct walk *w, const struct tensor *t, int64_t dropped)
+void walk_note(const struct walk *w, const char *fmt, ...)
 {
     const struct layerwise_listener *l = w->job->listener;
-    char text[256];
+    va_list ap;
     if (!l || !l->note)
         return;
-    snprintf(text, sizeof text, "%s: %lld of %lld weights are NaN or infinite, and count as 0: the checkpoint is damaged",
-             t->name, (long long)dropped, (long long)tensor_elements(t));
+    va_start(ap, fmt);
+    char *text = xvasprintf(fmt, ap);
+    va_end(ap);
     l->note(l->user, text);
+    free(text);
+}
+
+static void note_dropped(const struct walk *w, const struct tensor *t, int64_t dropped)
+{
+    walk_note(w, "%s: %lld of %lld weights are NaN or infinite, and count as 0: the checkpoint is damaged", t->name,
+              (long long)dropped, (long long)tensor_elements(t));
 }
 
 /* Rows of the original. What is no number becomes 0: it would spoil all that comes after it. */
