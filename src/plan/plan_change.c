@@ -29,6 +29,15 @@ static void leave_mix(struct plan *n)
     mixture_forget(&n->wishes);
 }
 
+/* Another row of the estimates is the plan's now. */
+static void change_row(struct plan *n, const struct plan *p, const char *why)
+{
+    const struct plan_alternative *to = record_find(&p->record, n->level);
+    const struct plan_alternative from = {.level = p->tensor_count ? MIX_LEVEL : p->level, .why = why, .kernel = p->kernel};
+    n->kernel = to ? to->kernel : NULL;
+    record_step(&n->record, from, n->level, &n->arena);
+}
+
 /* Another level is of another format and kernel, perhaps; and one that is made by a text gets the general one. Others
  * have an `optional` text. */
 static int change_level(struct plan *n, const struct plan *p, const struct plan_change *c, bool *optional,
@@ -41,13 +50,11 @@ static int change_level(struct plan *n, const struct plan *p, const struct plan_
         return rc;
     rc = rules_level_find(r, c->level ? c->level : p->level, &level, &n->arena, e);
     if (!rc) {
-        bool other = strcasecmp(level->name, p->level) != 0;
         *optional = !level->calibrated;
         n->level = arena_strdup(&n->arena, level->name);
         n->format = arena_strdup(&n->arena, level->format);
-        n->kernel = other ? NULL : p->kernel;
-        if (other || (c->level && p->tensor_count))
-            record_step(&n->record, level->name, &n->arena);
+        if (strcasecmp(n->level, p->level) != 0 || (c->level && p->tensor_count))
+            change_row(n, p, n->rationale[0]);
         if (c->level)
             leave_mix(n);
         n->imatrix = level->type ? n->imatrix : NULL;

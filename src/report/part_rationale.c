@@ -51,7 +51,8 @@ enum { LEVEL, BITS, MEMORY, WHY };
 static struct document_cell alternative_cell(void *user, int row, int column)
 {
     const struct plan_alternative *a = &((const struct plan *)user)->record.alternatives[row];
-    const double numbers[] = {[BITS] = a->bits_per_weight, [MEMORY] = a->total_bytes / (1 << 20), [WHY] = NAN};
+    const double numbers[] = {[BITS] = a->estimate.bits_per_weight, [MEMORY] = a->estimate.total_bytes / (1 << 20),
+                              [WHY] = NAN};
     return (struct document_cell){.text = column == LEVEL ? a->level : a->why, .number = numbers[column]};
 }
 

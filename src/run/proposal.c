@@ -117,8 +117,8 @@ static const char *in_words(const struct plan_change *c, const struct attempt *l
 static void pass_over(struct str *list, const struct plan_alternative *x)
 {
     char size[FORMAT_SIZE] = "of unknown size";
-    if (!isnan(x->total_bytes))
-        format_bytes(size, x->total_bytes);
+    if (!isnan(x->estimate.total_bytes))
+        format_bytes(size, x->estimate.total_bytes);
     char *text = xasprintf("%s (%s)", x->level, size);
     if (!list->length || !strstr(list->data, text))
         str_addf(list, "%s%s", list->length ? ", " : "", text);

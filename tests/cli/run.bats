@@ -449,6 +449,28 @@ attempt() {
     [ "$(attempt level)" = "Q2_K Q3_K_M " ]
 }
 
+# block KEY FILE: a map of a plan
+block() {
+    sed -n "/^$1:/,/^[^ ]/p" "$2" | sed '$d'
+}
+
+@test "the plan of a step has the estimates that a plan made by hand for its level has" {
+    cp "$DEMO" m.gguf
+    machine="--machine $top_srcdir/tests/machines/laptop.yaml"
+    "$QUANTWIZ" plan m.gguf $machine --level Q4_K_M --max-loss 0.00001% -o plan.yaml
+    sed -i 's/chunks: .*/chunks: 2/' plan.yaml
+    run "$QUANTWIZ" run plan.yaml --auto --attempts 2
+    [ "$status" -eq 3 ]
+    "$QUANTWIZ" plan m.gguf $machine --level Q5_K_M --max-loss 0.00001% -o by-hand.yaml
+    block estimate by-hand.yaml | grep -q 'tokens_per_s: [0-9]'
+    diff <(block estimate by-hand.yaml) <(block estimate m-Q5_K_M.quantwiz/plan.yaml)
+    grep '^  - level: ' by-hand.yaml >levels
+    diff levels <(grep '^  - level: ' m-Q5_K_M.quantwiz/plan.yaml)
+    grep -q '^- Expected speed: [0-9.]* tokens/s$' m-Q5_K_M.quantwiz/report.md
+    grep -q '^- Weights in memory: ' m-Q5_K_M.quantwiz/report.md
+    grep -q '^| Q4_K_M | [0-9.]* | [0-9]* | the next step after Q4_K_M was rejected: ' m-Q5_K_M.quantwiz/report.md
+}
+
 @test "with a wish that nothing meets --auto ends: at the attempts, or where nothing is left" {
     plan "$DEMO" Q4_K_M "chunks: 4" "max_loss: 0.00001%"
     sed -i 's/out\.gguf/demo-Q4_K_M.gguf/' plan.yaml

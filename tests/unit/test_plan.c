@@ -261,33 +261,43 @@ static void changes_have_names_of_their_own(void **state)
     plan_free(p);
 }
 
-/* The estimates of a plan are those of its level: another one has what is known of it. */
+static void assert_figures(const struct plan_estimate *e, const char *verdict, double bits, double total, double speed,
+                           double gpu_layers)
+{
+    assert_string_equal(e->verdict, verdict);
+    assert_true(e->bits_per_weight == bits && e->total_bytes == total && e->gpu_layers == gpu_layers);
+    assert_true(isnan(speed) ? isnan(e->tokens_per_s) : e->tokens_per_s == speed);
+}
+
+/* The estimates of a plan are those of its level: another one has all of its own row, and the one that it left is an
+ * alternative, in its place by size. */
 static void another_level_has_its_own_estimates(void **state)
 {
     (void)state;
     struct error e = {0};
-    struct plan *n, *q, *p = load("record.yaml", "estimate: {verdict: fits, total_bytes: 5000, kv_bytes: 700, tokens_per_s: 9,"
-                                  " layers: 33, gpu_layers: 33}\nalternatives:\n"
-                                  "  - {level: Q8_0, total_bytes: 9000, verdict: too big, why: too big}\n"
-                                  "  - {level: Q5_K_M, total_bytes: 6000, verdict: fits, why: not favoured}\n"
-                                  "  - {level: Q3_K_M, total_bytes: 4000, why: not favoured}\n");
+    struct plan *n, *q, *p = load("record.yaml", "estimate: {verdict: fits, bits_per_weight: 4.8, total_bytes: 5000,"
+                                  " kv_bytes: 700, tokens_per_s: 9, layers: 33, gpu_layers: 33}\nalternatives:\n"
+                                  "  - {level: nf4, bits_per_weight: 9, why: slow, kernel: Other}\n"
+                                  "  - {level: Q8_0, bits_per_weight: 8.5, total_bytes: 9000, verdict: split, why: slow,"
+                                  " tokens_per_s: 3, gpu_layers: 20}\n"
+                                  "  - {level: Q3_K_M, bits_per_weight: 3.9, total_bytes: 4000, why: not favoured}\n");
+    const struct plan_record *r;
     char *again = path_join(folder, "record-again.yaml");
-    assert_ok(plan_with(&n, p, &(struct plan_change){.level = "q5_k_m"}, "a test", &e), &e);
+    assert_ok(plan_with(&n, p, &(struct plan_change){.level = "q8_0"}, "a test", &e), &e);
     assert_ok(plan_save(n, again, &e), &e);
     assert_ok(plan_load(&q, again, &e), &e);
-    assert_string_equal(q->record.estimate.verdict, "fits");
-    assert_true(q->record.estimate.total_bytes == 6000 && q->record.estimate.kv_bytes == 700);
-    assert_true(q->record.estimate.gpu_layers == 33 && isnan(q->record.estimate.tokens_per_s));
-    assert_int_equal(q->record.alternative_count, 2);
-    assert_string_equal(q->record.alternatives[0].verdict, "too big");
-    assert_string_equal(q->record.alternatives[1].level, "Q3_K_M");
-    assert_null(q->record.alternatives[1].verdict);
+    r = &q->record;
+    assert_figures(&r->estimate, "split", 8.5, 9000, 3, 20);
+    assert_int_equal(r->alternative_count, 3);
+    assert_string_equal(r->alternatives[1].level, "Q4_K_M");
+    assert_string_equal(r->alternatives[1].why, "a test");
+    assert_figures(&r->alternatives[1].estimate, "fits", 4.8, 5000, 9, 33);
+    assert_string_equal(r->alternatives[2].level, "Q3_K_M");
+    assert_null(r->alternatives[2].estimate.verdict);
     plan_free(q);
     plan_free(n);
-    assert_ok(plan_with(&n, p, &(struct plan_change){.level = "Q8_0"}, "a test", &e), &e);
-    assert_true(isnan(n->record.estimate.gpu_layers) && n->record.estimate.layers == 33);
-    plan_free(n);
-    assert_ok(plan_with(&n, p, &(struct plan_change){.level = "Q3_K_M"}, "a test", &e), &e);
+    assert_ok(plan_with(&n, p, &(struct plan_change){.level = "nf4"}, "a test", &e), &e);
+    assert_string_equal(n->kernel, "Other");
     assert_null(n->record.estimate.verdict);
     plan_free(n);
     assert_ok(plan_with(&n, p, &(struct plan_change){.pure = true}, "a test", &e), &e);
@@ -295,6 +305,19 @@ static void another_level_has_its_own_estimates(void **state)
     plan_free(n);
     plan_free(p);
     free(again);
+}
+
+/* Nobody estimated it: there is nothing to tell of what was left. */
+static void a_plan_without_estimates_gets_none(void **state)
+{
+    (void)state;
+    struct error e = {0};
+    struct plan *n, *p = load("plain.yaml", "");
+    assert_ok(plan_with(&n, p, &(struct plan_change){.level = "Q8_0"}, "a test", &e), &e);
+    assert_null(n->record.estimate.verdict);
+    assert_int_equal(n->record.alternative_count, 0);
+    plan_free(n);
+    plan_free(p);
 }
 
 static int make_folder(void **state)
@@ -322,6 +345,7 @@ int main(void)
         cmocka_unit_test(gate_and_variants_come_back),
         cmocka_unit_test(changes_have_names_of_their_own),
         cmocka_unit_test(another_level_has_its_own_estimates),
+        cmocka_unit_test(a_plan_without_estimates_gets_none),
         cmocka_unit_test(the_command_is_quoted_for_a_shell),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -95,9 +95,11 @@ static void what_does_not_fit_is_passed_over(void **state)
     struct error e = {0};
     struct arena a = {0};
     struct proposal p;
-    struct plan_alternative others[] = {{"Q6_K", "too big: needs 7 GiB", 6.6, 7e9, "too big"},
-                                        {"Q5_K_M", "too big: needs 6 GiB", 5.7, 0x1.8p32, "too big"},
-                                        {"Q4_K_S", "not favoured", 4.6, 4e9, "fits"}};
+    struct plan_alternative others[] = {
+        {"Q6_K", "too big: needs 7 GiB", .estimate = {.verdict = "too big", .total_bytes = 7e9}},
+        {"Q5_K_M", "too big: needs 6 GiB", .estimate = {.verdict = "too big", .total_bytes = 0x1.8p32}},
+        {"Q4_K_S", "not favoured", .estimate = {.verdict = "fits", .total_bytes = 4e9}},
+    };
     struct plan plan = {.level = "Q4_K_M", .max_loss = 0.02,
                         .record = {.estimate.verdict = "fits", .alternatives = others, .alternative_count = 3}};
     struct attempt x[] = {{.level = "Q4_K_M", .loss = 0.03},

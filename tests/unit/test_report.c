@@ -428,7 +428,10 @@ static void tips_hold_on_the_machine(void **state)
 static void alternatives_are_told(void **state)
 {
     (void)state;
-    struct plan_alternative others[] = {{"Q8_0", "too big: needs 9 GiB", 8.5, 9e9}, {"Q2_K", "falls apart [d.yaml:1]", 2.6, NAN}};
+    struct plan_alternative others[] = {
+        {"Q8_0", "too big: needs 9 GiB", .estimate = {.bits_per_weight = 8.5, .total_bytes = 9e9}},
+        {"Q2_K", "falls apart [d.yaml:1]", .estimate = {.bits_per_weight = 2.6, .total_bytes = NAN}},
+    };
     struct plan p = {.file = "/m/plan.yaml", .source = "/m/base.gguf", .level = "Q4_K_M", .format = "gguf", .out = "/m/it's.gguf",
                      .run_folder = folder, .max_loss = 0.02, .record = {.alternatives = others, .alternative_count = 2}};
     p.record.estimate = (struct plan_estimate){.verdict = "fits", .total_bytes = 5e9, .layers = 33, .gpu_layers = 33,
