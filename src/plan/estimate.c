@@ -244,9 +244,9 @@ static int refuse_wishes(const struct machine *m, const struct wishes *w, struct
     return 0;
 }
 
-static void share_out(struct estimator *e)
+static void begin(struct estimator *e)
 {
-    struct estimates *s = e->s;
+    struct estimates *s = e->s = xcalloc(1, sizeof *s);
     struct kv_cache kv = kv_of(e->wishes, e->runtime);
     costs_shared(&e->shared, e->model, &kv, e->runtime, &e->scratch);
     e->budget = budget_of(e->machine, e->wishes, e->runtime, &e->scratch);
@@ -263,6 +263,14 @@ static void share_out(struct estimator *e)
     for (int i = 0; i < e->model->tensor_count; i++)
         bytes += e->model->tensors[i].bytes;
     s->source_bits = 8.0 * (double)bytes / (double)(e->model->parameters ? e->model->parameters : 1);
+}
+
+/* The estimates stay. */
+static void finish(struct estimator *e)
+{
+    recipe_walk_free(e->walk);
+    checkpoint_walk_free(e->folder_walk);
+    arena_done(&e->scratch);
 }
 
 int estimates_make(struct estimates **out, const struct machine *m, const struct model *model,
@@ -309,31 +317,32 @@ static void prefer_mix(struct estimates *s, const struct rules *r)
 
 static int reckon(struct estimator *all, const char *level, bool low, struct error *e)
 {
-    all->s = xcalloc(1, sizeof *all->s);
-    share_out(all);
+    begin(all);
     int rc = fill_rows(all, level, low, e);
     if (!rc)
         recommend(all->s, all->machine, all->model, all->wishes, all->rules);
     if (!rc && all->mix)
         prefer_mix(all->s, all->rules);
-    recipe_walk_free(all->walk);
-    checkpoint_walk_free(all->folder_walk);
-    arena_done(&all->scratch);
+    finish(all);
     if (rc)
         estimates_free(all->s);
     return rc;
 }
 
+static int find_runtime(struct estimator *all, struct error *e)
+{
+    const char *name = wishes_choice(all->wishes, WISH_RUNTIME);
+    all->runtime = runtime_named(all->rules, name);
+    return all->runtime ? 0 : error_set(e, ERROR_USAGE, "rules/runtimes.yaml has no runtime '%s'", name);
+}
+
 /* `all`: what it is given, the rest is filled in. */
 static int make(struct estimates **out, struct estimator *all, const char *level, struct error *e)
 {
-    const struct wishes *w = all->wishes;
-    bool low = wishes_given(w, WISH_CALIBRATION);
+    bool low = wishes_given(all->wishes, WISH_CALIBRATION);
     *out = NULL;
-    all->runtime = runtime_named(all->rules, wishes_choice(w, WISH_RUNTIME));
-    int rc = refuse_wishes(all->machine, w, e);
-    if (!rc && !all->runtime)
-        rc = error_set(e, ERROR_USAGE, "rules/runtimes.yaml has no runtime '%s'", wishes_choice(w, WISH_RUNTIME));
+    int rc = refuse_wishes(all->machine, all->wishes, e);
+    rc = rc ? rc : find_runtime(all, e);
     rc = rc ? rc : reckon(all, level, low, e);
     bool only_too_big = !rc && !estimates_winner(all->s) && estimates_usable(all->s);
     if (only_too_big && !low) { /* where nothing else fits, levels without a text are better than none */
@@ -357,6 +366,24 @@ int estimates_make_mix(struct estimates **out, const struct machine *m, const st
 {
     struct estimator all = {.machine = m, .model = model, .wishes = w, .rules = r, .mix = mix};
     return make(out, &all, level, e);
+}
+
+int estimate_fit_of_mix(enum verdict *verdict, uint64_t *total_bytes, const struct machine *m, const struct model *model,
+                        const struct wishes *w, const struct rules *r, const struct mixture *mix, struct error *e)
+{
+    struct estimator all = {.machine = m, .model = model, .wishes = w, .rules = r, .mix = mix};
+    struct estimate row;
+    int rc = refuse_wishes(m, w, e);
+    rc = rc ? rc : find_runtime(&all, e);
+    if (rc)
+        return rc;
+    begin(&all);
+    rc = fill_row(&row, &all, &mix->level, e);
+    finish(&all);
+    *verdict = row.verdict;
+    *total_bytes = row.total_bytes;
+    estimates_free(all.s);
+    return rc;
 }
 
 const struct estimate *estimates_mix(const struct estimates *s)

@@ -116,6 +116,9 @@ int estimates_make_mix(struct estimates **out, const struct machine *m, const st
                        const struct wishes *w, const struct rules *r, const char *level, const struct mixture *mix,
                        struct error *e);
 const struct estimate *estimates_mix(const struct estimates *s); /* NULL: none */
+/* Of a mix alone: whether it fits, and the memory that it takes. */
+int estimate_fit_of_mix(enum verdict *verdict, uint64_t *total_bytes, const struct machine *m, const struct model *model,
+                        const struct wishes *w, const struct rules *r, const struct mixture *mix, struct error *e);
 void estimates_free(struct estimates *s);
 /* Neither forbidden nor unproven, whether it fits or not. */
 bool estimate_usable(const struct estimate *row);

@@ -189,16 +189,11 @@ static bool solve(struct mixing *m, uint64_t limit)
     return fits;
 }
 
-/* The mix as it stands, among the estimates. */
-static int estimate(const struct mixing *m, struct estimate *row, struct error *e)
+/* Of the mix as it stands. */
+static int fit_of(const struct mixing *m, enum verdict *verdict, uint64_t *total_bytes, struct error *e)
 {
     const struct mixture_job *j = m->job;
-    struct estimates *s;
-    int rc = estimates_make_mix(&s, j->machine, j->model, j->wishes, j->rules, NULL, m->x, e);
-    if (!rc)
-        *row = *estimates_mix(s);
-    estimates_free(s);
-    return rc;
+    return estimate_fit_of_mix(verdict, total_bytes, j->machine, j->model, j->wishes, j->rules, m->x, e);
 }
 
 /* As much as may be asked for: with all of it the largest types are chosen. */
@@ -209,28 +204,28 @@ static uint64_t largest_limit(const struct mixing *m)
 
 static int fits_memory(struct mixing *m, uint64_t limit, bool *fits, struct error *e)
 {
-    struct estimate row = {.verdict = VERDICT_TOO_BIG};
-    int rc = solve(m, limit) ? estimate(m, &row, e) : 0;
-    *fits = row.verdict != VERDICT_TOO_BIG;
+    enum verdict verdict = VERDICT_TOO_BIG;
+    int rc = solve(m, limit) ? fit_of(m, &verdict, &(uint64_t){0}, e) : 0;
+    *fits = verdict != VERDICT_TOO_BIG;
     return rc;
 }
 
 /* The largest limit whose mix fits in memory, by halving. */
 static int fit_memory(struct mixing *m, struct error *e)
 {
-    char total[FORMAT_SIZE];
-    struct estimate row = {0};
-    uint64_t low = 0, high = largest_limit(m), fine = high / FINENESS + 1;
+    char text[FORMAT_SIZE];
+    enum verdict verdict = VERDICT_UNKNOWN;
+    uint64_t total = 0, low = 0, high = largest_limit(m), fine = high / FINENESS + 1;
     bool fits = false;
     solve(m, 0);
     m->smallest = m->x->file_bytes;
-    int rc = estimate(m, &row, e);
-    if (!rc && row.verdict == VERDICT_UNKNOWN)
+    int rc = fit_of(m, &verdict, &total, e);
+    if (!rc && verdict == VERDICT_UNKNOWN)
         return error_set(e, ERROR_USAGE, "how much memory the mix may take is not known: --budget says it, or"
                          " --file-budget how large the file may be");
-    if (!rc && row.verdict == VERDICT_TOO_BIG)
+    if (!rc && verdict == VERDICT_TOO_BIG)
         return error_set(e, ERROR_NOFIT, "the smallest mix takes %s in memory, which does not fit: a shorter context or"
-                         " a smaller type of the KV cache takes less", format_bytes(total, (double)row.total_bytes));
+                         " a smaller type of the KV cache takes less", format_bytes(text, (double)total));
     rc = rc ? rc : fits_memory(m, high, &fits, e);
     for (low = fits ? high : m->smallest + reserve(m); !rc && high - low > fine;) {
         uint64_t middle = low + (high - low) / 2;
