@@ -12,6 +12,11 @@ char *hash_bytes(char out[static HASH_TEXT], const void *data, size_t size);
 /* Of a whole file of any size, and its size. Stops at an interrupt. */
 int hash_file(char out[static HASH_TEXT], const char *path, uint64_t *bytes, struct error *e);
 
+/* The same of files that many ask for: each is read once, unless it has changed. Zero it to start. */
+struct hash_memo { struct hash_known *items; int count, capacity; };
+int hash_memo_file(struct hash_memo *m, char out[static HASH_TEXT], const char *path, uint64_t *bytes, struct error *e);
+void hash_memo_done(struct hash_memo *m);
+
 /* In pieces, for what comes in over a wire. */
 enum hash_kind { HASH_SHA256, HASH_SHA1 };
 struct hash_stream;

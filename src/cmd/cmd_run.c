@@ -89,10 +89,11 @@ static int compare(const char *folder, const struct series *s, struct error *e)
 static int run_here(const struct series *s, const struct args *a, struct error *e)
 {
     struct progress progress;
+    struct hash_memo hashes = {0};
     struct error ignored;
     const struct series_options o = {
         .run = {.resume = args_has(a, "resume"), .stream = args_json(a) ? stdout : NULL, .watch = &progress.watch,
-                .report = write_report},
+                .hashes = &hashes, .report = write_report},
         .compare = compare,
     };
     if (!args_has(a, "threads") && s->first->threads > 0)
@@ -100,6 +101,7 @@ static int run_here(const struct series *s, const struct args *a, struct error *
     progress_init(&progress, false);
     int rc = series_run(s, &o, e);
     progress_done(&progress);
+    hash_memo_done(&hashes);
     if (!args_json(a) && s->count == 1)
         print_run(s->plans[0]);
     if (!args_json(a) && (s->count > 1 || s->first->gate.automatic))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/watch.h"
 #include "plan/plan.h"
 
@@ -13,6 +14,7 @@ struct run_options {
     bool resume;
     FILE *stream;        /* events are copied here as they happen (--json); NULL: not */
     const char *base_store; /* see eval_options; NULL: none */
+    struct hash_memo *hashes; /* of the files that runs read, each of them once; not NULL */
     struct watch *watch; /* progress for a person, 0 to 1 of the whole run; NULL: none */
     /* The last phase: writes the decision document of the run in `folder`, *path gets its name (free() it). The
      * report's room stands above this one, so the caller hands it in. NULL: no report. */

@@ -33,7 +33,7 @@ static int tell_file(struct worker *w, const char *role, const char *path, struc
 {
     char hash[HASH_TEXT];
     uint64_t bytes = 0;
-    int rc = path ? hash_file(hash, path, &bytes, e) : 0;
+    int rc = path ? hash_memo_file(w->options->hashes, hash, path, &bytes, e) : 0;
     if (path && !rc)
         tell_input(w, role, path, bytes, hash);
     return rc;

@@ -449,8 +449,8 @@ attempt() {
     [ "$(attempt level)" = "Q2_K Q3_K_M " ]
 }
 
-# block KEY FILE: a map of a plan
-block() {
+# plan_map KEY FILE: a map of a plan
+plan_map() {
     sed -n "/^$1:/,/^[^ ]/p" "$2" | sed '$d'
 }
 
@@ -462,8 +462,8 @@ block() {
     run "$QUANTWIZ" run plan.yaml --auto --attempts 2
     [ "$status" -eq 3 ]
     "$QUANTWIZ" plan m.gguf $machine --level Q5_K_M --max-loss 0.00001% -o by-hand.yaml
-    block estimate by-hand.yaml | grep -q 'tokens_per_s: [0-9]'
-    diff <(block estimate by-hand.yaml) <(block estimate m-Q5_K_M.quantwiz/plan.yaml)
+    plan_map estimate by-hand.yaml | grep -q 'tokens_per_s: [0-9]'
+    diff <(plan_map estimate by-hand.yaml) <(plan_map estimate m-Q5_K_M.quantwiz/plan.yaml)
     grep '^  - level: ' by-hand.yaml >levels
     diff levels <(grep '^  - level: ' m-Q5_K_M.quantwiz/plan.yaml)
     grep -q '^- Expected speed: [0-9.]* tokens/s$' m-Q5_K_M.quantwiz/report.md

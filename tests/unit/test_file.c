@@ -1,10 +1,12 @@
 #include "unit.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 
 static char folder[] = "/tmp/quantwiz-file-XXXXXX";
 
@@ -118,6 +120,42 @@ static void names_and_space(void **state)
     free(deep);
 }
 
+static void write_at(const char *path, const char *text, time_t when)
+{
+    const struct timespec times[2] = {{.tv_sec = when}, {.tv_sec = when}};
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* A file that looks as it did is not read again: this one is another, and only its time gives it away. */
+static void a_hash_is_remembered_while_its_file_stays(void **state)
+{
+    (void)state;
+    struct error e = {0};
+    struct hash_memo m = {0};
+    char *path = in_folder("hashed"), *none = in_folder("no-such-file"), one[HASH_TEXT], two[HASH_TEXT], three[HASH_TEXT];
+    uint64_t bytes = 0;
+    write_at(path, "one", 1000);
+    assert_ok(hash_memo_file(&m, one, path, &bytes, &e), &e);
+    assert_string_equal(one, hash_bytes(two, "one", 3));
+    write_at(path, "two", 1000);
+    bytes = 0;
+    assert_ok(hash_memo_file(&m, two, path, &bytes, &e), &e);
+    assert_string_equal(two, one);
+    assert_int_equal(bytes, 3);
+    write_at(path, "two", 1001);
+    assert_ok(hash_memo_file(&m, three, path, &bytes, &e), &e);
+    assert_string_equal(three, hash_bytes(two, "two", 3));
+    assert_int_equal(hash_memo_file(&m, three, none, &bytes, &e), ERROR_FAILED);
+    assert_says(&e, "no-such-file");
+    hash_memo_done(&m);
+    free(path);
+    free(none);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -140,6 +178,7 @@ int main(void)
         cmocka_unit_test(unusable_files_are_named),
         cmocka_unit_test(a_file_cut_short_is_reported),
         cmocka_unit_test(names_and_space),
+        cmocka_unit_test(a_hash_is_remembered_while_its_file_stays),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
