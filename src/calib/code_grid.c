@@ -136,6 +136,7 @@ static void try_zeros(struct best *b, const struct scheme *s, const float (*x)[L
     }
 }
 
+/* A group of zeros gets some scale, too: readers divide by it. */
 static struct code_scales search(const struct scheme *s, const float (*x)[LANES], const float *weight, int64_t n)
 {
     struct best b = {0};
@@ -147,6 +148,8 @@ static struct code_scales search(const struct scheme *s, const float (*x)[LANES]
             refit(&b, s, x, weight, n, &b.scales);
         else
             try_zeros(&b, s, x, weight, n);
+    for (int l = 0; l < LANES; l++)
+        b.scales.scale[l] = b.scales.scale[l] != 0 ? b.scales.scale[l] : 1;
     return b.scales;
 }
 

@@ -145,6 +145,8 @@ static int walk_step(struct walk *w, int step, bool reused, bool needed, struct 
 {
     bool layer = step > 0 && step <= w->fork->hp.layers;
     double started = clock_monotonic();
+    if (!reused || needed)
+        walk_mend(w, step);
     if (reused)
         walk_take_over(w, step);
     int rc = !reused ? make_step(w, step, e) : layer && needed ? walk_layer(w, step - 1, true, e) : 0;
@@ -155,6 +157,7 @@ static int walk_step(struct walk *w, int step, bool reused, bool needed, struct 
     if (!rc)
         tell(w, step, started, reused);
     walk_release(w, step);
+    walk_forget_damage(w);
     return rc;
 }
 
@@ -258,7 +261,10 @@ static void close_walk(struct walk *w)
     free(w->rooms);
     free(w->held);
     free(w->off);
+    free(w->encoded);
+    free(w->damage);
     model_fork_free(w->fork);
+    model_fork_free(w->sound);
 }
 
 int layerwise_run(struct layerwise *l, const struct layerwise_job *j, struct error *e)
@@ -267,8 +273,9 @@ int layerwise_run(struct layerwise *l, const struct layerwise_job *j, struct err
     *l = (struct layerwise){.tensors = xcalloc(count + 1, sizeof *l->tensors), .count = count};
     for (int i = 0; i < count; i++)
         l->tensors[i].result = (struct feedback_result){.loss = NAN, .inputs = NAN};
-    struct walk w = {.job = j, .made = l, .fork = model_fork(j->model), .rooms = xcalloc(count + 1, sizeof *w.rooms),
-                     .held = xcalloc(count + 1, sizeof *w.held)};
+    struct walk w = {.job = j, .made = l, .fork = model_fork(j->model), .sound = model_fork(j->model),
+                     .rooms = xcalloc(count + 1, sizeof *w.rooms), .held = xcalloc(count + 1, sizeof *w.held),
+                     .encoded = xcalloc(count + 1, sizeof *w.encoded)};
     int rc = check_tokens(j, e);
     rc = rc ? rc : walk_open_streams(&w, j->text->length, e);
     rc = rc ? rc : open_store(&w, e);

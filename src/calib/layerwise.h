@@ -105,6 +105,7 @@ struct layerwise_job {
 struct layerwise_tensor {
     unsigned char *to;             /* what was made, in the store; NULL: it stays as it is */
     struct feedback_result result; /* of experts, the worst, and how many are plain */
+    int damaged;                   /* of these, so many hold what is no number */
 };
 
 struct layerwise {

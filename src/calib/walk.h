@@ -1,6 +1,6 @@
 /* Shared by the files of the walk over layers: layerwise.c (the story), walk_streams.c (the samples' way through the two
  * models), walk_groups.c (which inputs the weights of a stage meet), walk_tensors.c (weights as floats, and what was made
- * of them). */
+ * of them), walk_damage.c (weights that are no numbers). */
 #ifndef CALIB_WALK_H
 #define CALIB_WALK_H
 
@@ -19,6 +19,12 @@ struct walk_group {
     struct hessian hessian;
 };
 
+/* An expert of a tensor; 0 of one without experts. */
+struct walk_part {
+    const struct tensor *tensor; /* in the fork */
+    int expert;
+};
+
 /* One of the two models, and where its samples are. */
 struct walk_stream {
     struct walk *walk;
@@ -32,11 +38,14 @@ struct walk_stream {
 struct walk {
     const struct layerwise_job *job;
     struct layerwise *made;
-    struct model *fork;
+    struct model *fork, *sound; /* the original as `original` runs it: with 0 for weights that are no numbers */
+    struct walk_part *damage;   /* of the step at present */
+    int damage_count, damage_capacity;
     struct walk_stream original, quantized;
     int sequences;              /* go through a layer together */
     unsigned char **rooms;      /* [tensor_count]: in the store; NULL: it stays as it is */
     float **held;               /* [tensor_count]: the fork's tensors as floats, of the layer at present */
+    bool **encoded;             /* [tensor_count]: of the stage at present [experts]; NULL: nothing of it was */
     struct walk_group *groups;  /* of the stage at present */
     int count, capacity;
     const float *last;          /* inputs of the group that was met last */
@@ -70,9 +79,17 @@ void walk_see(void *user, const struct tensor *met, int expert, const float *x, 
 void walk_forget_seen(struct walk *w);
 void walk_forget_groups(struct walk *w);
 
+/* walk_damage.c. Finds what of a step's matrices is no number; both streams compute with 0 there, until it is forgotten. */
+void walk_mend(struct walk *w, int step);
+void walk_forget_damage(struct walk *w);
+bool walk_is_damaged(const struct walk *w, const struct tensor *t, int expert);
+/* Rows of the original as x[rows][columns], without what is no number: says and returns how many were none. */
+int64_t walk_read_sound(const struct walk *w, const struct tensor *t, int64_t first, int64_t rows, float *x);
+
 /* walk_tensors.c. Steps are those of the store: the embedding, the layers, the output. */
 bool walk_wants(const struct walk *w, const struct tensor *t);  /* it is to be made, and has not been */
 int walk_experts(const struct tensor *t);
+int walk_step_of(const struct walk *w, const struct tensor *t);
 /* A line for people, where somebody listens. */
 void walk_note(const struct walk *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* How much room each step takes: bytes[layers + 2]. */

@@ -29,7 +29,7 @@ int walk_open_streams(struct walk *w, int length, struct error *e)
     int rc = 0, many = TOKENS / length, all = j->text->count;
     w->sequences = many < 1 ? 1 : many < all ? many : all;
     if (ahead || j->method->inputs == LAYERWISE_BOTH)
-        rc = open_stream(w, &w->original, j->model, length, ahead ? walk_meet : walk_see, e);
+        rc = open_stream(w, &w->original, w->sound, length, ahead ? walk_meet : walk_see, e);
     if (!rc && j->method->inputs != LAYERWISE_ORIGINAL)
         rc = open_stream(w, &w->quantized, w->fork, length, walk_meet, e);
     w->original.leaps = true;

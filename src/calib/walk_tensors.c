@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/finite.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -48,7 +47,7 @@ static const struct quant_type *type_of(const struct walk *w, const struct tenso
 
 /* ----------------------------------------------------------------------- places */
 
-static int step_of(const struct walk *w, const struct tensor *t)
+int walk_step_of(const struct walk *w, const struct tensor *t)
 {
     if (t->layer >= 0)
         return t->layer + 1;
@@ -73,6 +72,7 @@ static uint64_t aligned(uint64_t bytes)
 /* In a step's room each tensor has this, then its bytes. */
 struct record {
     struct feedback_result result;
+    int damaged;
     bool made;
 };
 enum { RESULT_BYTES = (sizeof(struct record) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT };
@@ -83,7 +83,7 @@ void walk_lay_out(const struct walk *w, uint64_t *bytes)
     for (int i = 0; i < w->fork->tensor_count; i++) {
         uint64_t room = room_of(w, &w->fork->tensors[i]);
         if (room)
-            bytes[step_of(w, &w->fork->tensors[i])] += RESULT_BYTES + aligned(room);
+            bytes[walk_step_of(w, &w->fork->tensors[i])] += RESULT_BYTES + aligned(room);
     }
 }
 
@@ -92,10 +92,10 @@ void walk_place(struct walk *w)
     uint64_t *used = xcalloc(w->fork->hp.layers + 2, sizeof *used);
     for (int i = 0; i < w->fork->tensor_count; i++) {
         const struct tensor *t = &w->fork->tensors[i];
-        uint64_t room = room_of(w, t), *at = &used[step_of(w, t)];
+        uint64_t room = room_of(w, t), *at = &used[walk_step_of(w, t)];
         if (!room)
             continue;
-        w->rooms[i] = layer_store_room(&w->made->store, step_of(w, t)) + *at + RESULT_BYTES;
+        w->rooms[i] = layer_store_room(&w->made->store, walk_step_of(w, t)) + *at + RESULT_BYTES;
         *at += RESULT_BYTES + aligned(room);
     }
     free(used);
@@ -129,31 +129,12 @@ void walk_note(const struct walk *w, const char *fmt, ...)
     free(text);
 }
 
-static void note_dropped(const struct walk *w, const struct tensor *t, int64_t dropped)
-{
-    walk_note(w, "%s: %lld of %lld weights are NaN or infinite, and count as 0: the checkpoint is damaged", t->name,
-              (long long)dropped, (long long)tensor_elements(t));
-}
-
-/* Rows of the original. What is no number becomes 0: it would spoil all that comes after it. */
-static void read_rows(struct walk *w, const struct tensor *t, int64_t first, int64_t rows, float *x)
-{
-    int64_t columns = t->shape[0], dropped = 0;
-#pragma omp parallel for schedule(dynamic, 16) reduction(+ : dropped)
-    for (int64_t r = 0; r < rows; r++) {
-        tensor_read(source_of(w, t), (first + r) * columns, columns, x + r * columns);
-        dropped += drop_not_finite(x + r * columns, columns);
-    }
-    if (dropped)
-        note_dropped(w, t, dropped);
-}
-
 float *walk_hold(struct walk *w, struct tensor *t)
 {
     if (w->held[index_of(w, t)])
         return w->held[index_of(w, t)];
     float *x = hold_empty(w, t);
-    read_rows(w, t, 0, tensor_elements(t) / t->shape[0], x);
+    walk_read_sound(w, t, 0, tensor_elements(t) / t->shape[0], x);
     return x;
 }
 
@@ -167,7 +148,7 @@ static void let_go(struct walk *w, int i)
 static void restore(struct walk *w, int i)
 {
     let_go(w, i);
-    w->fork->tensors[i] = w->job->model->tensors[i];
+    w->fork->tensors[i] = w->sound->tensors[i];
 }
 
 void walk_use_up(struct walk *w, int layer, enum decoder_stage stage)
@@ -185,7 +166,7 @@ void walk_release(struct walk *w, int step)
         const struct tensor *t = &w->job->model->tensors[i];
         if (w->held[i])
             restore(w, i);
-        if (step_of(w, t) == step)
+        if (walk_step_of(w, t) == step)
             tensor_forget(t, 0, tensor_elements(t));
     }
 }
@@ -209,6 +190,15 @@ static struct layerwise_weight part_of(const struct walk *w, struct tensor *t, f
                                      .to = w->rooms[index_of(w, t)] + first * bytes};
 }
 
+/* A weight counts as encoded from here on. */
+static void mark(struct walk *w, const struct tensor *t, int expert)
+{
+    bool **encoded = &w->encoded[index_of(w, t)];
+    if (!*encoded)
+        *encoded = xcalloc(walk_experts(t), sizeof **encoded);
+    (*encoded)[expert] = true;
+}
+
 static void encode_group(struct walk *w, struct walk_group *g)
 {
     const struct layerwise_method *m = w->job->method;
@@ -219,9 +209,35 @@ static void encode_group(struct walk *w, struct walk_group *g)
         struct feedback_result *kept = &made_of(w, weight->tensor)->result;
         weight->result.inputs = g->hessian.rows;
         keep_worst(kept, &weight->result, isnan(kept->inputs));
+        mark(w, weight->tensor, g->group.expert);
         if (weight->tensor->layer >= 0 && !type_of(w, weight->tensor))
             m->decode(m->user, weight);
     }
+}
+
+/* As if no input ever reached it. */
+static void encode_plain(struct walk *w, const struct layerwise_weight *weight, int layer, int expert)
+{
+    struct walk_group g = {.hessian = {.columns = weight->columns},
+                           .group = {.layer = layer, .expert = expert, .count = 1, .weights = {*weight}}};
+    encode_group(w, &g);
+}
+
+/* Damaged ones by themselves: what their zeros change in the outputs is not for others to make good. */
+static void encode_sound(struct walk *w, struct walk_group *g)
+{
+    int sound = 0;
+    for (int k = 0; k < g->group.count; k++) {
+        const struct layerwise_weight *weight = &g->group.weights[k];
+        if (walk_is_damaged(w, weight->tensor, g->group.expert)) {
+            encode_plain(w, weight, g->group.layer, g->group.expert);
+            made_of(w, weight->tensor)->damaged++;
+        } else
+            g->group.weights[sound++] = *weight;
+    }
+    g->group.count = sound;
+    if (sound)
+        encode_group(w, g);
 }
 
 static void encode_in_layer(struct walk *w, struct walk_group *g)
@@ -232,7 +248,7 @@ static void encode_in_layer(struct walk *w, struct walk_group *g)
         float *x = walk_hold(w, weight->tensor) + first * weight->columns;
         *weight = part_of(w, weight->tensor, x, first, weight->rows);
     }
-    encode_group(w, g);
+    encode_sound(w, g);
 }
 
 /* These are wide: some rows at a time. */
@@ -243,9 +259,13 @@ static void encode_outside(struct walk *w, struct walk_group *g)
     float *x = xaligned(ROWS_AT_ONCE * columns * sizeof *x);
     for (int64_t r = 0; r < t->shape[1]; r += ROWS_AT_ONCE) {
         int64_t rows = t->shape[1] - r < ROWS_AT_ONCE ? t->shape[1] - r : ROWS_AT_ONCE;
-        read_rows(w, t, r, rows, x);
+        bool damaged = walk_read_sound(w, t, r, rows, x) > 0;
         g->group.weights[0] = part_of(w, t, x, r, rows);
-        encode_group(w, g);
+        if (damaged)
+            encode_plain(w, &g->group.weights[0], g->group.layer, 0);
+        else
+            encode_group(w, g);
+        made_of(w, t)->damaged += damaged;
     }
     free(x);
 }
@@ -264,38 +284,32 @@ static void replace(struct walk *w, struct tensor *t)
     t->source = NULL;
 }
 
-static bool is_reached(const struct walk *w, const struct tensor *t, int expert)
-{
-    for (int i = 0; i < w->count; i++)
-        for (int k = 0; k < w->groups[i].group.count; k++)
-            if (w->groups[i].group.weights[k].tensor == t && w->groups[i].group.expert == expert)
-                return true;
-    return false;
-}
-
 /* Experts that no input reached have nothing to go by. */
 static void encode_unreached(struct walk *w, struct tensor *t)
 {
     for (int e = 0; e < walk_experts(t); e++) {
         struct walk_group g = {.hessian = {.columns = t->shape[0]}, .group = {.layer = t->layer, .expert = e, .count = 1}};
         g.group.weights[0] = (struct layerwise_weight){.tensor = t, .rows = t->shape[1], .columns = t->shape[0]};
-        if (!is_reached(w, t, e))
+        if (!w->encoded[index_of(w, t)][e])
             encode_in_layer(w, &g);
     }
+}
+
+static void finish(struct walk *w, int i)
+{
+    encode_unreached(w, &w->fork->tensors[i]);
+    replace(w, &w->fork->tensors[i]);
+    free(w->encoded[i]);
+    w->encoded[i] = NULL;
 }
 
 void walk_encode(struct walk *w)
 {
     for (int i = 0; i < w->count; i++)
         (w->groups[i].group.layer < 0 ? encode_outside : encode_in_layer)(w, &w->groups[i]);
-    for (int i = 0; i < w->count; i++)
-        for (int k = 0; k < w->groups[i].group.count; k++) {
-            struct tensor *t = w->groups[i].group.weights[k].tensor;
-            if (walk_wants(w, t)) {
-                encode_unreached(w, t);
-                replace(w, t);
-            }
-        }
+    for (int i = 0; i < w->fork->tensor_count; i++)
+        if (w->encoded[i])
+            finish(w, i);
 }
 
 void walk_encode_embedding(struct walk *w)
@@ -306,14 +320,14 @@ void walk_encode_embedding(struct walk *w)
     struct walk_group g = {.hessian = {.columns = t->shape[0]}, .group = {.layer = -1, .count = 1}};
     g.group.weights[0].tensor = t;
     encode_outside(w, &g);
-    replace(w, t);
+    finish(w, index_of(w, t));
 }
 
 /* ------------------------------------------------------------------ what was made */
 
 static bool is_of_step(const struct walk *w, int i, int step)
 {
-    return w->rooms[i] && step_of(w, &w->fork->tensors[i]) == step;
+    return w->rooms[i] && walk_step_of(w, &w->fork->tensors[i]) == step;
 }
 
 static struct record *record_of(const struct walk *w, int i)
@@ -325,7 +339,8 @@ void walk_keep_results(const struct walk *w, int step)
 {
     for (int i = 0; i < w->fork->tensor_count; i++)
         if (is_of_step(w, i, step))
-            *record_of(w, i) = (struct record){w->made->tensors[i].result, w->made->tensors[i].to};
+            *record_of(w, i) = (struct record){w->made->tensors[i].result, w->made->tensors[i].damaged,
+                                               w->made->tensors[i].to};
 }
 
 unsigned char *walk_room(struct walk *w, struct tensor *t)
@@ -352,6 +367,7 @@ void walk_take_over(struct walk *w, int step)
         if (!is_of_step(w, i, step) || !record_of(w, i)->made)
             continue;
         w->made->tensors[i].result = record_of(w, i)->result;
+        w->made->tensors[i].damaged = record_of(w, i)->damaged;
         if (t->layer >= 0 && !type_of(w, t))
             decode_all(w, t);
         replace(w, t);
@@ -363,7 +379,7 @@ char *walk_plain(const struct walk *w, int step)
     struct str s = {0};
     for (int i = 0; i < w->fork->tensor_count; i++) {
         const struct tensor *t = &w->fork->tensors[i];
-        int plain = w->made->tensors[i].result.plain;
+        int plain = w->made->tensors[i].result.plain - w->made->tensors[i].damaged;
         if (t->layer < 0 || !plain || !is_of_step(w, i, step))
             continue;
         str_add(&s, s.length ? ", " : "");

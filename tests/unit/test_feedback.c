@@ -5,6 +5,7 @@
 #include <math.h>
 #include <omp.h>
 
+#include "base/finite.h"
 #include "calib/feedback.h"
 #include "tests/unit/moments.h"
 
@@ -180,6 +181,41 @@ static void what_cannot_be_factored(void **state)
     hessian_done(&h);
 }
 
+/* A row of zeros, a block of them, and columns that no input reached: finite in every type, and zeros where they were. */
+static void zeros_stay_zeros(void **state)
+{
+    (void)state;
+    enum { N = ROWS * COLUMNS };
+    struct hessian h;
+    struct feedback f;
+    struct feedback_result r;
+    struct noise noise = {5};
+    float *w = xmalloc(N * sizeof *w), *y = xmalloc(N * sizeof *w);
+    unsigned char *blocks = xmalloc(N * 4);
+    moments_fill(&h, COLUMNS, INPUTS);
+    for (int i = 0; i < COLUMNS; i++)
+        for (int j = 0; j < COLUMNS; j++)
+            h.sum[i * COLUMNS + j] *= i % 5 && j % 5; /* every fifth is dead */
+    feedback_init(&f, &h, 0.01);
+    noise_fill(&noise, w, N, 0.05);
+    memset(w, 0, (COLUMNS + 256) * sizeof *w);
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+        memcpy(y, w, N * sizeof *w);
+        encode(&f, quant_type(types[i]), y, ROWS, blocks, &r);
+        assert_false(r.plain);
+        assert_true(isfinite(r.loss));
+        quant_type(types[i])->decode(blocks, y, N);
+        assert_true(find_not_finite(y, N) < 0);
+        for (int k = 0; k < COLUMNS + 256; k++)
+            assert_true(y[k] == 0);
+    }
+    feedback_done(&f);
+    hessian_done(&h);
+    free(w);
+    free(y);
+    free(blocks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +223,7 @@ int main(void)
         cmocka_unit_test(the_damping_suits_most_columns),
         cmocka_unit_test(it_loses_less_in_every_type),
         cmocka_unit_test(drifted_inputs_are_made_good),
+        cmocka_unit_test(zeros_stay_zeros),
         cmocka_unit_test(what_cannot_be_factored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

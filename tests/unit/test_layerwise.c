@@ -432,42 +432,106 @@ static void a_text_is_broadened(void **state)
     tokenizer_free(t);
 }
 
-/* The fork computes with 0 in their place; the original's inputs are no numbers from there on, and so is the drift. */
-static void weights_that_are_no_numbers_count_as_zero(void **state)
+/* A copy of a tensor's F16 numbers in a file of its own, which may be changed: bytes of a file can be forgotten. */
+static uint16_t *own_halves(struct tensor *t)
+{
+    size_t bytes = tensor_elements(t) * sizeof(uint16_t);
+    FILE *file = tmpfile();
+    assert_int_equal(fwrite(t->data, 1, bytes, file), bytes);
+    assert_int_equal(fflush(file), 0);
+    uint16_t *halves = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
+    assert_true(halves != MAP_FAILED);
+    fclose(file);
+    t->data = (const unsigned char *)halves;
+    return halves;
+}
+
+static void assert_finite(const struct layerwise *l, const struct quant_type *to)
+{
+    for (int i = 0; i < model->tensor_count; i++) {
+        int64_t n = tensor_elements(&model->tensors[i]);
+        float *x = xmalloc(n * sizeof *x);
+        if (l->tensors[i].to)
+            to->decode(l->tensors[i].to, x, n);
+        assert_true(!l->tensors[i].to || find_not_finite(x, n) < 0);
+        free(x);
+    }
+}
+
+/* Both streams compute with 0 in their place: the damaged weight alone is rounded to nearest, with 0 where it holds none,
+ * and what follows knows its drift. A second attempt finds the same. */
+static void weights_that_are_no_numbers_are_rounded_to_nearest(void **state)
+{
+    (void)state;
+    struct error e = {0};
+    struct layerwise l, again;
+    struct course c = {.stop_after = -1, .lenient = true};
+    struct model *demo = model, *damaged = model_fork(model);
+    const struct quant_type **types = types_for_all(QUANT_Q4_0);
+    struct tensor *up = (struct tensor *)model_role(damaged, ROLE_FFN_UP, 1);
+    int64_t n = tensor_elements(up), at = up - damaged->tensors;
+    uint16_t *halves = own_halves(up);
+    float *x = xmalloc(n * sizeof *x), *y = xmalloc(n * sizeof *y);
+    halves[777] = 0x7e00;
+    model = damaged;
+    assert_ok(walk(&l, types, &c, 0, &e), &e);
+    assert_int_equal(c.dropped, 1);
+    assert_int_equal(c.plain, 1);
+    assert_string_equal(c.rounded, "");
+    assert_finite(&l, quant_type(QUANT_Q4_0));
+    for (int i = 0; i < model->tensor_count; i++) {
+        assert_int_equal(l.tensors[i].damaged, i == at);
+        assert_true(!l.tensors[i].to || i == at || model->tensors[i].layer < 0 || isfinite(l.tensors[i].result.loss));
+    }
+    tensor_read(up, 0, n, x);
+    x[777] = 0;
+    quant_type(QUANT_Q4_0)->encode(x, NULL, y, n);
+    assert_memory_equal(l.tensors[at].to, y, quant_bytes(quant_type(QUANT_Q4_0), n));
+    layerwise_done(&l, true);
+    assert_ok(walk(&again, types, &c, 0, &e), &e);
+    assert_int_equal(again.tensors[at].damaged, 1);
+    layerwise_done(&again, false);
+    model = demo;
+    model_fork_free(damaged);
+    munmap(halves, n * sizeof *halves);
+    free(types);
+    free(x);
+    free(y);
+}
+
+/* Of a mixture one expert alone; and the embedding, whose token no stream may make anything of. */
+static void a_damaged_expert_is_rounded_alone(void **state)
 {
     (void)state;
     struct error e = {0};
     struct layerwise l;
-    struct course c = {.stop_after = -1};
-    struct model *demo = model, *damaged = model_fork(model);
-    const struct quant_type **types = types_for_all(QUANT_Q8_0);
-    struct tensor *up = (struct tensor *)model_role(damaged, ROLE_FFN_UP, 1);
-    int64_t n = tensor_elements(up);
-    FILE *file = tmpfile(); /* a tensor's bytes are those of a file: they can be forgotten */
-    assert_int_equal(fwrite(up->data, sizeof(uint16_t), n, file), n);
-    assert_int_equal(fflush(file), 0);
-    uint16_t *halves = mmap(NULL, n * sizeof *halves, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
-    assert_true(halves != MAP_FAILED);
-    halves[777] = 0x7e00;
-    size_t bytes = n * sizeof *halves;
-    up->data = (const unsigned char *)halves;
+    struct course c = {.stop_after = -1, .lenient = true};
+    struct model *demo = model;
+    model = open_mixture("test_layerwise.gguf", true);
+    const struct quant_type **types = types_for_all(QUANT_Q4_0);
+    types[model_role(model, ROLE_TOKEN_EMBD, -1) - model->tensors] = NULL;
+    struct model *damaged = model_fork(model), *whole = model;
+    struct tensor *down = (struct tensor *)model_role(damaged, ROLE_FFN_DOWN_EXPS, 0),
+                  *embedding = (struct tensor *)model_role(damaged, ROLE_TOKEN_EMBD, -1);
+    int64_t at = down - damaged->tensors;
+    uint16_t *experts = own_halves(down), *rows = own_halves(embedding);
+    int64_t of_expert = down->shape[0] * down->shape[1];
+    experts[5 * of_expert + 3] = 0x7c00;
+    rows[tokens[0] * embedding->shape[0]] = 0x7e00;
     model = damaged;
     assert_ok(walk(&l, types, &c, 0, &e), &e);
-    assert_int_equal(c.dropped, 1);
-    for (int i = 0; i < model->tensor_count; i++) {
-        n = tensor_elements(&model->tensors[i]);
-        float *x = xmalloc(n * sizeof *x);
-        if (l.tensors[i].to)
-            quant_type(QUANT_Q8_0)->decode(l.tensors[i].to, x, n);
-        assert_true(!l.tensors[i].to || find_not_finite(x, n) < 0);
-        free(x);
-    }
+    assert_int_equal(l.tensors[at].damaged, 1);
+    assert_true(l.tensors[at].result.plain < 12);
+    assert_true(isfinite(l.tensors[at].result.loss));
+    assert_finite(&l, quant_type(QUANT_Q4_0));
     layerwise_done(&l, false);
-    model = demo;
+    munmap(experts, tensor_elements(down) * sizeof *experts);
+    munmap(rows, tensor_elements(embedding) * sizeof *rows);
     model_fork_free(damaged);
-    munmap(halves, bytes);
-    fclose(file);
+    model_close(whole);
+    model = demo;
     free(types);
+    remove("test_layerwise.gguf");
 }
 
 /* Inputs that are all zero say nothing: every tensor is rounded to nearest, and that is told. */
@@ -504,7 +568,8 @@ int main(void)
         cmocka_unit_test(memory_is_forecast),
         cmocka_unit_test(experts_are_made_each),
         cmocka_unit_test(a_text_is_broadened),
-        cmocka_unit_test(weights_that_are_no_numbers_count_as_zero),
+        cmocka_unit_test(weights_that_are_no_numbers_are_rounded_to_nearest),
+        cmocka_unit_test(a_damaged_expert_is_rounded_alone),
         cmocka_unit_test(without_inputs_everything_is_plain),
     };
     return cmocka_run_group_tests(tests, open_demo, close_demo);
