@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "report/comparison.h"
 #include "ui/frame.h"
 #include "ui/key.h"
@@ -103,15 +104,32 @@ static void draw_point(const struct compare_page *p, struct rect in, int run)
     paint_text(in, (int)lround((1 - y) * (in.h - 1)), (int)lround(x * (in.w - 1)), s, letter);
 }
 
+/* Columns left of the axis, for the ends of the divergence. */
+enum { ENDS = 8 };
+
+/* `points`: what the axes enclose. */
+static void draw_axes(const struct compare_page *p, struct rect in, struct rect points)
+{
+    const struct comparison_axes a = comparison_axes(&p->runs);
+    char size[FORMAT_SIZE];
+    for (int y = 0; y < points.h; y++)
+        paint_over(in, y, ENDS, STYLE_BORDER, STYLE_NORMAL, theme_line(3));
+    paint_over(in, points.h, ENDS, STYLE_BORDER, STYLE_NORMAL, theme_line(9));
+    for (int x = ENDS + 1; x < in.w; x++)
+        paint_over(in, points.h, x, STYLE_BORDER, STYLE_NORMAL, theme_line(12));
+    if (a.kld[0] > a.kld[1])
+        return;
+    paintf(in, 0, 0, STYLE_DIM, "%*.3g", ENDS - 1, a.kld[1]);
+    paintf(in, points.h - 1, 0, STYLE_DIM, "%*.3g", ENDS - 1, a.kld[0]);
+    paint_text(in, points.h + 1, ENDS + 1, STYLE_DIM, format_bytes(size, a.bytes[0]));
+    paint_right(in, points.h + 1, 0, STYLE_DIM, format_bytes(size, a.bytes[1]));
+}
+
 /* Letters are those of the rows; what is painted last lies on top: the row under the cursor. */
 static void draw_plot(const struct compare_page *p, struct rect in)
 {
-    struct rect points = {in.y, in.x + 2, in.h - 1, in.w - 2};
-    for (int y = 0; y < points.h; y++)
-        paint_over(in, y, 0, STYLE_BORDER, STYLE_NORMAL, theme_line(3));
-    paint_over(in, points.h, 0, STYLE_BORDER, STYLE_NORMAL, theme_line(9));
-    for (int x = 1; x < in.w; x++)
-        paint_over(in, points.h, x, STYLE_BORDER, STYLE_NORMAL, theme_line(12));
+    struct rect points = {in.y, in.x + ENDS + 1, in.h - 2, in.w - ENDS - 1};
+    draw_axes(p, in, points);
     for (int i = p->runs.count; i-- > 0;)
         draw_point(p, points, i);
     if (list_row(&p->list) >= 0)
@@ -167,7 +185,7 @@ static int key_write(struct wizard *w)
     if (comparison_write(&state(w)->runs, folder, &e))
         wizard_say(w, "%s", e.text);
     else
-        wizard_say(w, "written: comparison.md, .csv and .json in %s", folder);
+        wizard_say(w, "written: comparison.md, .csv and .json in %s", strcmp(folder, ".") ? folder : "this folder");
     return PAGE_HANDLED;
 }
 

@@ -51,12 +51,19 @@ static void row_runtime(struct rows *r, const struct run_runtime *t)
                t->decode_tokens_per_s < 100 ? 1 : 0, t->decode_tokens_per_s, t->prefill_tokens_per_s);
 }
 
+/* Digits that say something. */
+static const char *rate_format(double value)
+{
+    return value < 100 ? "%.1f" : "%.0f";
+}
+
 static int add_rows(const struct run_state *s, struct rows r)
 {
     const struct eval_result *e = &s->eval;
     int from = r.y;
-    row(&r, "prefill", "%.1f", e->figures.prefill_tokens_per_s, e->base_prefill_tokens_per_s);
-    row(&r, "decode", "%.1f", e->figures.decode_tokens_per_s, e->base_decode_tokens_per_s);
+    double prefill = e->figures.prefill_tokens_per_s, decode = e->figures.decode_tokens_per_s;
+    row(&r, "prefill", rate_format(prefill), prefill, e->base_prefill_tokens_per_s);
+    row(&r, "decode", rate_format(decode), decode, e->base_decode_tokens_per_s);
     row_bytes(&r, "size", (double)e->bytes, (double)e->bytes_base);
     for (int i = 0; i < s->runtime_count; i++)
         row_runtime(&r, &s->runtimes[i]);

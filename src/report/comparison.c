@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -161,10 +162,27 @@ static int add_folder(struct comparison *c, const char *folder, struct error *e)
     return rc;
 }
 
+/* "dir/Model-Q4_K_M-feedback.quantwiz", "Q4_K_M" -> "Q4_K_M-feedback"; a folder of another kind of name tells nothing. */
+static char *name_of(const char *folder, const char *level)
+{
+    const char *name = path_name(folder), *at = NULL;
+    size_t n = strlen(level);
+    for (const char *p = name; (p = strchr(p, '-')); )
+        if (strncasecmp(++p, level, n) == 0 && (p[n] == '-' || p[n] == '.'))
+            at = p;
+    char *found = xstrdup(at ? at : level);
+    if (at && str_ends(found, ".quantwiz"))
+        found[strlen(found) - strlen(".quantwiz")] = 0;
+    return found;
+}
+
 static int finish_reading(struct comparison *c, int rc)
 {
     c->front = xcalloc(c->count + 1, sizeof *c->front);
     c->marks = xcalloc(c->count + 1, sizeof *c->marks);
+    c->names = xcalloc(c->count + 1, sizeof *c->names);
+    for (int i = 0; i < c->count; i++)
+        c->names[i] = name_of(c->runs[i].folder, c->runs[i].level ? c->runs[i].level : "?");
     judge(c);
     return rc;
 }
@@ -249,8 +267,12 @@ bool comparison_poll(struct comparison *c)
 
 void comparison_done(struct comparison *c)
 {
-    for (int i = 0; i < c->count; i++)
+    for (int i = 0; i < c->count; i++) {
         run_state_done(&c->runs[i]);
+        if (c->names)
+            free(c->names[i]);
+    }
+    free(c->names);
     free(c->runs);
     free(c->front);
     free(c->marks);
@@ -261,10 +283,30 @@ void comparison_done(struct comparison *c)
 
 /* ---------------------------------------------------------------------- points */
 
-static double log_divergence(const struct run_state *s)
+/* Where nothing diverges any more. */
+static const double least_divergence = 1e-6;
+
+static double divergence_of(const struct run_state *s)
 {
-    const double least = 1e-6;
-    return log10(fmax(s->eval.figures.kld_mean, least));
+    return fmax(s->eval.figures.kld_mean, least_divergence);
+}
+
+static void widen(double range[2], double value)
+{
+    range[0] = fmin(range[0], value);
+    range[1] = fmax(range[1], value);
+}
+
+struct comparison_axes comparison_axes(const struct comparison *c)
+{
+    struct comparison_axes a = {{INFINITY, -INFINITY}, {INFINITY, -INFINITY}};
+    for (int i = 0; i < c->count; i++) {
+        if (!is_placed(&c->runs[i]))
+            continue;
+        widen(a.bytes, c->runs[i].artefact.bytes);
+        widen(a.kld, divergence_of(&c->runs[i]));
+    }
+    return a;
 }
 
 /* 0 to 1 within the values that there are; in the middle where they are all one. */
@@ -275,16 +317,8 @@ static double between(double value, double low, double high)
 
 bool comparison_point(const struct comparison *c, int run, double *x, double *y)
 {
-    double low_x = INFINITY, high_x = -INFINITY, low_y = INFINITY, high_y = -INFINITY;
-    for (int i = 0; i < c->count; i++) {
-        if (!is_placed(&c->runs[i]))
-            continue;
-        low_x = fmin(low_x, c->runs[i].artefact.bytes);
-        high_x = fmax(high_x, c->runs[i].artefact.bytes);
-        low_y = fmin(low_y, log_divergence(&c->runs[i]));
-        high_y = fmax(high_y, log_divergence(&c->runs[i]));
-    }
-    *x = between(c->runs[run].artefact.bytes, low_x, high_x);
-    *y = between(log_divergence(&c->runs[run]), low_y, high_y);
+    const struct comparison_axes a = comparison_axes(c);
+    *x = between(c->runs[run].artefact.bytes, a.bytes[0], a.bytes[1]);
+    *y = between(log10(divergence_of(&c->runs[run])), log10(a.kld[0]), log10(a.kld[1]));
     return is_placed(&c->runs[run]);
 }

@@ -13,6 +13,7 @@ struct comparison {
     struct run_state *runs;         /* [count], in the order given */
     bool *front;                    /* [count]: no other run is smaller and diverges less (Pareto) */
     char (*marks)[3];               /* [count]: the letter that names it in the plot; behind it, on the front, "*" */
+    char **names;                   /* [count]: the level, and what else its folder's name tells it by: "Q4_K_M-feedback" */
     int count, capacity;
     int best;                       /* the smallest that the gate accepted; -1: none */
     char *folder;                   /* of the plan whose variants they are; NULL: there is none */
@@ -41,6 +42,9 @@ int comparison_priority(const struct comparison *c, int column);
 enum { COMPARISON_CELL = 96 };
 /* "-" where nothing was measured. */
 char *comparison_cell(const struct comparison *c, int run, int column, char out[static COMPARISON_CELL]);
+/* What the plot runs over: least and most. Infinite where nothing was measured. */
+struct comparison_axes { double bytes[2], kld[2]; };
+struct comparison_axes comparison_axes(const struct comparison *c);
 /* The runs as points: x by size, y by divergence (logarithmic), from 0 to 1; false where one is not known. */
 bool comparison_point(const struct comparison *c, int run, double *x, double *y);
 

@@ -26,6 +26,7 @@ static double get_loss_high(const struct comparison *c, int i) { return expm1(c-
 static const char *get_mark(const struct comparison *c, int i) { return c->marks[i]; }
 static const char *get_run(const struct comparison *c, int i) { return path_name(c->runs[i].folder); }
 static const char *get_folder(const struct comparison *c, int i) { return c->runs[i].folder; }
+static const char *get_name(const struct comparison *c, int i) { return c->names[i]; }
 static const char *get_level(const struct comparison *c, int i) { return c->runs[i].level; }
 static const char *get_status(const struct comparison *c, int i) { return c->runs[i].status; }
 static const char *get_verdict(const struct comparison *c, int i) { return c->runs[i].eval.figures.verdict; }
@@ -45,7 +46,8 @@ const struct comparison_column comparison_column_list[] = {
     {"", NULL, get_mark},
     {"run", NULL, get_run, .priority = 8},
     {NULL, "run", get_folder},
-    {"level", "level", get_level},
+    {"level", NULL, get_name},
+    {NULL, "level", get_level},
     {"MiB", "bytes", NULL, get_bytes, "%.1f", 0x1p-20, 1},
     {"needs MiB", "memory_bytes", NULL, get_memory_bytes, "%.0f", 0x1p-20, 6},
     {"bpw", "bits_per_weight", NULL, get_bits_per_weight, "%.2f", 1, 10},

@@ -21,7 +21,7 @@ static void add_front(struct str *s, const struct comparison *c)
     for (int i = 0; i < c->count; i++)
         if (c->front[i])
             str_addf(s, "%s%s", count++ ? ", " : "No other run is both smaller and nearer to the original (*): ",
-                     c->runs[i].level ? c->runs[i].level : "?");
+                     c->names[i]);
     if (count)
         str_add(s, ".\n");
 }
@@ -46,7 +46,7 @@ char *comparison_remarks(const struct comparison *c)
     add_original(&s, c);
     add_front(&s, c);
     if (c->best >= 0)
-        str_addf(&s, "The smallest that the gate accepted: %s, %s.\n", c->runs[c->best].level,
+        str_addf(&s, "The smallest that the gate accepted: %s, %s.\n", c->names[c->best],
                  path_name(c->runs[c->best].folder));
     if (!c->alike)
         str_add(&s, "The runs were not measured on the same chunks of the same text: their perplexities and divergences"
@@ -78,6 +78,28 @@ void comparison_table(const struct comparison *c, FILE *out)
     free(remarks);
 }
 
+static void print_rule(FILE *out, int width)
+{
+    for (int i = 0; i < width; i++)
+        putc('-', out);
+}
+
+/* With the ends of both axes. */
+static void print_canvas(const struct comparison *c, const char *canvas, int width, int height, FILE *out)
+{
+    const struct comparison_axes a = comparison_axes(c);
+    char least[FORMAT_SIZE], most[FORMAT_SIZE], end[FORMAT_SIZE];
+    fputs("\ndivergence (logarithmic)\n", out);
+    for (int y = 0; y < height; y++) {
+        snprintf(end, sizeof end, "%.3g", y == 0 ? a.kld[1] : a.kld[0]);
+        fprintf(out, "%9s |%.*s\n", y == 0 || y == height - 1 ? end : "", width, canvas + y * width);
+    }
+    fprintf(out, "%9s +", "");
+    print_rule(out, width);
+    format_bytes(least, a.bytes[0]);
+    fprintf(out, "\n%9s  %s%*s\n", "", least, width - (int)strlen(least), format_bytes(most, a.bytes[1]));
+}
+
 void comparison_plot(const struct comparison *c, int width, int height, FILE *out)
 {
     char *canvas = xmalloc((size_t)width * height);
@@ -90,13 +112,8 @@ void comparison_plot(const struct comparison *c, int width, int height, FILE *ou
         points++;
         canvas[(int)lround((1 - y) * (height - 1)) * width + (int)lround(x * (width - 1))] = c->marks[i][0];
     }
-    if (points > 1) {
-        fputs("\ndivergence (logarithmic)\n", out);
-        for (int y = 0; y < height; y++)
-            fprintf(out, "  |%.*s\n", width, canvas + y * width);
-        fprintf(out, "  +%.*s size\n", width - 4, "------------------------------------------------------------------------"
-                                                  "--------------------------------------------------------------");
-    }
+    if (points > 1)
+        print_canvas(c, canvas, width, height, out);
     free(canvas);
 }
 

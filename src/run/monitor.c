@@ -135,6 +135,11 @@ void monitor_add_written(struct monitor *m, uint64_t bytes)
     atomic_fetch_add(&m->written, bytes);
 }
 
+void monitor_all_written(struct monitor *m)
+{
+    atomic_store(&m->written, atomic_load(&m->planned));
+}
+
 void monitor_wait(struct monitor *m)
 {
     pthread_mutex_lock(&m->mutex);

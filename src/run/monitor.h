@@ -15,6 +15,7 @@ struct monitor *monitor_start(struct event_log *log, const char *folder, const c
 void monitor_stop(struct monitor *m);
 void monitor_plan_bytes(struct monitor *m, uint64_t planned);
 void monitor_add_written(struct monitor *m, uint64_t bytes);
+void monitor_all_written(struct monitor *m); /* what lies beside the tensors in the file, too */
 /* Waits while the run is paused, unless it is interrupted. */
 void monitor_wait(struct monitor *m);
 

@@ -182,14 +182,16 @@ static int open_source(struct worker *w, struct error *e)
     return rc;
 }
 
-/* What the result will take beside its weights when it runs as the wishes say, wherever that is: cache and buffers. */
+/* What the result will take beside its weights when it runs as the wishes say: cache and buffers, by the plan's estimate,
+ * or else wherever that is. */
 static void guess_memory(struct worker *w)
 {
+    const struct plan_estimate *known = &w->plan->record.estimate;
     struct rules *r;
     struct estimates *s;
     struct error ignored;
-    w->beside_bytes = NAN;
-    if (rules_load(&r, &ignored))
+    w->beside_bytes = known->verdict ? known->total_bytes - known->weights_bytes : NAN;
+    if (!isnan(w->beside_bytes) || rules_load(&r, &ignored))
         return;
     if (estimates_make_with(&s, NULL, w->source, &w->plan->wishes, r, w->plan->level, &ignored) == 0) {
         for (int i = 0; i < s->count; i++)
@@ -294,6 +296,7 @@ static void on_note(void *user, const char *text)
 json_t *worker_artefact(struct worker *w, uint64_t bytes, uint64_t planned, double bits, const char *sha256)
 {
     json_t *j = json_object();
+    monitor_all_written(w->monitor);
     w->bytes = (double)bytes;
     json_object_set_new(j, "path", json_text(w->plan->out));
     json_object_set_new(j, "bytes", json_value((double)bytes));

@@ -111,7 +111,8 @@ column() { # of comparison.csv, by its title
     [[ $output == *"made      "*"demo-Q2_K.quantwiz"*"$second"* ]]
     run "$QUANTWIZ" compare demo-Q2_K.quantwiz --plot
     [ "$status" -eq 0 ]
-    [[ $output == *"a"*"demo-Q2_K.quantwiz"*"b*  $second"*"divergence (logarithmic)"*"a"*"b"*"size"* ]]
+    [[ $output == *"a"*"demo-Q2_K.quantwiz"*"b*  $second"*"divergence (logarithmic)"*"a"*"b"* ]]
+    [[ $output == *"0.0"*" |"*" MiB "*" MiB"* ]] # the ends of both axes
 }
 
 @test "a run that is not over is compared, too, and has no document yet" {

@@ -128,6 +128,14 @@ start_paused() {
     tail -n 1 stream.jsonl | grep -q '"report":"out.quantwiz/report.md"'
 }
 
+@test "in the end all that was planned is written" {
+    plan "$DEMO" Q4_K_M "enabled: false"
+    "$QUANTWIZ" run plan.yaml
+    events resources | tail -n 1 | sed 's/.*written_bytes":\([0-9]*\).*planned_bytes":\([0-9]*\).*/\1 \2/' >bytes
+    size=$(stat -c %s out.gguf)
+    [ "$(cat bytes)" = "$size $size" ]
+}
+
 @test "the gate rejects with 3, and proposes the next level" {
     plan "$DEMO" Q2_K "chunks: 12" "max_loss: 0.001%"
     run "$QUANTWIZ" run plan.yaml
