@@ -9,6 +9,7 @@
 #include "plan/mix.h"
 #include "plan/mix_book.h"
 #include "plan/runtime.h"
+#include "quant/normal_error.h"
 
 /* A divergence that nobody could measure: types of less are alike, so that the smaller one is taken. */
 static const double negligible = 1e-7;
@@ -24,6 +25,7 @@ struct mixing {
     struct mix_item *items;    /* [tensor_count] */
     int *type;                 /* [tensor_count][type_count + 1]: what an item's options stand for */
     int *chosen;               /* [tensor_count] */
+    double *rounding;          /* by a preset: [type_count] what each type loses of normal numbers */
     const struct level **levels; /* of GGUF files, that are quantized */
     struct recipe *recipes;    /* [level_count] what each makes of the model */
     int level_count;
@@ -37,20 +39,20 @@ static const struct tensor *tensor_of(const struct mixing *m, int i)
     return &m->job->model->tensors[m->costs->tensors[i]];
 }
 
-/* By a preset: the squared error of rounding falls to a quarter with each bit, and is alike in all weights but for what
- * the preset says. Only the proportions matter. */
-static double preset_loss(const struct mixing *m, int i, const struct quant_type *type)
+/* By a preset: the squared error of rounding is that of normal numbers, and is alike in all weights but for what the
+ * preset says. Only the proportions matter. */
+static double preset_loss(const struct mixing *m, int i, int k)
 {
     const struct tensor *t = tensor_of(m, i);
-    if (t->shape[0] % type->block)
+    if (t->shape[0] % m->costs->types[k]->block)
         return NAN;
-    return mix_preset_weight(m->x->preset, m->job->model, t) * tensor_elements(t) * exp2(-2 * quant_bits(type));
+    return mix_preset_weight(m->x->preset, m->job->model, t) * tensor_elements(t) * m->rounding[k];
 }
 
 static double loss_of(const struct mixing *m, int i, int k)
 {
     if (m->x->preset)
-        return preset_loss(m, i, m->costs->types[k]);
+        return preset_loss(m, i, k);
     double loss = m->costs->s.loss[(int64_t)i * m->costs->s.type_count + k];
     return loss < negligible ? 0 : loss;
 }
@@ -249,6 +251,14 @@ static int fit_file(struct mixing *m, uint64_t limit, struct error *e)
 
 /* ----------------------------------------------------------------------- whole */
 
+static double *roundings(const struct mix_costs *c)
+{
+    double *error = xcalloc(c->s.type_count, sizeof *error);
+    for (int k = 0; k < c->s.type_count; k++)
+        error[k] = quant_normal_error(c->types[k]);
+    return error;
+}
+
 bool mixture_wanted(const struct wishes *w)
 {
     return w->value[WISH_MIX].choice != MIX_NO || wishes_given(w, WISH_FILE_BUDGET);
@@ -287,6 +297,7 @@ static int make(struct mixing *m, struct error *e)
     m->items = xcalloc(tensors, sizeof *m->items);
     m->type = xcalloc((size_t)tensors * (types + 1), sizeof *m->type);
     m->chosen = xcalloc(tensors, sizeof *m->chosen);
+    m->rounding = m->x->preset ? roundings(m->costs) : NULL;
     m->x->pins = arena_alloc(&m->x->arena, (tensors + 1) * sizeof *m->x->pins);
     for (int i = 0; i < tensors; i++)
         add_options(m, i);
@@ -303,6 +314,7 @@ static void finish(struct mixing *m)
     free(m->items);
     free(m->type);
     free(m->chosen);
+    free(m->rounding);
     recipe_walk_free(m->walk);
 }
 

@@ -30,6 +30,23 @@ few_groups() {
     cmp again.gguf ./*-mix.gguf
 }
 
+kld() { # FILE: mean divergence from the demo model
+    "$QUANTWIZ" eval "$1" --base "$DEMO" --chunks 6 --json 2>/dev/null | sed -n 's/.*"kld_mean": \([0-9.e-]*\),.*/\1/p'
+}
+
+@test "each preset loses less than the level of its size" {
+    for level in Q4_K_M Q3_K_M; do
+        "$QUANTWIZ" quantize "$DEMO" $level.gguf $level
+        for preset in attention ends embeddings; do
+            "$QUANTWIZ" plan "$DEMO" --mix=$preset --file-budget "$(stat -c %s $level.gguf)" --no-eval -o plan.yaml
+            "$QUANTWIZ" run plan.yaml
+            [ "$(stat -c %s ./*-mix.gguf)" -le "$(stat -c %s $level.gguf)" ]
+            awk -v preset="$(kld ./*-mix.gguf)" -v level="$(kld $level.gguf)" 'BEGIN { exit !(preset < level) }'
+            rm -r ./*-mix.*
+        done
+    done
+}
+
 @test "a person edits the list, and the file follows" {
     "$QUANTWIZ" plan "$DEMO" --mix=ends --file-budget 2700000 --no-eval -o plan.yaml
     sed -i 's/^  blk.2.attn_v.weight: .*/  blk.2.attn_v.weight: Q8_0/' plan.yaml
