@@ -67,8 +67,6 @@ static void measured(struct job *j, void *owner)
     job_free(v->measured);
     v->measured = m;
     v->running = NULL;
-    if (m->error.code)
-        wizard_say(w, "%s", m->error.text);
     wizard_changed(w);
 }
 
@@ -129,38 +127,52 @@ const char *mix_view_busy(const struct wizard *w, char text[static 64])
 
 /* ------------------------------------------------------------------- estimates */
 
-/* NULL: they have to be measured first, or cannot be. */
-static const struct mix_costs *costs_for(struct wizard *w)
+static const struct mix_costs *plain_costs(struct wizard *w)
 {
     struct mix_view *v = &w->mix;
-    if (mixture_measured(&w->wishes)) {
-        if (!is_ours(w, v->measured))
-            begin(w);
-        return is_ours(w, v->measured) ? v->measured->costs : NULL;
-    }
     mix_costs_free(v->plain);
     return v->plain = mix_costs_plain(w->model, w->rules, text_of(w));
 }
 
-bool mix_view_estimates(struct wizard *w)
+/* NULL: they have to be measured first, or cannot be. */
+static const struct mix_costs *measured_costs(struct wizard *w, struct error *e)
 {
-    struct error e = {0};
-    const char *level = *w->level && strcmp(w->level, MIX_LEVEL) != 0 ? w->level : NULL;
-    mixture_free(w->mix.mixture);
-    w->mix.mixture = NULL;
-    if (w->mix.running && !mixture_measured(&w->wishes))
-        w->mix.running->stop = true;
-    const struct mix_costs *costs = mixture_wanted(&w->wishes) ? costs_for(w) : NULL;
-    if (!costs)
-        return false;
+    struct mix_view *v = &w->mix;
+    if (!is_ours(w, v->measured)) {
+        begin(w);
+        error_set(e, ERROR_FAILED, "the mix is being measured, as the bottom line says: wait for it, or choose a level on"
+                  " Estimates");
+        return NULL;
+    }
+    *e = v->measured->error;
+    return v->measured->costs;
+}
+
+/* Of the wishes at present. */
+static int make_mixture(struct wizard *w, struct error *e)
+{
+    const struct mix_costs *costs = mixture_measured(&w->wishes) ? measured_costs(w, e) : plain_costs(w);
     const struct mixture_job job = {.model = w->model, .machine = w->machine, .wishes = &w->wishes, .rules = w->rules,
                                     .costs = costs};
-    if (mixture_make(&w->mix.mixture, &job, &e) ||
-        estimates_make_mix(&w->estimates, w->machine, w->model, &w->wishes, w->rules, level, w->mix.mixture, &e)) {
-        wizard_say(w, "%s", e.text);
+    return costs ? mixture_make(&w->mix.mixture, &job, e) : e->code;
+}
+
+bool mix_view_estimates(struct wizard *w)
+{
+    struct mix_view *v = &w->mix;
+    const char *level = *w->level && strcmp(w->level, MIX_LEVEL) != 0 ? w->level : NULL;
+    mixture_free(v->mixture);
+    v->mixture = NULL;
+    v->error = (struct error){0};
+    if (v->running && !mixture_measured(&w->wishes))
+        v->running->stop = true;
+    if (!mixture_wanted(&w->wishes))
         return false;
-    }
-    return true;
+    int rc = make_mixture(w, &v->error);
+    rc = rc ? rc : estimates_make_mix(&w->estimates, w->machine, w->model, &w->wishes, w->rules, level, v->mixture, &v->error);
+    if (rc && !v->running)
+        wizard_say(w, "%s", v->error.text);
+    return !rc;
 }
 
 /* ---------------------------------------------------------------------- asking */

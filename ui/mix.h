@@ -14,6 +14,7 @@ struct mix_view {
     struct mix_job *measured;    /* the last that was, with its costs or its error; NULL: none */
     struct mix_costs *plain;     /* of a preset's mix; NULL: none */
     struct mixture *mixture;     /* of the estimates at present; NULL: none */
+    struct error error;          /* why there is none, where the wishes ask for one */
 };
 
 void mix_view_start(struct wizard *w);

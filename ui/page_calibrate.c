@@ -192,7 +192,7 @@ static void draw_need(struct wizard *w, struct rect in)
         add_samples(t, in.w, w);
         add_method(t, in.w, w);
         add_evaluation(t, in.w, w);
-    } else {
+    } else if (!w->plan_error.code) {
         add_without(t, in.w, w);
         add_advice(t, in.w, w);
     }

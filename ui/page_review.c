@@ -186,10 +186,10 @@ static void draw_nothing(struct wizard *w, struct rect page)
     struct text *t = &state(w)->summary;
     frame_paint(&(struct pane){in, "Review", NULL}, 1);
     text_clear(t);
-    text_add(t, in.w, w->plan_error.code ? STYLE_BAD : STYLE_DIM,
+    text_add(t, rect_padded(in).w, w->plan_error.code ? STYLE_BAD : STYLE_DIM,
              w->plan_error.code ? w->plan_error.text : "there is no plan yet: choose a level on Estimates",
              NULL);
-    text_paint(t, in);
+    text_paint(t, rect_padded(in));
 }
 
 static void draw(struct wizard *w, struct rect page)

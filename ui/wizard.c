@@ -248,9 +248,12 @@ static void apply_choices(const struct wizard *w, struct plan *p)
         p->calibration.samples = w->samples;
 }
 
+/* Where a mix is wished for, nobody gets the level that would be recommended without it. */
 const struct plan *wizard_plan(struct wizard *w)
 {
     int row = wizard_row_index(w);
+    if (!*w->level && w->mix.error.code)
+        w->plan_error = w->mix.error;
     if (!w->plan && row >= 0 && !w->plan_error.code)
         plan_make(&w->plan, w->machine, w->model, &w->wishes, w->estimates, row, wizard_out_folder(w),
                   &w->plan_error);

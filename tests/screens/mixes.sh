@@ -31,4 +31,19 @@ if grep -q '^level mix' "$work/out/gone"; then
     echo 'the mix is still there'
     status=1
 fi
+
+# Of a model whose weights are not here nothing can be measured: that is said, and no level is planned in the mix's stead
+# until one is chosen.
+"$top_builddir/tests/screens/make_shape" "$work/llama-2-7b.gguf" || exit 99
+drive - llama-2-7b.gguf --machine machines/laptop.yaml <<END
+key 4 m Enter
+dump out/cannot
+key 6
+save out/no-plan
+key 4 Enter 6
+save out/a-level
+END
+expect cannot '^wish mix: measured '
+expect no-plan 'a mix is measured on the weights, and they are'
+expect a-level 'makes  *Llama-2-7B|makes  *llama-2-7b-'
 exit $status
