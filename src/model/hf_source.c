@@ -189,6 +189,7 @@ static struct tensor_source *describe(struct hf *h, const struct hf_name *n, con
         .head_rows = turned_rows(h, n, s->rows),
         .add = str_ends(out->name, "norm.weight") ? h->class->norm_add : 0,
         .mxfp4 = is_mxfp4(n),
+        .apart = n->apart,
         .parts = arena_alloc(&h->arena, parts * sizeof *source->parts),
         .part_count = (int)parts,
     };

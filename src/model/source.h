@@ -52,6 +52,7 @@ struct tensor_source {
      * 1 in the upper, `scales` a byte for each; GGUF has i and i + 16 in a byte, after the scale. */
     bool mxfp4;
     enum source_inputs inputs;
+    const char *apart;              /* see hf_names.h; NULL: parts have tensors of their own, or cannot have them */
     bool packed;                    /* every part is: x = what it decodes to, rows turned as others */
     struct source_part *parts;
     int part_count;

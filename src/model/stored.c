@@ -53,6 +53,49 @@ int64_t stored_row(const struct stored_piece *p, int64_t row)
     return n ? row - k + k % (n / 2) * 2 + k / (n / 2) : row;
 }
 
+/* ------------------------------------------------------------ experts in one tensor */
+
+bool stored_comes_apart(const struct tensor_source *s)
+{
+    return s && s->apart && !s->scale_dtype;
+}
+
+/* A piece's rows as a stored tensor. */
+static const struct stored_tensor *alone(struct arena *a, const struct stored_tensor *whole, const struct stored_piece *p)
+{
+    const struct tensor_source *source = p->tensor->source;
+    struct stored_tensor *t = arena_alloc(a, sizeof *t);
+    int parent = (int)(strrchr(whole->name, '.') - whole->name);
+    *t = *whole;
+    t->name = arena_printf(a, "%.*s.%d.%s.weight", parent, whole->name, p->part, source->apart);
+    t->dims = 2;
+    for (int i = 0; i < STORED_DIMS_MAX; i++)
+        t->shape[i] = i == 0 ? source->rows : i == 1 ? source->columns : 1;
+    t->elements = source->rows * source->columns;
+    t->bytes = (uint64_t)t->elements * t->dtype->bytes;
+    t->data = source->parts[p->part].data;
+    return t;
+}
+
+/* What is stored in one is listed by pieces, and itself has none any more. */
+static void take_apart(struct stored_weights *s)
+{
+    for (int i = 0, whole = s->count; i < whole; i++) {
+        struct stored_weight w = s->items[i];
+        if (!w.count || !stored_comes_apart(w.pieces[0].tensor->source))
+            continue;
+        s->items = xrealloc(s->items, (s->count + w.count) * sizeof *s->items);
+        s->items[i] = (struct stored_weight){.stored = w.stored};
+        for (int k = 0; k < w.count; k++) {
+            struct stored_weight *one = &s->items[s->count++];
+            *one = (struct stored_weight){.stored = alone(&s->arena, w.stored, &w.pieces[k])};
+            array_push(one->pieces, one->count, one->capacity) =
+                (struct stored_piece){w.pieces[k].tensor, w.pieces[k].part, 0};
+        }
+        free(w.pieces);
+    }
+}
+
 /* ------------------------------------------------------------------- numbers */
 
 /* The stored tensor as if the table of names called it by this very name: rows in their order, scales applied. */
@@ -117,11 +160,12 @@ static void keep_needed(struct stored_weights *s)
 void stored_weights_list(const struct model *m, struct stored_weights *s)
 {
     const struct hf *h = m->folder;
-    *s = (struct stored_weights){xcalloc(h->stored_count + 1, sizeof *s->items), 0};
+    *s = (struct stored_weights){.items = xcalloc(h->stored_count + 1, sizeof *s->items)};
     for (int i = 0; i < h->stored_count; i++)
         s->items[s->count++].stored = h->stored[i];
     for (int i = 0; i < m->tensor_count; i++)
         add_pieces(s, &m->tensors[i]);
+    take_apart(s);
     keep_needed(s);
 }
 
@@ -145,6 +189,7 @@ void stored_weights_done(struct stored_weights *s)
     for (int i = 0; i < s->count; i++)
         free(s->items[i].pieces);
     free(s->items);
+    arena_done(&s->arena);
     *s = (struct stored_weights){0};
 }
 

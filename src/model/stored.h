@@ -25,6 +25,7 @@ struct stored_weight {
 struct stored_weights {
     struct stored_weight *items;        /* in the order of the files */
     int count;
+    struct arena arena;                 /* of what is not stored by itself */
 };
 /* Fails for GGUF files, which are not stored so. What is only part of others (scales) is left out. Everything lives as
  * long as the model, but for the list itself. */
@@ -32,6 +33,10 @@ int stored_weights_of(const struct model *m, struct stored_weights *s, struct er
 /* The list alone, without sources: for who only counts. */
 void stored_weights_list(const struct model *m, struct stored_weights *s);
 void stored_weights_done(struct stored_weights *s);
+
+/* Can the parts of a tensor that are stored in one be stored each by itself, as those want them who read quantized
+ * checkpoints? They are listed so. */
+bool stored_comes_apart(const struct tensor_source *s);
 
 /* Is it the language model's own? Else another modality's, say, which is carried over as it is. */
 bool stored_is_own(const struct stored_weight *w);

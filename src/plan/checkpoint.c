@@ -19,11 +19,11 @@ bool checkpoint_takes(const struct tensor *t)
     return linear[t->role] && !t->bias && t->shape[1] > 1;
 }
 
-/* Newer versions of transformers save all experts of a layer in one tensor, which no format of folders knows. */
+/* Some checkpoints have all experts of a layer in one tensor, which no format of folders knows. */
 static bool is_joined(const struct tensor *t)
 {
     const struct tensor_source *s = t->source;
-    return s && s->part_count > 1 && strcmp(s->parts[0].name, s->parts[1].name) == 0;
+    return s && s->part_count > 1 && !stored_comes_apart(s) && strcmp(s->parts[0].name, s->parts[1].name) == 0;
 }
 
 static bool fits(const struct tensor *t, const struct scheme *s, const char **why)

@@ -93,6 +93,39 @@ static void put_mixtral(void)
     folder_stored(folder, "model.safetensors", &f);
 }
 
+/* The experts of Qwen3 MoE in one tensor, as transformers 5 holds them, or each by itself with the same numbers. */
+static void add_experts(struct stored_file *f, const char *in_one, int64_t rows, int64_t columns, bool apart,
+                        const char *const *names, int count)
+{
+    int64_t n = rows * columns, all = EXPERTS * count * n;
+    uint16_t *x = xmalloc(all * sizeof *x);
+    for (int64_t i = 0; i < all; i++)
+        x[i] = bf16_from_float((float)noise_normal(&noise) * 0.1f);
+    for (int i = 0; i < EXPERTS * count && apart; i++) {
+        char *name = xasprintf(LAYER("mlp.experts.%d.%s.weight"), i / count, names[i % count]);
+        stored_add(f, name, "BF16", 2, (int64_t[]){rows, columns}, x + i * n, n * sizeof *x);
+        free(name);
+    }
+    if (!apart)
+        stored_add(f, in_one, "BF16", 3, (int64_t[]){EXPERTS, count * rows, columns}, x, all * sizeof *x);
+    free(x);
+}
+
+static void put_qwen(const char *class, bool apart)
+{
+    struct stored_file f = {0};
+    noise.state = 2;
+    put_config(class, ",\"num_experts\":2,\"num_experts_per_tok\":1,\"moe_intermediate_size\":96,\"head_dim\":32,"
+                      "\"tie_word_embeddings\":true,\"num_local_experts\":2");
+    add_attention(&f);
+    add(&f, LAYER("self_attn.q_norm.weight"), 1, HEAD);
+    add(&f, LAYER("self_attn.k_norm.weight"), 1, HEAD);
+    add(&f, LAYER("mlp.gate.weight"), EXPERTS, EMBD);
+    add_experts(&f, LAYER("mlp.experts.gate_up_proj"), FFN, EMBD, apart, (const char *const[]){"gate_proj", "up_proj"}, 2);
+    add_experts(&f, LAYER("mlp.experts.down_proj"), EMBD, FFN, apart, (const char *const[]){"down_proj"}, 1);
+    folder_stored(folder, "model.safetensors", &f);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -267,6 +300,40 @@ static void experts_are_quantized_each(void **state)
     assert_non_null(strstr(config, "\"model.layers.0.block_sparse_moe.gate\"")); /* a router stays */
     assert_non_null(strstr(config, "\"lm_head\""));
     free(config);
+}
+
+static void assert_qwen_made(bool apart, const char *level, const char *const *skip, int skip_count, char **weights,
+                             size_t *length)
+{
+    char *path = path_join(out, "model.safetensors");
+    put_qwen("Qwen3MoeForCausalLM", apart);
+    assert_ok(made_by(level, (struct checkpoint_job){.skip = skip, .skip_count = skip_count}), &e);
+    assert_ok(file_read(path, 1 << 22, weights, length, &e), &e);
+    clear_output();
+    free(path);
+}
+
+/* To the byte what is made of a folder that has them apart; what is not quantized, too. */
+static void experts_in_one_tensor_are_written_apart(void **state)
+{
+    const char *const skip[] = {"experts.*up_proj"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(levels); i++)
+        for (int skips = 0; skips < 2; skips++) {
+            char *apart, *in_one;
+            size_t bytes, bytes_in_one;
+            assert_qwen_made(true, levels[i].level, skip, skips, &apart, &bytes);
+            assert_qwen_made(false, levels[i].level, skip, skips, &in_one, &bytes_in_one);
+            assert_int_equal(bytes, bytes_in_one);
+            assert_memory_equal(apart, in_one, bytes);
+            assert_true((strstr(apart + 8, "experts.1.up_proj.weight\":{\"dtype\":\"BF16\"") != NULL) == (skips == 1));
+            assert_non_null(strstr(apart + 8, "experts.1.down_proj."));
+            free(apart);
+            free(in_one);
+        }
+    put_qwen("MixtralForCausalLM", false); /* the same names are no reader's for it */
+    assert_int_equal(made_by("gptq-int4-g32", (struct checkpoint_job){0}), ERROR_FAILED);
+    assert_says(&e, "mlp.experts.gate_up_proj holds several weights in one");
 }
 
 static void shards_have_an_index(void **state)
@@ -540,6 +607,7 @@ int main(void)
         TEST(every_level_is_read_again),
         TEST(what_is_carried_over),
         TEST(experts_are_quantized_each),
+        TEST(experts_in_one_tensor_are_written_apart),
         TEST(shards_have_an_index),
         TEST(checkpoints_of_32_bits_become_16),
         TEST(skipped_weights_stay),
