@@ -18,12 +18,12 @@ struct need {
     double weights, moments, factors;
 };
 
-static void add_tensor(struct need *n, const struct layerwise_job *j, const struct tensor *t)
+static void add_tensor(struct need *n, const struct layerwise_job *j, const struct tensor *t, int experts)
 {
-    double square = sizeof(float) * pow((double)t->shape[0], 2), experts = t->dims > 2 ? (double)t->shape[2] : 1;
-    bool drift = j->method->inputs == LAYERWISE_BOTH && experts == 1;
+    double square = sizeof(float) * pow((double)t->shape[0], 2), all = walk_experts(t);
+    bool drift = j->method->inputs == LAYERWISE_BOTH && all == 1;
     n->weights += (double)tensor_elements(t) * sizeof(float);
-    n->moments = fmax(n->moments, square * (experts + drift));
+    n->moments = fmax(n->moments, square * (fmin(all, experts) + drift));
     n->factors = fmax(n->factors, square);
 }
 
@@ -33,7 +33,7 @@ static bool stays_as_floats(const struct layerwise_job *j, const struct tensor *
 }
 
 /* Stages of a layer follow one another, but for methods that look at all of a layer first. */
-static void add_layer(struct layer_memory *m, const struct layerwise_job *j, int layer)
+static void add_layer(struct layer_memory *m, const struct layerwise_job *j, int layer, int experts)
 {
     bool at_once = walk_runs_ahead(j);
     struct need needs[STAGE_COUNT] = {0};
@@ -44,7 +44,7 @@ static void add_layer(struct layer_memory *m, const struct layerwise_job *j, int
         if (t->layer != layer || t->dims < 2 || !j->method->bytes(j->method->user, t))
             continue;
         enum decoder_stage stage = decoder_meets(t->role);
-        add_tensor(&needs[stage < STAGE_COUNT ? stage : 0], j, t);
+        add_tensor(&needs[stage < STAGE_COUNT ? stage : 0], j, t, experts);
         floats |= stays_as_floats(j, t);
     }
     for (int s = 0; s < STAGE_COUNT; s++) {
@@ -59,14 +59,14 @@ static void add_layer(struct layer_memory *m, const struct layerwise_job *j, int
     m->moments = fmax(m->moments, at_once ? moments + factors : widest);
 }
 
-void layer_memory_forecast(struct layer_memory *m, const struct layerwise_job *j, int64_t kept, double buffers,
-                           double results)
+void layer_memory_forecast(struct layer_memory *m, const struct layerwise_job *j, int experts, int64_t kept,
+                           double buffers, double results)
 {
     double tokens = (double)j->text->count * j->text->length;
     *m = (struct layer_memory){.buffers = buffers, .results = results};
     m->activations = stash_bytes(tokens * (double)kept);
     for (int i = 0; i < j->model->hp.layers; i++)
-        add_layer(m, j, i);
+        add_layer(m, j, i, experts);
 }
 
 /* What is left for the activations. */

@@ -12,9 +12,10 @@ struct layer_memory {
     double activations; /* of all samples, in both streams: in memory or on disk */
     double results;     /* what is made: on disk */
 };
-/* `kept`: floats that are kept for each token from stage to stage, in all streams. */
-void layer_memory_forecast(struct layer_memory *m, const struct layerwise_job *j, int64_t kept, double buffers,
-                           double results);
+/* `experts`: have their moments in memory at once, at most. `kept`: floats that are kept for each token from stage to
+ * stage, in all streams. */
+void layer_memory_forecast(struct layer_memory *m, const struct layerwise_job *j, int experts, int64_t kept,
+                           double buffers, double results);
 /* Does it all but the activations fit? */
 bool layer_memory_fits(const struct layer_memory *m, double memory);
 /* Where it does: sets *on_disk, which says where the activations go; or an error that says what would do, where neither

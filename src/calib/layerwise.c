@@ -62,12 +62,52 @@ static int prepare(struct walk *w, int layer, struct error *e)
     return rc;
 }
 
+static int encode_some(struct walk *w, int layer, struct error *e)
+{
+    (void)layer, (void)e;
+    walk_encode_some(w);
+    return 0;
+}
+
+/* Experts of a layer that meet their inputs in what a pass goes through; 1: none do. */
+static int experts_met(const struct walk *w, int layer, int what)
+{
+    for (int i = 0; i < w->fork->tensor_count; i++) {
+        const struct tensor *t = &w->fork->tensors[i];
+        bool meets = what == WALK_LAYER || decoder_meets(t->role) == (enum decoder_stage)what;
+        if (t->layer == layer && meets && walk_experts(t) > 1 && walk_wants(w, t))
+            return walk_experts(t);
+    }
+    return 1;
+}
+
+/* Where the moments of all experts do not fit in memory at once, what is to follow is gone through several times: those of
+ * some are taken, and `then` used, each time but the last, which is the caller's pass in what is left of the span. */
+static int rehearse(struct walk *w, struct walk_stream *s, int what, struct span *span,
+                    int (*then)(struct walk *w, int layer, struct error *e), struct error *e)
+{
+    int experts = experts_met(w, span->layer, what), rc = 0;
+    double share = (span->to - span->from) * w->experts_at_once / experts;
+    w->rehearses = true;
+    for (w->first_expert = 0; !rc && w->first_expert + w->experts_at_once < experts;
+         w->first_expert += w->experts_at_once) {
+        const struct span part = {span->layer, span->from, span->from + share};
+        rc = pass(w, NULL, s, what, &part, e);
+        rc = rc ? rc : then(w, span->layer, e);
+        walk_forget_groups(w);
+        span->from = part.to;
+    }
+    w->rehearses = false;
+    return rc;
+}
+
 /* `again`: it was made before, and there is nothing to meet. */
 static int look_ahead(struct walk *w, int layer, bool again, struct error *e)
 {
     bool alone = !w->quantized.decoder, prepares = w->job->method->prepare;
     struct span span = {layer, 0, alone ? 1 : 0.4};
-    int rc = pass(w, &w->original, NULL, WALK_LAYER, &span, e);
+    int rc = rehearse(w, &w->original, WALK_LAYER, &span, prepares ? prepare : encode_some, e);
+    rc = rc ? rc : pass(w, &w->original, NULL, WALK_LAYER, &span, e);
     if (!rc && prepares && !again)
         rc = prepare(w, layer, e);
     if (!rc && prepares && !alone)
@@ -85,7 +125,8 @@ static int walk_layer(struct walk *w, int layer, bool again, struct error *e)
     int rc = ahead ? look_ahead(w, layer, again, e) : 0;
     for (int s = 0; s < STAGE_COUNT && !rc && w->quantized.decoder; s++) {
         struct span span = {layer, begin + (1 - begin) * stage_begins[s], begin + (1 - begin) * stage_begins[s + 1]};
-        rc = pass(w, ahead ? NULL : &w->original, &w->quantized, s, &span, e);
+        rc = rehearse(w, &w->quantized, s, &span, encode_some, e);
+        rc = rc ? rc : pass(w, ahead ? NULL : &w->original, &w->quantized, s, &span, e);
         walk_use_up(w, layer, s);
         if (!rc)
             walk_encode(w);
@@ -204,6 +245,21 @@ static void note_disk(const struct walk *w, double activations)
     walk_note(w, "activations of %s do not fit in memory: they go through a file", format_bytes(size, activations));
 }
 
+/* Of a mixture the moments of as many experts at once as fit, in as few passes. */
+static void forecast(struct walk *w, struct layer_memory *need, double memory, double results)
+{
+    const struct layerwise_job *j = w->job;
+    int experts = j->model->hp.experts > 1 ? j->model->hp.experts : 1, passes = 0;
+    do {
+        passes++;
+        w->experts_at_once = (experts + passes - 1) / passes;
+        layer_memory_forecast(need, j, w->experts_at_once, walk_kept(w), walk_buffers(w, j->text->length), results);
+    } while (!layer_memory_fits(need, memory) && w->experts_at_once > 1);
+    if (passes > 1 && layer_memory_fits(need, memory))
+        walk_note(w, "the moments of %d of %d experts fit in memory at once: layers are gone through %d times",
+                  w->experts_at_once, experts, (experts + w->experts_at_once - 1) / w->experts_at_once);
+}
+
 /* The streams are of no use afterwards. */
 static int refuse(struct walk *w, struct layer_memory *need, double memory, struct error *e)
 {
@@ -227,7 +283,7 @@ static int make_room(struct walk *w, uint64_t store_bytes, const char *folder, s
     struct layer_memory need;
     double disk = 0, memory = j->memory_bytes > 0 ? j->memory_bytes : layer_memory_available();
     bool on_disk;
-    layer_memory_forecast(&need, j, walk_kept(w), walk_buffers(w, j->text->length), (double)store_bytes);
+    forecast(w, &need, memory, (double)store_bytes);
     int rc = layer_memory_fits(&need, memory) ? disk_for(j, folder, &disk, e) : refuse(w, &need, memory, e);
     rc = rc ? rc : layer_memory_place(&need, j, memory, disk, &on_disk, e);
     if (rc)
@@ -255,6 +311,8 @@ static int open_store(struct walk *w, struct error *e)
 
 static void close_walk(struct walk *w)
 {
+    for (int i = 0; i < w->fork->tensor_count; i++)
+        free(w->encoded[i]);
     walk_forget_groups(w);
     walk_close_streams(w);
     free(w->groups);

@@ -46,6 +46,9 @@ struct walk {
     unsigned char **rooms;      /* [tensor_count]: in the store; NULL: it stays as it is */
     float **held;               /* [tensor_count]: the fork's tensors as floats, of the layer at present */
     bool **encoded;             /* [tensor_count]: of the stage at present [experts]; NULL: nothing of it was */
+    int experts_at_once;        /* so many have their moments taken in a pass, from `first_expert` on */
+    int first_expert;
+    bool rehearses;             /* another pass follows: the streams stay as they are, and experts alone are met */
     struct walk_group *groups;  /* of the stage at present */
     int count, capacity;
     const float *last;          /* inputs of the group that was met last */
@@ -104,7 +107,9 @@ unsigned char *walk_room(struct walk *w, struct tensor *t);
 void walk_release(struct walk *w, int step);
 /* After a stage: weights that it took the products of are not needed as floats any more. */
 void walk_use_up(struct walk *w, int layer, enum decoder_stage stage);
-/* Quantizes the weights of the groups that were met, and the fork computes with what became of them. */
+/* Quantizes the weights of the groups that were met; more experts of theirs follow. */
+void walk_encode_some(struct walk *w);
+/* Likewise, and no more follow: the fork computes with what became of them. */
 void walk_encode(struct walk *w);
 /* The embedding, by itself. */
 void walk_encode_embedding(struct walk *w);

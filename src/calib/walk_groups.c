@@ -67,13 +67,21 @@ static const float *differences(struct walk *w, const struct walk_group *g, cons
     return w->off;
 }
 
+/* Are moments taken of it in this pass? */
+static bool has_turn(const struct walk *w, const struct tensor *t, int expert)
+{
+    if (walk_experts(t) == 1)
+        return !w->rehearses;
+    return expert >= w->first_expert && expert < w->first_expert + w->experts_at_once;
+}
+
 void walk_meet(void *user, const struct tensor *met, int expert, const float *x, int64_t rows, int64_t columns)
 {
     const struct walk_stream *s = user;
     struct walk *w = s->walk;
     struct tensor *t = fork_tensor(s, met);
     (void)columns;
-    if (!walk_wants(w, t))
+    if (!walk_wants(w, t) || !has_turn(w, t, expert))
         return;
     struct walk_group *g = group_with(w, t, expert);
     if (!g)

@@ -133,11 +133,11 @@ static void advance_stage(struct walk_stream *s, int layer, enum decoder_stage s
 {
     int length = s->walk->job->text->length;
     int64_t rows = (int64_t)n * length;
-    int64_t before = stage ? kept_after(s, stage - 1) : 0, after = kept_after(s, stage);
-    if (before) {
+    int64_t before = stage ? kept_after(s, stage - 1) : 0, after = s->walk->rehearses ? 0 : kept_after(s, stage);
+    if (before)
         stash_take(&s->kept, batch, s->now_kept, rows * before);
+    if (before && !s->walk->rehearses)
         stash_drop(&s->kept, batch);
-    }
     decoder_layer_stage(s->decoder, layer, stage, n, length, s->now, s->now_kept);
     if (s->leaps && stage == STAGE_DOWN)
         decoder_layer_stage(s->decoder, layer, STAGE_END, n, length, s->now, s->now_kept);
@@ -177,7 +177,7 @@ void walk_advance(struct walk_stream *s, int layer, int what, int batch)
     if (what != WALK_EMBEDDING)
         stash_take(&s->x, batch, s->now, floats);
     advance_batch(s, layer, what, n, batch);
-    if (changes_x(s, what))
+    if (changes_x(s, what) && !s->walk->rehearses)
         stash_put(&s->x, batch, s->now, floats);
     stash_leave(&s->x, batch);
 }

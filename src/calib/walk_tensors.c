@@ -303,10 +303,15 @@ static void finish(struct walk *w, int i)
     w->encoded[i] = NULL;
 }
 
-void walk_encode(struct walk *w)
+void walk_encode_some(struct walk *w)
 {
     for (int i = 0; i < w->count; i++)
         (w->groups[i].group.layer < 0 ? encode_outside : encode_in_layer)(w, &w->groups[i]);
+}
+
+void walk_encode(struct walk *w)
+{
+    walk_encode_some(w);
     for (int i = 0; i < w->fork->tensor_count; i++)
         if (w->encoded[i])
             finish(w, i);

@@ -1,12 +1,14 @@
 """What the libraries that serve checkpoint folders say of those that quantwiz makes: GPTQModel, bitsandbytes and
 compressed-tensors, on a CPU. served.py [NAME...]: those checks only. Form and outcomes as in checks.py."""
+import functools
 import json
-import math
 import os
+import pathlib
 import shutil
+import subprocess
 import sys
 
-from outcomes import EVAL, WORK, Skip, quantwiz, run_checks, smollm2_file
+from outcomes import DIR, EVAL, WORK, Skip, quantwiz, run_checks, smollm2_file
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 CONTEXT, CHUNKS = 512, 2
@@ -14,13 +16,14 @@ CONTEXT, CHUNKS = 512, 2
 SMOLLM2_LEVELS = ("gptq-int4-g64 gptq-int3-g64-asym gptq-int8-grow awq-int4-g64 awq-int4-g64-sym nf4 nf4-single fp4 "
                   "bnb-int8 fp8 w8a8 w4a16-g64 w4a16-g64-asym").split()
 SHAPES = ("mistral", "qwen2")
-# Mixtral: GPTQModel 7.7 expects the names that transformers 5 has in memory, not those of published checkpoints.
-EXPERT_SHAPES = ("qwen2-moe",)
+EXPERT_SHAPES = ("qwen2-moe", "qwen3-moe", "mixtral")
 # bitsandbytes multiplies on CPUs only where its blocks of 64 divide the rows.
 WHOLE_BLOCKS = dict(hidden_size=128, intermediate_size=192, num_attention_heads=8)
 SHAPE_LEVELS = "gptq-int4-g32 awq-int4-g32 nf4 bnb-int8 fp8 w4a16-g32".split()
-# transformers holds all experts of a layer in one tensor, which bitsandbytes does not quantize: GPTQModel takes them apart.
-EXPERT_LEVELS = "gptq-int4-g32 awq-int4-g32".split()
+EXPERT_LEVELS = "gptq-int4-g32 awq-int4-g32 nf4 bnb-int8 fp8 w8a8 w4a16-g32".split()
+# transformers 5 has all experts of a layer in one tensor: it puts together what GPTQModel takes apart again, and what of
+# compressed-tensors is FP8 or packed. Experts of bitsandbytes and in INT8 only transformers 4 opens.
+TRANSFORMERS_4 = ("nf4", "bnb-int8", "w8a8")
 # These round their inputs to 8 bits as they come. Which way a number goes hangs on the last bits of a sum, so two
 # programs agree the better the longer the text is: 0.3 to 0.7 % over ten chunks of SmolLM2, 2 % over two. Not to round
 # them at all differs by 3 % (w8a8).
@@ -31,14 +34,6 @@ MANY_CHUNKS, NEAR = 10, 0.015
 # The libraries talk on stdout: that goes where their errors go.
 results = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
-
-
-def need(*modules):
-    for module in modules:
-        try:
-            __import__(module)
-        except Exception as e:
-            raise Skip("%s could not be had: %s" % (module, e))
 
 
 # ------------------------------------------------------------------------ sources
@@ -71,11 +66,14 @@ def smollm2():
     return folder
 
 
-def set_padding(folder):
-    """GPTQModel would fill in the families' own, which are beyond these vocabularies."""
-    for file, key, of in (("config.json", "pad_token_id", "eos_token_id"), ("tokenizer_config.json", "pad_token", "eos_token")):
+def set_what_clients_want(folder):
+    """GPTQModel would fill in the families' own, which are beyond these vocabularies. And transformers 4 knows Qwen's number
+    of experts by its other name."""
+    for file, key, of in (("config.json", "pad_token_id", "eos_token_id"), ("tokenizer_config.json", "pad_token", "eos_token"),
+                          ("config.json", "num_experts", "num_local_experts")):
         settings = json.loads((folder / file).read_text())
-        settings[key] = settings[of]
+        if of in settings:
+            settings[key] = settings[of]
         (folder / file).write_text(json.dumps(settings, indent=2))
 
 
@@ -87,7 +85,20 @@ def shape(name):
     folder = WORK / "served-checkpoints" / name
     if not (folder / "config.json").exists():
         make_checkpoints.make(name, folder, **WHOLE_BLOCKS)
-        set_padding(folder)
+        set_what_clients_want(folder)
+    return folder
+
+
+def in_one_tensor(source):
+    """The same checkpoint with the experts of a layer in one tensor."""
+    folder = source.with_name(source.name + "-in-one")
+    if not (folder / "config.json").exists():
+        import torch
+        from transformers import AutoModelForCausalLM
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
+        model.save_pretrained(folder, save_original_format=False)
+        shutil.copy(source / "config.json", folder)
     return folder
 
 
@@ -101,36 +112,47 @@ def made(source, level):
 
 # ------------------------------------------------------------------------ clients
 
-def load(folder, exact_inputs=False):
-    """As a user's program would: by quantization_config; in float32, so that only the format's own rounding counts."""
-    import torch
-    method = json.loads((folder / "config.json").read_text())["quantization_config"]["quant_method"]
-    if method in ("gptq", "awq"):
-        from gptqmodel import BACKEND, GPTQModel
-        backend = BACKEND.TORCH if method == "gptq" else BACKEND.AWQ_TORCH
-        model = GPTQModel.load(str(folder), device="cpu", backend=backend, dtype=torch.float16)
-        return getattr(model, "model", model).eval()
-    from transformers import AutoModelForCausalLM, CompressedTensorsConfig
-    # compressed-tensors 0.20 makes room for zero points that are not packed, and then refuses packed ones, its own too.
-    early = dict(quantization_config=CompressedTensorsConfig(dequantize=True)) if folder.name.endswith("-asym") else {}
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **early).eval()
-    if exact_inputs and method == "bitsandbytes":
-        model = model.dequantize().float()
-    for module in model.modules():
-        if exact_inputs and getattr(module, "quantization_scheme", None) is not None:
-            module.quantization_scheme.input_activations = None
-    return model
+class Client:
+    """Libraries in a process of their own, see opened.py; `older`: a folder with packages that go before the others."""
+    def __init__(self, modules, older):
+        environment = dict(os.environ, PYTHONPATH=str(older)) if older else None
+        if older and not older.exists():
+            raise Skip("%s could not be fetched" % older.name)
+        self.process = subprocess.Popen([sys.executable, pathlib.Path(__file__).with_name("opened.py"), *modules], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        if self.process.stdout.readline() != "ready\n":
+            raise Skip("%s could not be had" % ", ".join(modules))
+
+    def perplexity(self, folder, texts, exact_inputs):
+        job = dict(folder=str(folder), texts=texts, exact_inputs=exact_inputs)
+        print(json.dumps(job), file=self.process.stdin, flush=True)
+        answer = json.loads(self.process.stdout.readline())
+        assert "error" not in answer, "%s: %s" % (folder.name, answer["error"])
+        return answer["perplexity"]
 
 
-def divide_as_vllm():
-    """vLLM brings the largest input of a token to 127; compressed-tensors, which only imitates it, to 127.5, and cuts."""
-    import torch
-    from compressed_tensors.quantization.utils import helpers
-    original = helpers.calculate_range
-    def calculate_range(args, device):
-        low, high = original(args, device)
-        return (torch.maximum(low, -high) if args.num_bits == 8 and args.symmetric else low), high
-    helpers.calculate_range = calculate_range
+@functools.cache
+def client(level, experts=False):
+    if level.startswith(("gptq", "awq")):
+        return one_client(("gptqmodel",))
+    return one_client(("transformers", "bitsandbytes", "compressed_tensors"),
+                      DIR / "transformers4" if experts and level in TRANSFORMERS_4 else None)
+
+
+@functools.cache
+def one_client(modules, older=None):
+    return Client(modules, older)
+
+
+def rename_for_gptqmodel(folder):
+    """GPTQModel 7.7 opens Mixtral under the names that transformers 5 has in memory, not those that are published, which
+    vLLM and transformers want."""
+    from safetensors.torch import load_file, save_file
+    names = {".block_sparse_moe.": ".mlp.", ".w1.": ".gate_proj.", ".w3.": ".up_proj.", ".w2.": ".down_proj."}
+    def renamed(name):
+        return functools.reduce(lambda n, pair: n.replace(*pair), names.items(), name)
+    path = folder / "model.safetensors"
+    save_file({renamed(name): t for name, t in load_file(path).items()}, path, metadata=dict(format="pt"))
 
 
 def chunks(folder, count):
@@ -143,31 +165,23 @@ def chunks(folder, count):
         yield [begin] + chunk[1:] if first else chunk
 
 
-def perplexity(model, texts):
-    import torch
-    nll = []
-    for text in texts:
-        chunk = torch.tensor([text])
-        with torch.no_grad():
-            p = model(input_ids=chunk).logits[0, CONTEXT // 2:CONTEXT - 1].double().log_softmax(-1)
-        nll.append(-p.gather(1, chunk[0, CONTEXT // 2 + 1:, None]))
-    return math.exp(torch.cat(nll).mean())
-
-
-def both(out, count, exact_inputs):
+def both(out, level, count, exact_inputs, experts=False):
     """Perplexity, ours and the client's."""
     ours = quantwiz("eval", out, "-f", EVAL, "--chunks", count, "-c", CONTEXT, "--activations",
                     "f32" if exact_inputs else "served")["ppl"]
-    return ours, perplexity(load(out, exact_inputs), list(chunks(out, count)))
+    texts = list(chunks(out, count))
+    if experts and out.name.startswith("mixtral") and level.startswith(("gptq", "awq")):
+        rename_for_gptqmodel(out)
+    return ours, client(level, experts).perplexity(out, texts, exact_inputs)
 
 
-def compare(source, levels, inputs_too=False):
+def compare(source, levels, inputs_too=False, experts=False):
     shown, failed = [], []
     for level in levels:
         out = made(source, level)
-        measured = [("", both(out, CHUNKS, level in ROUNDS_INPUTS), 0.005)]
+        measured = [("", both(out, level, CHUNKS, level in ROUNDS_INPUTS, experts), 0.005)]
         if inputs_too and level in ROUNDS_INPUTS:
-            measured.append((" with its inputs", both(out, MANY_CHUNKS, False), NEAR))
+            measured.append((" with its inputs", both(out, level, MANY_CHUNKS, False), NEAR))
         for what, (ours, theirs), near in measured:
             shown.append("%s%s %.4f and %.4f" % (level, what, ours, theirs))
             print("    %s %s" % (source.name, shown[-1]), file=sys.stderr, flush=True)
@@ -179,20 +193,21 @@ def compare(source, levels, inputs_too=False):
 
 
 def check_served_smollm2():
-    need("gptqmodel", "bitsandbytes", "compressed_tensors", "transformers")
-    divide_as_vllm()
     return compare(smollm2(), SMOLLM2_LEVELS, inputs_too=True)
 
 
 def check_served_shapes():
     """Untied outputs, biases, rows turned for rotation."""
-    need("gptqmodel", "bitsandbytes", "compressed_tensors", "transformers")
     return "; ".join(compare(shape(name), SHAPE_LEVELS) for name in SHAPES)
 
 
 def check_served_experts():
-    need("gptqmodel", "transformers")
-    return "; ".join(compare(shape(name), EXPERT_LEVELS) for name in EXPERT_SHAPES)
+    return "; ".join(compare(shape(name), EXPERT_LEVELS, experts=True) for name in EXPERT_SHAPES)
+
+
+def check_served_experts_in_one_tensor():
+    """A checkpoint as transformers 5 has it in memory; what is made of it has its experts apart."""
+    return compare(in_one_tensor(shape("qwen3-moe")), ("gptq-int4-g32", "w4a16-g32"), experts=True)
 
 
 # ----------------------------------------------------------------- byte for byte
@@ -214,7 +229,7 @@ def same(name, a, b):
 
 def check_served_nf4_equals_bitsandbytes():
     """Every tensor, byte for byte; the state is JSON, whose blanks do not count."""
-    need("bitsandbytes", "transformers")
+    client("nf4") # or there is none
     from safetensors import safe_open
     source, shown = smollm2(), []
     for level, kind in (("nf4-single", "nf4"), ("fp4-single", "fp4")):

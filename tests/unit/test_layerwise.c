@@ -10,6 +10,7 @@
 #include "base/finite.h"
 #include "calib/block_method.h"
 #include "calib/broaden.h"
+#include "calib/code_method.h"
 #include "calib/layer_memory.h"
 #include "infer/decoder.h"
 #include "tests/unit/gguf_build.h"
@@ -153,6 +154,7 @@ static const char store[] = "test_layerwise.layers";
 /* Where a walk is broken off, and what it told. */
 struct course {
     int layers, reused, notes, dropped, plain, stop_after;
+    int passes;             /* that a layer of a mixture is gone through in */
     char rounded[1024];     /* of the second layer, what was rounded to nearest */
     bool lenient;           /* nothing is expected of its results */
     struct watch watch;
@@ -177,6 +179,9 @@ static void on_note(void *user, const char *line)
     struct course *c = user;
     c->notes += strstr(line, "through a file") != NULL;
     c->dropped += strstr(line, "blk.1.ffn_up.weight: 1 of ") != NULL;
+    const char *through = strstr(line, "layers are gone through ");
+    if (through)
+        c->passes = atoi(through + strlen("layers are gone through "));
     if (strstr(line, "layer 2: rounded to nearest"))
         snprintf(c->rounded, sizeof c->rounded, "%s", line);
 }
@@ -188,17 +193,23 @@ static bool on_tick(struct watch *w, double done, double total, const char *what
     return c->stop_after < 0 || c->layers < c->stop_after;
 }
 
+static int walk_by(struct layerwise *l, const struct layerwise_method *m, struct course *c, double memory,
+                   struct error *e)
+{
+    const struct layerwise_listener listener = {.layer = on_layer, .note = on_note, .user = c};
+    c->watch = (struct watch){on_tick, c};
+    const struct layerwise_job job = {.model = model, .method = m, .text = &text, .store = store,
+                                      .fingerprint = "of a test", .resume = true, .memory_bytes = memory,
+                                      .listener = &listener, .watch = &c->watch};
+    return layerwise_run(l, &job, e);
+}
+
 static int walk(struct layerwise *l, const struct quant_type *const *types, struct course *c, double memory,
                 struct error *e)
 {
     struct block_method method;
-    const struct layerwise_listener listener = {.layer = on_layer, .note = on_note, .user = c};
     block_method_init(&method, model, types);
-    c->watch = (struct watch){on_tick, c};
-    const struct layerwise_job job = {.model = model, .method = &method.method, .text = &text, .store = store,
-                                      .fingerprint = "of a test", .resume = true, .memory_bytes = memory,
-                                      .listener = &listener, .watch = &c->watch};
-    return layerwise_run(l, &job, e);
+    return walk_by(l, &method.method, c, memory, e);
 }
 
 static void what_is_asked_for_is_made(void **state)
@@ -327,7 +338,7 @@ static void memory_is_forecast(void **state)
     int64_t kept = 2 * attention > most ? 2 * attention : most;
     /* Of all samples, as floats: both streams, what they keep at most, and one difference. */
     double rooms = sizeof(float) * (double)COUNT * LENGTH * (double)(2 * embd + 3 * most);
-    layer_memory_forecast(&need, &job, 2 * embd + kept, 2.0 * (double)decoder_bytes(d) + rooms, 0);
+    layer_memory_forecast(&need, &job, 1, 2 * embd + kept, 2.0 * (double)decoder_bytes(d) + rooms, 0);
     assert_true(need.weights > 0 && need.moments > 0 && need.activations > 0);
     double least = (need.weights + need.moments + need.buffers + need.activations / 2) / 0.9;
     assert_ok(walk(&tight, types, &c, least, &e), &e);
@@ -345,10 +356,10 @@ static void memory_is_forecast(void **state)
 }
 
 /* A made-up mixture of experts in place of the demo model. Filled with numbers, or zeros. */
-static struct model *open_mixture(const char *path, bool filled)
+static struct model *open_mixture(const char *path, bool filled, int ffn)
 {
-    static const struct gguf_shape shape = {.layers = 2, .embd = 64, .heads = 4, .kv_heads = 2, .ffn = 96, .vocab = 4096,
-                                            .context = 64, .experts = 12, .experts_used = 2};
+    const struct gguf_shape shape = {.layers = 2, .embd = 64, .heads = 4, .kv_heads = 2, .ffn = ffn, .vocab = 4096,
+                                     .context = 64, .experts = 12, .experts_used = 2};
     struct model *m;
     struct error e = {0};
     gguf_build_file(gguf_build_llama(&shape, quant_type(QUANT_F16)), path, 0);
@@ -367,7 +378,7 @@ static void experts_are_made_each(void **state)
     struct layerwise whole, again;
     struct course c = {.stop_after = -1, .lenient = true};
     struct model *demo = model;
-    model = open_mixture("test_layerwise.gguf", true);
+    model = open_mixture("test_layerwise.gguf", true, 96);
     const struct quant_type **types = types_for_all(QUANT_Q4_0);
     assert_ok(walk(&whole, types, &c, 0, &e), &e);
     assert_int_equal(c.layers, model->hp.layers + 1);
@@ -392,6 +403,69 @@ static void experts_are_made_each(void **state)
     assert_ok(walk(&again, types, &c, 0, &e), &e);
     assert_int_equal(c.reused, model->hp.layers + 1);
     layerwise_done(&again, false);
+    free(types);
+    model_close(model);
+    model = demo;
+    remove("test_layerwise.gguf");
+}
+
+/* What a walk needs at least: it says so where it has less. */
+static double least_memory(const struct layerwise_method *m)
+{
+    struct error e = {0};
+    struct layerwise l;
+    struct course c = {.stop_after = -1};
+    char size[64] = "", unit[8] = "";
+    assert_int_equal(walk_by(&l, m, &c, 1e5, &e), ERROR_NOFIT);
+    layerwise_done(&l, false);
+    assert_int_equal(sscanf(e.text, "going through the layers of %*s needs %63s %7s", size, unit), 2);
+    assert_string_equal(unit, "MiB");
+    return atof(size) * 0x1p20;
+}
+
+/* With less memory than the moments of all experts take, some are made at a time, and to the byte the same. */
+static void some_experts_are_made_at_a_time(const struct layerwise_method *m)
+{
+    struct error e = {0};
+    struct layerwise roomy, tight;
+    struct course c = {.stop_after = -1, .lenient = true};
+    assert_ok(walk_by(&roomy, m, &c, 1e12, &e), &e);
+    assert_int_equal(c.passes, 0);
+    char *other = xasprintf("%s.whole", store);
+    assert_int_equal(rename(store, other), 0);
+    assert_ok(walk_by(&tight, m, &c, least_memory(m) * 1.01, &e), &e);
+    assert_in_range(c.passes, 3, 12);
+    for (int i = 0; i < model->tensor_count; i++) {
+        assert_int_equal(roomy.tensors[i].to != NULL, tight.tensors[i].to != NULL);
+        if (roomy.tensors[i].to)
+            assert_memory_equal(roomy.tensors[i].to, tight.tensors[i].to, m->bytes(m->user, &model->tensors[i]));
+        assert_int_equal(roomy.tensors[i].result.plain, tight.tensors[i].result.plain);
+    }
+    layerwise_done(&tight, false);
+    layerwise_done(&roomy, false);
+    remove(other);
+    free(other);
+}
+
+static void experts_need_not_all_fit(void **state)
+{
+    (void)state;
+    struct error e;
+    struct model *demo = model;
+    model = open_mixture("test_layerwise.gguf", true, 256);
+    const struct quant_type **types = types_for_all(QUANT_Q4_0);
+    bool *wanted = xcalloc(model->tensor_count, sizeof *wanted);
+    struct block_method blocks;
+    struct code_method codes;
+    struct scheme awq;
+    assert_ok(scheme_parse(&awq, "awq-int4-g32", &e), &e);
+    for (int i = 0; i < model->tensor_count; i++)
+        wanted[i] = model->tensors[i].layer >= 0 && decoder_meets(model->tensors[i].role) < STAGE_COUNT;
+    block_method_init(&blocks, model, types);
+    some_experts_are_made_at_a_time(&blocks.method);
+    code_method_init(&codes, model, &awq, wanted, false);
+    some_experts_are_made_at_a_time(&codes.method);
+    free(wanted);
     free(types);
     model_close(model);
     model = demo;
@@ -507,7 +581,7 @@ static void a_damaged_expert_is_rounded_alone(void **state)
     struct layerwise l;
     struct course c = {.stop_after = -1, .lenient = true};
     struct model *demo = model;
-    model = open_mixture("test_layerwise.gguf", true);
+    model = open_mixture("test_layerwise.gguf", true, 96);
     const struct quant_type **types = types_for_all(QUANT_Q4_0);
     types[model_role(model, ROLE_TOKEN_EMBD, -1) - model->tensors] = NULL;
     struct model *damaged = model_fork(model), *whole = model;
@@ -542,7 +616,7 @@ static void without_inputs_everything_is_plain(void **state)
     struct layerwise l;
     struct course c = {.stop_after = -1, .lenient = true};
     struct model *demo = model;
-    model = open_mixture("test_layerwise.gguf", false);
+    model = open_mixture("test_layerwise.gguf", false, 96);
     const struct quant_type **types = types_for_all(QUANT_Q4_0);
     assert_ok(walk(&l, types, &c, 0, &e), &e);
     for (int i = 0; i < model->tensor_count; i++)
@@ -567,6 +641,7 @@ int main(void)
         cmocka_unit_test(damaged_layers_are_made_again),
         cmocka_unit_test(memory_is_forecast),
         cmocka_unit_test(experts_are_made_each),
+        cmocka_unit_test(experts_need_not_all_fit),
         cmocka_unit_test(a_text_is_broadened),
         cmocka_unit_test(weights_that_are_no_numbers_are_rounded_to_nearest),
         cmocka_unit_test(a_damaged_expert_is_rounded_alone),
