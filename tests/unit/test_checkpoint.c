@@ -350,6 +350,9 @@ static void kernels_are_found_and_refused(void **state)
         {SMOLLM2, "tgi", "gptq-int4-g64-asym", 8.0, 1, KERNEL_REFUSED, NULL, "fill no tile"},
         {MIXTRAL, "vllm", "awq-int4-g128", 8.9, 1, KERNEL_SERVES, "Marlin for AWQ", "with Marlin for experts"},
         {MIXTRAL, "vllm", "w8a8", 8.9, 1, KERNEL_UNSURE, NULL, "is unknown"},
+        {MIXTRAL, "transformers", "w4a16-g128", 8.0, 1, KERNEL_SERVES, NULL, "decompressed while computing"},
+        {MIXTRAL, "transformers", "w8a8", 8.0, 1, KERNEL_UNSURE, NULL, "is unknown"},
+        {LLAMA2_7B, "transformers", "w8a8", 8.0, 1, KERNEL_SERVES, NULL, "decompressed while computing"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
