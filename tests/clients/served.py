@@ -19,7 +19,7 @@ SHAPES = ("mistral", "qwen2")
 EXPERT_SHAPES = ("qwen2-moe", "qwen3-moe", "mixtral")
 # bitsandbytes multiplies on CPUs only where its blocks of 64 divide the rows.
 WHOLE_BLOCKS = dict(hidden_size=128, intermediate_size=192, num_attention_heads=8)
-SHAPE_LEVELS = "gptq-int4-g32 awq-int4-g32 nf4 bnb-int8 fp8 w4a16-g32".split()
+SHAPE_LEVELS = "gptq-int4-g32 awq-int4-g32 nf4 bnb-int8 fp8 w8a8 w4a16-g32".split()
 EXPERT_LEVELS = "gptq-int4-g32 awq-int4-g32 nf4 bnb-int8 fp8 w8a8 w4a16-g32".split()
 # transformers 5 has all experts of a layer in one tensor: it puts together what GPTQModel takes apart again, and what of
 # compressed-tensors is FP8 or packed. Experts of bitsandbytes and in INT8 only transformers 4 opens.
@@ -77,6 +77,17 @@ def set_what_clients_want(folder):
         (folder / file).write_text(json.dumps(settings, indent=2))
 
 
+def put_zeros(folder):
+    """A row of zeros, and a group of them in every row: scales are found for these, too, and clients may divide by them."""
+    from safetensors.torch import load_file, save_file
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    for module in ("self_attn.o_proj", "mlp.down_proj"):
+        weight = weights["model.layers.1.%s.weight" % module]
+        weight[3], weight[:, :64] = 0, 0
+    save_file(weights, path, metadata=dict(format="pt"))
+
+
 def shape(name):
     try:
         import make_checkpoints
@@ -86,6 +97,8 @@ def shape(name):
     if not (folder / "config.json").exists():
         make_checkpoints.make(name, folder, **WHOLE_BLOCKS)
         set_what_clients_want(folder)
+        if name == "mistral":
+            put_zeros(folder)
     return folder
 
 
@@ -131,7 +144,6 @@ class Client:
         return answer["perplexity"]
 
 
-@functools.cache
 def client(level, experts=False):
     if level.startswith(("gptq", "awq")):
         return one_client(("gptqmodel",))
@@ -197,7 +209,7 @@ def check_served_smollm2():
 
 
 def check_served_shapes():
-    """Untied outputs, biases, rows turned for rotation."""
+    """Untied outputs, biases, rows turned for rotation, groups of zeros."""
     return "; ".join(compare(shape(name), SHAPE_LEVELS) for name in SHAPES)
 
 

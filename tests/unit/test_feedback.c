@@ -181,16 +181,27 @@ static void what_cannot_be_factored(void **state)
     hessian_done(&h);
 }
 
+static void assert_zeros(const struct quant_type *t, const unsigned char *blocks, int64_t zeros, float *y, int64_t n)
+{
+    t->decode(blocks, y, n);
+    assert_true(find_not_finite(y, n) < 0);
+    for (int64_t k = 0; k < zeros; k++)
+        if (y[k] != 0)
+            fail_msg("%s: weight %d of a row of zeros is %g", t->name, (int)k, y[k]);
+}
+
 /* A row of zeros, a block of them, and columns that no input reached: finite in every type, and zeros where they were. */
 static void zeros_stay_zeros(void **state)
 {
+    static const enum quant_id without_grid[] = {QUANT_IQ3_S, QUANT_IQ3_XXS, QUANT_IQ2_S, QUANT_IQ2_XS, QUANT_IQ2_XXS,
+                                                 QUANT_IQ1_M, QUANT_IQ1_S};
+    enum { N = ROWS * COLUMNS, ZEROS = COLUMNS + 256 };
     (void)state;
-    enum { N = ROWS * COLUMNS };
     struct hessian h;
     struct feedback f;
     struct feedback_result r;
     struct noise noise = {5};
-    float *w = xmalloc(N * sizeof *w), *y = xmalloc(N * sizeof *w);
+    float *w = xmalloc(N * sizeof *w), *y = xmalloc(N * sizeof *w), importance[COLUMNS];
     unsigned char *blocks = xmalloc(N * 4);
     moments_fill(&h, COLUMNS, INPUTS);
     for (int i = 0; i < COLUMNS; i++)
@@ -198,16 +209,21 @@ static void zeros_stay_zeros(void **state)
             h.sum[i * COLUMNS + j] *= i % 5 && j % 5; /* every fifth is dead */
     feedback_init(&f, &h, 0.01);
     noise_fill(&noise, w, N, 0.05);
-    memset(w, 0, (COLUMNS + 256) * sizeof *w);
+    memset(w, 0, ZEROS * sizeof *w);
     for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
         memcpy(y, w, N * sizeof *w);
         encode(&f, quant_type(types[i]), y, ROWS, blocks, &r);
         assert_false(r.plain);
         assert_true(isfinite(r.loss));
-        quant_type(types[i])->decode(blocks, y, N);
-        assert_true(find_not_finite(y, N) < 0);
-        for (int k = 0; k < COLUMNS + 256; k++)
-            assert_true(y[k] == 0);
+        assert_zeros(quant_type(types[i]), blocks, ZEROS, y, N);
+    }
+    for (int j = 0; j < COLUMNS; j++)
+        importance[j] = j % 5 && j >= 32 ? h.sum[j * COLUMNS + j] : 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(without_grid); i++) {
+        const struct quant_type *t = quant_type(without_grid[i]);
+        for (int row = 0; row < ROWS; row++)
+            t->encode(w + row * COLUMNS, importance, blocks + quant_bytes(t, row * COLUMNS), COLUMNS);
+        assert_zeros(t, blocks, ZEROS, y, N);
     }
     feedback_done(&f);
     hessian_done(&h);
