@@ -317,10 +317,11 @@ int wizard_take_step(struct wizard *w, struct error *e)
     return rc;
 }
 
+/* A run that is over may be resumed, here or elsewhere. */
 bool wizard_poll(struct wizard *w)
 {
     struct error e = {0};
-    if (!w->has_run || w->run.over)
+    if (!w->has_run)
         return false;
     int events = run_state_poll(&w->run, &e);
     if (events < 0)

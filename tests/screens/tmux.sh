@@ -63,6 +63,18 @@ ls "$work"/*Q4_K_M*.gguf > /dev/null || fail 'no artefact'
 ls "$work"/*.quantwiz/report.md > /dev/null || fail 'no report'
 cmp -s "$work/before" "$work/after" || fail 'the terminal is not as it was'
 
+# A run whose worker was killed is resumed with a key, and followed to its end.
+run=$(ls -d "$work"/*Q4_K_M*.quantwiz)
+sed -i '/"kind":"done"/d' "$run/events.jsonl"
+rm "$work"/*Q4_K_M*.gguf
+keys "clear; LC_ALL=C.UTF-8 '$QUANTWIZ' attach $(basename "$run"); echo again \$?" Enter
+wait_for 'the worker died' 60
+keys r
+wait_for '│ done ' 60
+keys q
+wait_for 'again 0' 60
+ls "$work"/*Q4_K_M*.gguf > /dev/null || fail 'no artefact of the run that was resumed'
+
 # A crash and a signal leave the terminal in order, too.
 for signal in SEGV TERM HUP; do
     # The quotes inside the word keep the command, as typed, from looking like its own answer.
