@@ -75,8 +75,8 @@ void walk_mend(struct walk *w, int step)
 {
     for (int i = 0; i < w->fork->tensor_count; i++) {
         const struct tensor *t = &w->fork->tensors[i];
-        bool passes = step <= w->fork->hp.layers && t->dims > 1 && !t->bias && walk_step_of(w, t) == step;
-        if (passes && find_damage(w, t))
+        bool matrix = t->dims > 1 && !t->bias && tensor_readable(t);
+        if (matrix && walk_step_of(w, t) == step && step <= w->fork->hp.layers && find_damage(w, t))
             mend(w, i);
     }
 }

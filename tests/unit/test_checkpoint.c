@@ -228,8 +228,8 @@ static void what_a_gpu_cannot_do_is_refused(void **state)
         {{LLAMA2_7B, 64, 1, 24, {"runtime", "sglang"}, 12.0}, "w8a8", "no INT8 arithmetic"},
         {{LLAMA2_7B, 64, 1, 24, {"runtime", "tgi"}, 8.6}, "fp8", "wants compute capability 8.9 for fp8"},
         {{LLAMA2_7B, 64, 1, 24, {"runtime", "tensorrt-llm"}, 8.0}, "fp8", "wants compute capability 8.9 for fp8"},
-        {{LLAMA2_7B, 64, 1, 24, {"runtime", "vllm", "fit", "cpu"}, 8.9}, "awq-int4-g128", "want a GPU"},
-        {{LLAMA2_7B, 64, 0, 0, {"runtime", "transformers"}, 8.9}, "gptq-int4-g128", "want a GPU"},
+        {{LLAMA2_7B, 64, 1, 24, {"runtime", "vllm", "fit", "cpu"}, 8.9}, "awq-int4-g128", "are made for GPUs"},
+        {{LLAMA2_7B, 64, 0, 0, {"runtime", "transformers"}, 8.9}, "gptq-int4-g128", "are made for GPUs"},
     };
     struct outcome o;
     (void)state;
