@@ -37,7 +37,7 @@ struct layerwise_group {
     int expert;                    /* 0 where there are none */
     int count;
     struct layerwise_weight weights[LAYERWISE_GROUP];
-    struct hessian *h;             /* rows 0: no input ever reached them */
+    struct hessian *h;             /* rows 0: no input ever reached them; NaN: nothing is known of their inputs */
 };
 
 /* A layer before its first weight is encoded. */

@@ -215,10 +215,10 @@ static void encode_group(struct walk *w, struct walk_group *g)
     }
 }
 
-/* As if no input ever reached it. */
+/* As if nothing was known of its inputs. */
 static void encode_plain(struct walk *w, const struct layerwise_weight *weight, int layer, int expert)
 {
-    struct walk_group g = {.hessian = {.columns = weight->columns},
+    struct walk_group g = {.hessian = {.columns = weight->columns, .rows = NAN},
                            .group = {.layer = layer, .expert = expert, .count = 1, .weights = {*weight}}};
     encode_group(w, &g);
 }
