@@ -110,6 +110,15 @@ static void add_gate(struct text *t, int width, const struct wizard *w, const st
                   wishes_show(&w->wishes, WISH_MAX_LOSS, limit));
 }
 
+/* How long a text takes is not measured here: its layers are gone through one by one. */
+static void add_calibration_time(struct text *t, int width, const struct plan *plan)
+{
+    const struct calibration *c = &plan->calibration;
+    if (c->text)
+        text_addf(t, width, STYLE_NORMAL, "\tbefore, for far longer: %lld tokens of text",
+                  (long long)c->samples * c->sample_length);
+}
+
 static void add_time(struct text *t, int width, const struct review_page *p, const struct plan *plan)
 {
     char time[FORMAT_SIZE];
@@ -149,6 +158,7 @@ static void draw_summary(struct wizard *w, struct rect in, const struct plan *pl
     if (row)
         add_disk(t, in.w, w, row->file_bytes);
     add_time(t, in.w, p, plan);
+    add_calibration_time(t, in.w, plan);
     if (row && row->fallbacks)
         text_addf(t, in.w, STYLE_WARN,
                   "fallbacks\t%d tensors get another type, because the block does not divide their rows",

@@ -21,14 +21,29 @@ static enum finding memory_unknown(struct look *l)
     return look_say(l, row->verdict == VERDICT_UNKNOWN ? FINDING_FOUND : FINDING_NOT, "%s", fit_words(row));
 }
 
+/* What may be used where the row lies; false where that is not known. */
+static bool budget_of(const struct patient *p, double *bytes)
+{
+    const struct estimates *s = p->estimates;
+    bool gpu = p->row->gpu_bytes > 0;
+    *bytes = (double)(gpu ? s->gpu_budget : s->cpu_budget);
+    return gpu ? s->gpu_budget_known : s->cpu_budget_known;
+}
+
+/* A large cache is no trouble where there is room for it. */
 static enum finding cache_too_large(struct look *l)
 {
     const struct estimate *row = l->p->row;
-    char kv[FORMAT_SIZE], all[FORMAT_SIZE];
-    bool large = (double)row->kv_bytes > checked_number(l->cause, "share", 1) * (double)row->total_bytes;
-    return look_say(l, large ? FINDING_FOUND : FINDING_NOT, "%s of %s, for %d tokens in %s",
-                    format_bytes(kv, (double)row->kv_bytes), format_bytes(all, (double)row->total_bytes),
-                    l->p->estimates->context, l->p->estimates->kv_type);
+    char kv[FORMAT_SIZE], all[FORMAT_SIZE], may[FORMAT_SIZE] = "an unknown amount";
+    double budget = 0, total = (double)row->total_bytes;
+    bool known = budget_of(l->p, &budget);
+    bool tight = !known || total > checked_number(l->cause, "tight", 0) * budget;
+    bool large = (double)row->kv_bytes > checked_number(l->cause, "share", 1) * total;
+    if (known)
+        format_bytes(may, budget);
+    return look_say(l, large && tight ? FINDING_FOUND : FINDING_NOT, "%s of %s, for %d tokens in %s; %s may be used",
+                    format_bytes(kv, (double)row->kv_bytes), format_bytes(all, total), l->p->estimates->context,
+                    l->p->estimates->kv_type, may);
 }
 
 static enum finding gpu_shared(struct look *l)

@@ -38,6 +38,7 @@ static const struct schema_field cause_fields[] = {
      .help = "what looks for it"},
     {"title", SCHEMA_TEXT, true, .help = "the cause, for people"},
     {"share", SCHEMA_NUMBER, false, .help = "of checks that compare: more than this share is too much"},
+    {"tight", SCHEMA_NUMBER, false, .help = "and only where all of it takes more than this share of what may be used"},
     {"parameters_below", SCHEMA_NUMBER, false, .help = "only for models with fewer parameters"},
     {"bits_below", SCHEMA_NUMBER, false, .help = "fewer bits a weight are too few"},
     {"steps", SCHEMA_TEXTS, true, .help = "what to do, the likeliest first"},

@@ -9,21 +9,47 @@
 #include "report/folder.h"
 #include "report/type_summary.h"
 
+/* Fallbacks that are alike: a model whose rows suit no block has one for nearly every tensor. */
+struct alike { const struct run_fallback *first; int count; };
+struct alikes { struct alike *items; int count, capacity; };
+
+static bool are_alike(const struct run_fallback *a, const struct run_fallback *b)
+{
+    return str_same(a->wanted, b->wanted) && str_same(a->type, b->type) && str_same(a->why, b->why);
+}
+
+static void add_alike(struct alikes *all, const struct run_fallback *f)
+{
+    int i = 0;
+    while (i < all->count && !are_alike(all->items[i].first, f))
+        i++;
+    if (i == all->count)
+        array_push(all->items, all->count, all->capacity) = (struct alike){.first = f};
+    all->items[i].count++;
+}
+
+enum { WANTED, TYPE, WHY, TENSORS, FIRST };
+
 static struct document_cell fallback_cell(void *user, int row, int column)
 {
-    const struct run_fallback *f = &((const struct run_state *)user)->fallbacks[row];
-    const char *cells[] = {f->tensor, f->wanted, f->type, f->why};
-    return (struct document_cell){.text = cells[column]};
+    const struct alike *x = &((const struct alikes *)user)->items[row];
+    const char *texts[] = {[WANTED] = x->first->wanted, [TYPE] = x->first->type, [WHY] = x->first->why,
+                           [TENSORS] = NULL, [FIRST] = x->first->tensor};
+    return (struct document_cell){.text = texts[column], .number = x->count};
 }
 
 static void add_fallbacks(struct document *d, const struct run_state *s)
 {
     static const struct document_column columns[] = {
-        {"tensor", "Tensor"}, {"wanted", "Level's type"}, {"type", "Its type"}, {"why", "Because"},
+        [WANTED] = {"wanted", "Level's type"}, [TYPE] = {"type", "Its type"}, [WHY] = {"why", "Because"},
+        [TENSORS] = {"tensors", "Tensors", "%.0f"}, [FIRST] = {"tensor", "The first"},
     };
+    struct alikes all = {0};
+    for (int i = 0; i < s->fallback_count; i++)
+        add_alike(&all, &s->fallbacks[i]);
     document_number(d, "fallback_count", "Tensors whose row length forced another type", s->fallback_count, "%.0f", 1);
-    document_table(d, "fallbacks", "Fallbacks", columns, ARRAY_LENGTH(columns), s->fallback_count, fallback_cell,
-                   (void *)s);
+    document_table(d, "fallbacks", "Fallbacks", columns, ARRAY_LENGTH(columns), all.count, fallback_cell, &all);
+    free(all.items);
 }
 
 static struct document_cell override_cell(void *user, int row, int column)

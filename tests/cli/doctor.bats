@@ -55,6 +55,11 @@ doctor() {
     [[ $output == *"  ? this process may use fewer threads than the machine has: the machine is described by a file"* ]]
     doctor 1 "$DEMO" --machine "$machine" --ctx 512 --budget 1MiB --symptom out-of-memory
     [[ $output == *"  x it takes more memory than may be used: too big"* ]]
+    # A cache of 24 MiB of 33 is large, and no trouble where there are 20 GiB.
+    doctor 0 "$DEMO" --machine "$machine" --parallel 8 --symptom out-of-memory --all
+    [[ $output == *"is a large part of what it takes: "*" MiB of "*"GiB may be used"* ]]
+    doctor 1 "$DEMO" --machine "$machine" --parallel 8 --budget 60MiB --symptom out-of-memory
+    [[ $output == *"  x the KV cache is a large part of what it takes: "*"60.0 MiB may be used"* ]]
     doctor 1 "$DEMO" --machine "$machine" --ctx 512 --runtime transformers --symptom out-of-memory
     [[ $output == *"  x the runtime holds weights in 16 bits whatever the file has"* ]]
     doctor 0 "$DEMO" --machine "$top_srcdir/tests/machines/cpu-only.yaml" --runtime vllm --tensor-parallel 4 --symptom out-of-memory

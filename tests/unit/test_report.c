@@ -120,8 +120,9 @@ static void send_run(bool evaluated)
     event_send(&l, EVENT_FOUND, json_pack("{s:s, s:s}", "what", "adapter", "path", "/m/law"));
     event_send(&l, EVENT_FOUND, json_pack("{s:s, s:s}", "what", "adapter", "path", "/m/tax"));
     event_send(&l, EVENT_PHASE, json_pack("{s:s}", "name", "quantize"));
-    event_send(&l, EVENT_FALLBACK, json_pack("{s:s, s:s, s:s, s:s}", "tensor", "blk.0.ffn_down.weight",
-                                             "wanted", "Q6_K", "type", "Q8_0", "why", "the row of 96"));
+    for (int i = 0; i < 2; i++)
+        event_send(&l, EVENT_FALLBACK, json_pack("{s:o, s:s, s:s, s:s}", "tensor", json_sprintf("blk.%d.ffn_down.weight", i),
+                                                 "wanted", "Q6_K", "type", "Q8_0", "why", "the row of 96"));
     static const char *const types[] = {"Q4_K", "Q8_0", "Q4_K", "F32"};
     static const double errors[] = {0.06, 0.005, 0.08, 0};
     for (int i = 0; i < 4; i++)
@@ -212,7 +213,7 @@ static void five_parts(void **state)
         assert_true(found < 5 && strncmp(at + 4, titles[found], strlen(titles[found])) == 0);
     assert_int_equal(found, 5);
     assert_told("The quality gate rejected it.", "- gpus\n  - name: Some GPU\n  - vram: 12 GiB\n",
-                "| blk.0.ffn_down.weight | Q6_K | Q8_0 | the row of 96 |", "- Activations measured: rounded to 8 bits",
+                "| Q6_K | Q8_0 | the row of 96 | 2 | blk.0.ffn_down.weight |\n", "- Activations measured: rounded to 8 bits",
                 "- Same most likely token: 91.00 %\n", "- Reading a prompt here: not measured\n",
                 "- Time for quantizing: 0:12\n", "| One \\| two | three<br>four |  |");
     assert_true(number_at("quality_evaluation_results", "ppl") == 20.5);
