@@ -230,6 +230,8 @@ static void what_a_gpu_cannot_do_is_refused(void **state)
         {{LLAMA2_7B, 64, 1, 24, {"runtime", "tensorrt-llm"}, 8.0}, "fp8", "wants compute capability 8.9 for fp8"},
         {{LLAMA2_7B, 64, 1, 24, {"runtime", "vllm", "fit", "cpu"}, 8.9}, "awq-int4-g128", "are made for GPUs"},
         {{LLAMA2_7B, 64, 0, 0, {"runtime", "transformers"}, 8.9}, "gptq-int4-g128", "are made for GPUs"},
+        {{MIXTRAL, 64, 1, 80, {"runtime", "transformers"}, 8.0}, "nf4", "puts none together that are stored in bitsandbytes"},
+        {{MIXTRAL, 64, 1, 80, {"runtime", "transformers"}, 8.0}, "w8a8", "puts none together"},
     };
     struct outcome o;
     (void)state;
