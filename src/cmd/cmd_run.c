@@ -148,11 +148,13 @@ static int start(struct plan *const *plans, int count, const struct args *a, str
     return rc;
 }
 
+/* Several plans are given to be compared, which only the same chunks are. */
 static int load(struct plan **p, const char *path, const struct args *a, struct error *e)
 {
     int rc = plan_load(p, path, e);
     if (rc)
         return rc;
+    (*p)->stop_early &= args_operand_count(a) == 1;
     (*p)->gate.automatic |= args_has(a, "auto");
     return args_int(a, "attempts", 1, 100, &(*p)->gate.attempts, e);
 }

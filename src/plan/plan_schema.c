@@ -89,7 +89,7 @@ static const struct schema_field evaluation_fields[] = {
      .help = "served: rounded where the format has 8-bit inputs (fp8, w8a8, bnb-int8); f32: never, the weights alone"
              " are measured; q8: to 8 bits as runtimes on CPUs do"},
     {"stop_early", SCHEMA_BOOL, false,
-     .help = "true: stop once the gate is decided; false: all chunks, so that runs compare (variants: false)"},
+     .help = "true: stop once the gate is decided; false: all chunks, so that runs compare (variants, and several plans in one go: false)"},
     {"runtime_speed", SCHEMA_BOOL, false,
      .help = "false: the runtime's own benchmark (llama-bench, ollama, vllm) is not run, even where it is on the PATH"},
     {0},

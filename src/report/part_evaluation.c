@@ -27,6 +27,9 @@ static const char *activations_text(const char *name)
 static void add_perplexity(struct document *d, const struct eval_figures *f)
 {
     document_number(d, "chunks", "Chunks of text", f->chunks, "%.0f", 1);
+    if (f->chunks < f->chunks_planned)
+        document_number(d, "chunks_planned", "Stopped there, since the interval of the loss had decided; else the chunks"
+                        " would have been", f->chunks_planned, "%.0f", 1);
     document_number(d, "tokens_scored", "Tokens scored", f->tokens, "%.0f", 1);
     document_number(d, "ppl", "Perplexity", f->ppl, "%.4f", 1);
     document_number(d, "ppl_low", "95 % interval from", f->ppl_low, "%.4f", 1);

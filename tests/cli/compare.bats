@@ -102,6 +102,16 @@ column() { # of comparison.csv, by its title
     [[ $output == *"plan.yaml has variants: run it by itself"* ]]
 }
 
+@test "several plans in one go are measured on the same chunks, however early each would be decided" {
+    matrix "chunks: 8" "level: Q8_0"
+    sed '/^variants/,$d; s/Q4_K_M/Q8_0/; s/all\.quantwiz/one.quantwiz/; s/max_loss: .*/max_loss: 90%/' plan.yaml >one.yaml
+    sed 's/one\.quantwiz/two.quantwiz/; s/demo-Q8_0/demo-Q2_K/; s/level: Q8_0/level: Q2_K/' one.yaml >two.yaml
+    run "$QUANTWIZ" run one.yaml two.yaml
+    [ "$status" -eq 0 ]
+    for n in one two; do [ "$(grep -c '"kind":"chunk"' $n.quantwiz/events.jsonl)" -eq 8 ]; done
+    [[ $output != *"do not compare"* ]]
+}
+
 @test "attempts are compared where one run has several" {
     matrix "chunks: 4" "level: Q2_K"
     sed -i '/^variants/,$d; s/Q4_K_M/Q2_K/; s/all\.quantwiz/demo-Q2_K.quantwiz/; s/max_loss: .*/max_loss: 3.5%/' plan.yaml

@@ -151,8 +151,9 @@ start_paused() {
 }
 
 @test "report has the five parts, and can be written again" {
-    plan "$DEMO" Q4_K_M "chunks: 1" "max_loss: 90%"
+    plan "$DEMO" Q4_K_M "chunks: 20" "max_loss: 90%"
     "$QUANTWIZ" run plan.yaml
+    grep -q "^- Stopped there, since the interval of the loss had decided; .*: 20$" out.quantwiz/report.md
     [ "$(grep '^## ' out.quantwiz/report.md)" = "## Hardware Profile
 ## Format Selection Rationale
 ## Quantization Command or Config
