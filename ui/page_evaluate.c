@@ -305,8 +305,20 @@ static bool has_step(const struct wizard *w)
     return w->run.over && is_rejected(w) && w->run.proposal;
 }
 
-/* The next smaller level after an acceptance, else the next larger one of the format; NULL: none, or there are no
- * estimates to choose from. */
+/* From row `at` on the first of its format that can be made and has no fewer points than `least`; NULL: none. */
+static const char *level_beyond(const struct estimates *s, int at, int step, double least)
+{
+    for (int i = at + step; i >= 0 && i < s->count; i += step) {
+        const struct estimate *r = &s->rows[i];
+        if (!r->forbidden && !r->is_source && r->verdict != VERDICT_TOO_BIG && r->score >= least &&
+            strcmp(r->level->format, s->rows[at].level->format) == 0)
+            return r->level->name;
+    }
+    return NULL;
+}
+
+/* The next smaller level after an acceptance, else the next larger one of the format, and rather one that the rules hold
+ * nothing new against; NULL: none, or there are no estimates to choose from. */
 static const char *next_level(const struct wizard *w)
 {
     const struct estimates *s = w->estimates;
@@ -314,13 +326,10 @@ static const char *next_level(const struct wizard *w)
     for (int i = 0; s && i < s->count; i++)
         if (strcmp(s->rows[i].level->name, w->run_plan->level) == 0)
             at = i;
-    for (int i = at + step; at >= 0 && i >= 0 && i < s->count; i += step) {
-        const struct estimate *r = &s->rows[i];
-        if (!r->forbidden && !r->is_source && r->verdict != VERDICT_TOO_BIG &&
-            strcmp(r->level->format, s->rows[at].level->format) == 0)
-            return r->level->name;
-    }
-    return NULL;
+    if (at < 0)
+        return NULL;
+    const char *sound = level_beyond(s, at, step, fmin(0, s->rows[at].score));
+    return sound ? sound : level_beyond(s, at, step, -INFINITY);
 }
 
 static bool can_try(const struct wizard *w)

@@ -99,5 +99,14 @@ save out/run-offered
 key Down Enter
 expect resources
 EOF
+
+# What to try next where nothing was rejected: the level beside it that the rules hold nothing against, not Q4_1.
+rm -r "$work"/going.quantwiz "$work"/evaluating.quantwiz
+drive - demo.gguf --machine machines/workstation.yaml << 'EOF'
+key Enter
+expect the worker died
+key Enter n
+expect demo-Q5_K_S.gguf
+EOF
 compare
 exit $status
