@@ -43,6 +43,8 @@ static void print_result(const struct run_state *s)
     if (s->has_result && f->has_base)
         printf("quality   perplexity %.3f, original %.3f; divergence %.4f; same top token %.1f %%: %s\n", f->ppl,
                f->ppl_base, f->kld_mean, 100 * f->same_top, f->verdict ? f->verdict : "undecided");
+    if (s->has_result && str_same(f->verdict, "undecided"))
+        puts("try next  more text: 'chunks' under 'evaluation' in the plan (0: all of it)");
     if (s->proposal)
         printf("try next  %s\n", s->proposal);
     if (s->passed_over)

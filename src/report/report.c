@@ -23,14 +23,16 @@ static void add_head(struct document *d, const struct plan *p, const struct run_
 {
     char stamp[32];
     const char *verdict = s->eval.figures.verdict;
-    document_title(d, "%s as %s", path_name(p->source), p->level);
+    document_title(d, "%s as %s%s", path_name(p->source), p->tensor_count ? "a mix of types about the size of " : "",
+                   p->level);
     yaml_put_integer(&d->yaml, "schema", 1);
     yaml_put_text(&d->yaml, "started", clock_stamp(stamp, s->started));
     document_say(d, NULL, "Run of %s. %s", stamp,
                  !s->has_result                       ? "Its quality was not measured."
                  : verdict && !strcmp(verdict, "accept") ? "The quality gate accepted it."
                  : verdict && !strcmp(verdict, "reject") ? "The quality gate rejected it."
-                                                      : "The quality gate could not decide.");
+                                                      : "The quality gate could not decide: the interval of the loss holds the limit, and"
+                                                        " more chunks of text would narrow it.");
 }
 
 static int write_both(const struct document *d, const char *folder, char **path, struct error *e)

@@ -128,6 +128,14 @@ start_paused() {
     tail -n 1 stream.jsonl | grep -q '"report":"out.quantwiz/report.md"'
 }
 
+@test "what could not be decided is said to need more text" {
+    plan "$DEMO" Q4_K_M "chunks: 2" "max_loss: 0.6%"
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 0 ]
+    [[ $output == *": undecided"*"try next  more text"* ]]
+    grep -q "could not decide: .* more chunks of text would narrow it" out.quantwiz/report.md
+}
+
 @test "in the end all that was planned is written" {
     plan "$DEMO" Q4_K_M "enabled: false"
     "$QUANTWIZ" run plan.yaml
