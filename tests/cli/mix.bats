@@ -26,7 +26,7 @@ few_groups() {
     [ "$status" -eq 0 ]
     [ "$(stat -c %s ./*-mix.gguf)" -eq "$bytes" ]
     grep -q -- "--tensors" ./*-mix.quantwiz/report.md
-    head -n 1 ./*-mix.quantwiz/report.md | grep -q " as a mix of types about the size of Q"
+    head -n 1 ./*-mix.quantwiz/report.md | grep -q " as a mix of types about the size of I*Q"
     "$QUANTWIZ" quantize "$DEMO" again.gguf "$(sed -n 's/^  level: //p' plan.yaml)" --tensors plan.yaml
     cmp again.gguf ./*-mix.gguf
 }
