@@ -3,13 +3,15 @@
     tests/clients/fetch build/clients                   (once)
     CLIENTS_DIR=build/clients QUANTWIZ=build/quantwiz build/clients/venv/bin/python tests/bench/mix.py \\
         MODEL.gguf [--eval TEXT] [--chunks 20] [--levels Q4_K_M,Q3_K_M] [--mixes 12] [--seed 1]
-        [--text TEXT --samples 64] [--without Q4_1,Q5_1]
+        [--text TEXT --samples 64] [--without Q4_1,Q5_1] [--require]
 
 sizes: llama.cpp makes each level, quantwiz the best mix that is no larger (--mix --file-budget), both plain; then, with
 --text, quantwiz the same list of types with error feedback by that text. Mean divergences from MODEL on --eval, which is
 neither the text that the mix was measured on nor --text.
 prediction: so many random mixes, each with a size of its own, are made and measured; Spearman's correlation of what the
-costs of their types promise and what is found. Types in --without are in no mix."""
+costs of their types promise and what is found. Types in --without are in no mix.
+
+--require: exit status 1 where a mix is not as good as is promised (MOST, MOST_FED, LEAST_ORDERED)."""
 import argparse
 import pathlib
 import random
@@ -20,6 +22,16 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 import llama  # noqa: E402
 from outcomes import quantwiz  # noqa: E402
+
+
+# What is promised: a mix has at most so much of the divergence of llama.cpp's mixture of its size, without and with error
+# feedback; and predicted divergences have the order of those that are found.
+MOST, MOST_FED, LEAST_ORDERED = 0.87, 0.5, 0.9
+
+
+def broken(a, what, kept):
+    """A line where a promise that was asked for is not kept."""
+    return [] if kept or not a.require else [what]
 
 
 def divergence(path, a):
@@ -49,13 +61,16 @@ def bench_size(level, folder, a):
         sys.exit("%s: the mix was to take %d of %d bytes, and takes %d" %
                  (level, mix["file_bytes"], size, ours.stat().st_size))
     base, plain = divergence(theirs, a), divergence(ours, a)
+    faults = broken(a, "%s: without feedback over %s" % (level, MOST), plain <= MOST * base)
     line = "%-8s %11d bytes  llama.cpp %.6f  mix %.6f (predicted %.6f)  ratio %.3f" % (
         level, size, base, plain, mix["predicted_kld"], plain / base)
     if a.text:
         make(mix["tensors"], ours, a, "--calibration", a.text, "--samples", a.samples)
         fed = divergence(ours, a)
         line += "  with feedback %.6f  ratio %.3f" % (fed, fed / base)
+        faults += broken(a, "%s: with feedback over %s" % (level, MOST_FED), fed <= MOST_FED * base)
     print(line, flush=True)
+    return faults
 
 
 def random_mix(costs, bits, chance):
@@ -93,7 +108,9 @@ def bench_prediction(folder, a):
         found.append(divergence(out, a))
         print("  mix %2d: %9d bytes, predicted %.6f, found %.6f" % (i + 1, out.stat().st_size, predicted[-1], found[-1]),
               flush=True)
-    print("Spearman's correlation of %d mixes: %.3f" % (a.mixes, spearman(predicted, found)))
+    order = spearman(predicted, found)
+    print("Spearman's correlation of %d mixes: %.3f" % (a.mixes, order))
+    return broken(a, "the order of %d mixes is predicted worse than %s" % (a.mixes, LEAST_ORDERED), order >= LEAST_ORDERED)
 
 
 def main():
@@ -107,16 +124,20 @@ def main():
     p.add_argument("--text")
     p.add_argument("--samples", type=int, default=64)
     p.add_argument("--without", default="")
+    p.add_argument("--require", action="store_true")
     a = p.parse_args()
     started = time.time()
     mix = best_mix(1 << 40, a)
     print("%d groups of %d weights measured in %.0f s" % (mix["measured_groups"], len(mix["tensors"]), time.time() - started),
           flush=True)
+    faults = []
     with tempfile.TemporaryDirectory() as folder:
         for level in filter(None, a.levels.split(",")):
-            bench_size(level, pathlib.Path(folder), a)
+            faults += bench_size(level, pathlib.Path(folder), a)
         if a.mixes > 1:
-            bench_prediction(pathlib.Path(folder), a)
+            faults += bench_prediction(pathlib.Path(folder), a)
+    if faults:
+        sys.exit("\n".join(faults))
 
 
 main()

@@ -842,4 +842,12 @@ def check_task_scores_equal_the_harness():
         len(items), ", ".join("%s %.2f" % (t["name"], t["accuracy"]) for t in result["tasks"]), worst)
 
 
+def check_a_mix_is_as_good_as_promised():
+    """Beside llama.cpp's mixtures of the same size, and in the order that is predicted: tests/bench/mix.py says how much."""
+    run = subprocess.run([sys.executable, TOP / "tests/bench/mix.py", DEMO, "--text", "general", "--chunks", "12", "--require"],
+                         capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
+    return "; ".join(line for line in run.stdout.splitlines() if "ratio" in line or "Spearman" in line)
+
+
 run_checks(globals())
