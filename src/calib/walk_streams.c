@@ -17,7 +17,8 @@ bool walk_runs_ahead(const struct layerwise_job *j)
 static int open_stream(struct walk *w, struct walk_stream *s, const struct model *m, int length, product_tap *tap,
                        struct error *e)
 {
-    const struct decoder_options o = {.context = length, .sequences = w->sequences, .tap = tap, .tap_user = s};
+    const struct decoder_options o = {.context = length, .sequences = w->sequences, .rough = true, .tap = tap,
+                                      .tap_user = s};
     *s = (struct walk_stream){.walk = w, .tensors = m->tensors};
     return decoder_open(&s->decoder, m, &o, e);
 }
@@ -49,6 +50,8 @@ void walk_close_streams(struct walk *w)
 {
     close_stream(&w->original);
     close_stream(&w->quantized);
+    columns_done(&w->inputs);
+    columns_done(&w->differences);
 }
 
 /* ------------------------------------------------------------------------- rooms */
@@ -88,7 +91,8 @@ int64_t walk_width(const struct walk *w)
 double walk_buffers(const struct walk *w, int length)
 {
     const struct walk_stream *const streams[] = {&w->original, &w->quantized};
-    double bytes = 0, floats = (double)walk_width(w); /* `off` */
+    double bytes = 2.0 * (double)columns_bytes((int64_t)w->sequences * length, walk_width(w));
+    double floats = (double)walk_width(w); /* `off` */
     for (int i = 0; i < 2; i++) {
         bytes += streams[i]->decoder ? (double)decoder_bytes(streams[i]->decoder) : 0;
         floats += streams[i]->decoder ? (double)(w->fork->hp.embd + width_of(streams[i])) : 0;

@@ -55,11 +55,21 @@ static void add_floats(const struct columns *a, const struct columns *b, bool up
 #ifdef __x86_64__
 /* -------------------------------------------------------------------- in tiles */
 
+static void make_room(struct columns *c, int64_t bytes)
+{
+    if (bytes <= c->room)
+        return;
+    free(c->left);
+    free(c->right);
+    c->left = xaligned(bytes);
+    c->right = xaligned(bytes);
+    c->room = bytes;
+}
+
 static void pack(struct columns *c)
 {
     int64_t strip = groups_of(c->rows) * COLUMNS_GROUP_BYTES;
-    c->left = xaligned(side_bytes(c->rows, c->count));
-    c->right = xaligned(side_bytes(c->rows, c->count));
+    make_room(c, side_bytes(c->rows, c->count));
 #pragma omp parallel for schedule(dynamic)
     for (int64_t i = 0; i < c->count; i += COLUMNS_STRIP)
         columns_amx_pack(c->x, c->rows, c->count, i, c->left + i / COLUMNS_STRIP * strip,
@@ -113,9 +123,11 @@ static void add_tiles(const struct columns *a, const struct columns *b, bool upp
 }
 #endif
 
-void columns_init(struct columns *c, const float *x, int64_t rows, int64_t count)
+void columns_set(struct columns *c, const float *x, int64_t rows, int64_t count)
 {
-    *c = (struct columns){.x = x, .rows = rows, .count = count};
+    c->x = x;
+    c->rows = rows;
+    c->count = count;
     if (in_tiles())
         pack(c);
 }

@@ -23,16 +23,14 @@ static inline __m512i pair_up(__m512 first, __m512 second)
 
 static void pack_tile(const float *x, int64_t rows, int64_t count, int64_t r, int64_t c, char *left, char *right)
 {
-    _Alignas(64) uint32_t words[TILE][TILE];
-    const __m512i down = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-                                            _mm512_set1_epi32(TILE));
+    __m512i pairs[TILE];
     for (int i = 0; i < TILE; i++) {
-        __m512i pair = pair_up(row_of(x, rows, count, r + 2 * i, c), row_of(x, rows, count, r + 2 * i + 1, c));
-        _mm512_store_si512(words[i], pair);
-        _mm512_store_si512(right + i * LINE_BYTES, pair);
+        pairs[i] = pair_up(row_of(x, rows, count, r + 2 * i, c), row_of(x, rows, count, r + 2 * i + 1, c));
+        _mm512_store_si512(right + i * LINE_BYTES, pairs[i]);
     }
+    amx_transpose(pairs);
     for (int i = 0; i < TILE; i++)
-        _mm512_store_si512(left + i * LINE_BYTES, _mm512_i32gather_epi32(down, &words[0][i], 4));
+        _mm512_store_si512(left + i * LINE_BYTES, pairs[i]);
 }
 
 void columns_amx_pack(const float *x, int64_t rows, int64_t count, int64_t first, void *left, void *right)

@@ -149,7 +149,8 @@ int decoder_open(struct decoder **out, const struct model *m, const struct decod
     struct decoder *d = xcalloc(1, sizeof *d);
     *d = (struct decoder){.model = m, .kernels = kernels(), .threads = threads_count(), .context = o->context,
                           .sequences = o->sequences, .as_gguf = o->as_gguf};
-    d->product = (struct product){.engine = engine(), .kernels = d->kernels, .threads = d->threads,
+    d->product = (struct product){.engine = o->rough && engine()->rough ? engine()->rough : engine(),
+                                  .kernels = d->kernels, .threads = d->threads,
                                   .imitate = o->activations == ACTIVATIONS_Q8,
                                   .serve = o->activations == ACTIVATIONS_SERVED && !o->as_gguf &&
                                            model_inputs(m) != INPUTS_EXACT,

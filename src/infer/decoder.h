@@ -33,6 +33,7 @@ struct decoder_options {
     int sequences;
     bool as_gguf;            /* a folder is computed as runtimes compute the GGUF file made of it */
     enum activations activations;
+    bool rough;              /* products may be of inputs rounded to bfloat16, where the processor gains by it */
     product_tap *tap;        /* sees the inputs of every product, for calibration */
     void *tap_user;
 };

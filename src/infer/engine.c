@@ -10,14 +10,16 @@ static bool always(void)
     return true;
 }
 
-static int64_t float_bytes(int64_t k)
+static int64_t float_bytes(const struct engine *e, int64_t k)
 {
+    (void)e;
     return ENGINE_STRIP * k * (int64_t)sizeof(float);
 }
 
-static void multiply(const void *inputs, int64_t rows, const void *strips, int64_t n, int64_t k, float *y,
-                     int64_t y_step)
+static void multiply(const struct engine *e, const void *inputs, int64_t rows, const void *strips, int64_t n, int64_t k,
+                     float *y, int64_t y_step)
 {
+    (void)e;
     blas_times_rows(rows, n, k, inputs, k, strips, k, y, y_step);
 }
 

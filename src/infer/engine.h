@@ -16,16 +16,18 @@ enum { ENGINE_STRIP = 32, ENGINE_BLOCK = 32 };
 
 struct engine {
     const char *name;
+    const struct engine *rough;         /* of inputs rounded to bfloat16, and faster for it; NULL: there is none */
     bool (*usable)(void);               /* on this processor */
-    int64_t (*strip_bytes)(int64_t k);  /* a packed strip; of float32 where pack_weights is NULL */
-    int64_t (*block_bytes)(int64_t k);  /* a packed block */
+    int input_parts, weight_parts;      /* that it cuts numbers in, if it does */
+    int64_t (*strip_bytes)(const struct engine *e, int64_t k);  /* a packed strip; of float32 where pack_weights is NULL */
+    int64_t (*block_bytes)(const struct engine *e, int64_t k);  /* a packed block */
     /* rows <= ENGINE_STRIP; NULL: float32 rows are taken as they are */
-    void (*pack_weights)(const float *w, int64_t rows, int64_t k, void *strip);
+    void (*pack_weights)(const struct engine *e, const float *w, int64_t rows, int64_t k, void *strip);
     /* rows <= ENGINE_BLOCK; NULL likewise */
-    void (*pack_inputs)(const float *x, int64_t rows, int64_t k, void *block);
+    void (*pack_inputs)(const struct engine *e, const float *x, int64_t rows, int64_t k, void *block);
     /* `inputs` and `strips` point to the first block and strip, y[rows][..n..] has `y_step` floats a row. */
-    void (*multiply)(const void *inputs, int64_t rows, const void *strips, int64_t n, int64_t k, float *y,
-                     int64_t y_step);
+    void (*multiply)(const struct engine *e, const void *inputs, int64_t rows, const void *strips, int64_t n, int64_t k,
+                     float *y, int64_t y_step);
 };
 
 /* The best one here; QUANTWIZ_ENGINE (amx, blas) asks for another, for tests and comparisons. */

@@ -27,7 +27,7 @@ static int64_t pieces(int64_t n, int64_t piece)
 
 uint64_t product_init(struct product *p, int64_t max_rows, int64_t max_columns)
 {
-    int64_t strip = p->engine->strip_bytes(max_columns), blocks = 0, rounded = 0;
+    int64_t strip = p->engine->strip_bytes(p->engine, max_columns), blocks = 0, rounded = 0;
     int64_t decoded = p->threads * ENGINE_STRIP * max_columns * (int64_t)sizeof *p->decoded;
     p->max_columns = max_columns;
     p->slab_bytes = strip > SLAB_BYTES ? strip : SLAB_BYTES;
@@ -35,7 +35,7 @@ uint64_t product_init(struct product *p, int64_t max_rows, int64_t max_columns)
         p->slabs[i] = xaligned(p->slab_bytes);
     p->decoded = xaligned(decoded);
     if (p->engine->pack_inputs)
-        p->blocks = xaligned(blocks = pieces(max_rows, ENGINE_BLOCK) * p->engine->block_bytes(max_columns));
+        p->blocks = xaligned(blocks = pieces(max_rows, ENGINE_BLOCK) * p->engine->block_bytes(p->engine, max_columns));
     if (p->imitate || p->serve)
         p->rounded = xaligned(rounded = max_rows * max_columns * (int64_t)sizeof *p->rounded);
     return 2 * p->slab_bytes + decoded + blocks + rounded;
@@ -65,10 +65,10 @@ static void round_inputs(struct product *p, enum rounding wanted)
 /* Within a parallel region; ends with all threads together. */
 static void pack_inputs(const struct product *p)
 {
-    int64_t bytes = p->engine->block_bytes(p->columns);
+    int64_t bytes = p->engine->block_bytes(p->engine, p->columns);
 #pragma omp for schedule(dynamic)
     for (int64_t r = 0; r < p->rows; r += ENGINE_BLOCK)
-        p->engine->pack_inputs(p->ready + r * p->columns, smaller(ENGINE_BLOCK, p->rows - r), p->columns,
+        p->engine->pack_inputs(p->engine, p->ready + r * p->columns, smaller(ENGINE_BLOCK, p->rows - r), p->columns,
                                p->blocks + r / ENGINE_BLOCK * bytes);
 }
 
@@ -77,7 +77,7 @@ static const void *inputs_from(const struct product *p, int64_t r)
 {
     if (!p->engine->pack_inputs)
         return p->ready + r * p->columns;
-    return p->blocks + r / ENGINE_BLOCK * p->engine->block_bytes(p->columns);
+    return p->blocks + r / ENGINE_BLOCK * p->engine->block_bytes(p->engine, p->columns);
 }
 
 static void decode_rows(const struct weight *w, int64_t first, int64_t count, float *x)
@@ -93,7 +93,7 @@ static void pack_strip(const struct product *p, const struct weight *w, int64_t 
         decoded = strip;
     decode_rows(w, first, rows, decoded);
     if (p->engine->pack_weights)
-        p->engine->pack_weights(decoded, rows, w->columns, strip);
+        p->engine->pack_weights(p->engine, decoded, rows, w->columns, strip);
 }
 
 static void add_bias(const struct weight *w, int64_t first, int64_t count, int64_t rows, float *y)
@@ -112,7 +112,7 @@ struct slab {
 
 static void fill_slab(const struct product *p, const struct slab *s)
 {
-    int64_t bytes = p->engine->strip_bytes(p->columns);
+    int64_t bytes = p->engine->strip_bytes(p->engine, p->columns);
 #pragma omp for schedule(dynamic)
     for (int64_t i = 0; i < s->rows; i += ENGINE_STRIP)
         pack_strip(p, s->output->weight, s->first + i, s->strips + i / ENGINE_STRIP * bytes);
@@ -125,9 +125,9 @@ static void multiply_unit(const struct product *p, const struct slab *s, int64_t
     int64_t across = pieces(s->rows, COLUMNS_AT_ONCE);
     int64_t r = u / across * ROWS_AT_ONCE, c = u % across * COLUMNS_AT_ONCE;
     int64_t rows = smaller(ROWS_AT_ONCE, p->rows - r), columns = smaller(COLUMNS_AT_ONCE, s->rows - c);
-    const unsigned char *strips = s->strips + c / ENGINE_STRIP * p->engine->strip_bytes(p->columns);
+    const unsigned char *strips = s->strips + c / ENGINE_STRIP * p->engine->strip_bytes(p->engine, p->columns);
     float *y = s->output->y + r * w->rows;
-    p->engine->multiply(inputs_from(p, r), rows, strips, columns, p->columns, y + s->first + c, w->rows);
+    p->engine->multiply(p->engine, inputs_from(p, r), rows, strips, columns, p->columns, y + s->first + c, w->rows);
     add_bias(w, s->first + c, columns, rows, y);
 }
 
@@ -143,7 +143,7 @@ static void multiply_slab(const struct product *p, const struct slab *s)
  * nobody reads the one before, and so two places are enough. */
 static void products_of_many(struct product *p, const struct output *outputs, int count)
 {
-    int64_t most = p->slab_bytes / p->engine->strip_bytes(p->columns) * ENGINE_STRIP;
+    int64_t most = p->slab_bytes / p->engine->strip_bytes(p->engine, p->columns) * ENGINE_STRIP;
 #pragma omp parallel num_threads(p->threads)
     {
         int turn = 0;

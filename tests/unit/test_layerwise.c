@@ -330,7 +330,7 @@ static void memory_is_forecast(void **state)
     struct block_method method;
     struct layer_memory need;
     struct decoder *d;
-    const struct decoder_options o = {.context = LENGTH, .sequences = COUNT};
+    const struct decoder_options o = {.context = LENGTH, .sequences = COUNT, .rough = true};
     assert_ok(decoder_open(&d, model, &o, &e), &e);
     block_method_init(&method, model, types);
     const struct layerwise_job job = {.model = model, .method = &method.method, .text = &text};
@@ -338,6 +338,7 @@ static void memory_is_forecast(void **state)
     int64_t kept = 2 * attention > most ? 2 * attention : most;
     /* Of all samples, as floats: both streams, what they keep at most, and one difference. */
     double rooms = sizeof(float) * (double)COUNT * LENGTH * (double)(2 * embd + 3 * most);
+    rooms += 2.0 * (double)columns_bytes(COUNT * LENGTH, most);
     layer_memory_forecast(&need, &job, 1, 2 * embd + kept, 2.0 * (double)decoder_bytes(d) + rooms, 0);
     assert_true(need.weights > 0 && need.moments > 0 && need.activations > 0);
     double least = (need.weights + need.moments + need.buffers + need.activations / 2) / 0.9;

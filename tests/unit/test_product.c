@@ -77,8 +77,8 @@ static float *multiply(struct product *p, struct sample *s, const float *x, int6
     return y;
 }
 
-/* The error is measured against |x||w|: float32 sums of these lengths stay under 1e-6. */
-static void check_product(const struct engine *engine, enum quant_id id, int64_t rows, int64_t n, int64_t k)
+/* The error is measured against |x||w|. */
+static void check_within(double error, const struct engine *engine, enum quant_id id, int64_t rows, int64_t n, int64_t k)
 {
     struct sample s = make_sample(id, n, k);
     struct product p = open_product(engine, 2, false, rows, k);
@@ -86,7 +86,7 @@ static void check_product(const struct engine *engine, enum quant_id id, int64_t
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < n; c++) {
             double want = exact(x + r * k, s.values + c * k, k), got = y[r * n + c];
-            double bound = 1e-6 * length(x + r * k, k) * length(s.values + c * k, k);
+            double bound = error * length(x + r * k, k) * length(s.values + c * k, k);
             if (!(fabs(got - want) <= bound))
                 fail_msg("%s, %s, %dx%dx%d: (%d, %d) is %.9g, expected %.9g within %.2g", engine->name,
                          s.tensor.type->name, (int)rows, (int)n, (int)k, (int)r, (int)c, got, want, bound);
@@ -97,16 +97,32 @@ static void check_product(const struct engine *engine, enum quant_id id, int64_t
     free_sample(&s);
 }
 
+/* float32 sums of these lengths stay under 1e-6. */
+static void check_product(const struct engine *engine, enum quant_id id, int64_t rows, int64_t n, int64_t k)
+{
+    check_within(1e-6, engine, id, rows, n, k);
+}
+
+static const int64_t shapes[][3] = {
+    {1, 1, 1},     {5, 1, 1},      {5, 31, 33},    {32, 32, 32},  {33, 33, 31},
+    {64, 96, 800}, {65, 97, 1600}, {300, 200, 64}, {7, 500, 576}, {257, 65, 100},
+};
+
 static void engines_multiply(void **state)
 {
     (void)state;
-    static const int64_t shapes[][3] = {
-        {1, 1, 1},     {5, 1, 1},      {5, 31, 33},    {32, 32, 32},  {33, 33, 31},
-        {64, 96, 800}, {65, 97, 1600}, {300, 200, 64}, {7, 500, 576}, {257, 65, 100},
-    };
     for (int i = 0; engine_at(i); i++)
         for (size_t j = 0; j < ARRAY_LENGTH(shapes) && engine_at(i)->usable(); j++)
             check_product(engine_at(i), QUANT_F32, shapes[j][0], shapes[j][1], shapes[j][2]);
+}
+
+/* Inputs rounded to bfloat16 are off by 2^-8 of themselves at most, weights of two such parts by 2^-16. */
+static void rough_engines_multiply(void **state)
+{
+    (void)state;
+    for (int i = 0; engine_at(i); i++)
+        for (size_t j = 0; j < ARRAY_LENGTH(shapes) && engine_at(i)->rough && engine_at(i)->usable(); j++)
+            check_within(0x1p-8 + 0x1p-15, engine_at(i)->rough, QUANT_F32, shapes[j][0], shapes[j][1], shapes[j][2]);
 }
 
 static void weights_of_any_type(void **state)
@@ -293,7 +309,8 @@ static void served_products(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(engines_multiply), cmocka_unit_test(weights_of_any_type),
+        cmocka_unit_test(engines_multiply),
+        cmocka_unit_test(rough_engines_multiply), cmocka_unit_test(weights_of_any_type),
         cmocka_unit_test(several_slabs),    cmocka_unit_test(any_number_of_threads),
         cmocka_unit_test(bias_and_slices),  cmocka_unit_test(rounding_by_hand),
         cmocka_unit_test(rounding_by_type), cmocka_unit_test(rounding_of_tokens),
