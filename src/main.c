@@ -9,6 +9,7 @@
 
 #include "base/cpu.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/table.h"
 #include "base/watch.h"
 #include "cmd/args.h"
@@ -98,6 +99,7 @@ int main(int argc, char **argv)
 {
     struct error e = {0};
     spin_briefly(argv);
+    mem_prepare();
     setlocale(LC_CTYPE, "");
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(2) like a full disk */

@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Once, at the start: what is large goes back to the system as soon as it is freed. Left alone, the C library keeps pieces of
+ * up to 32 MiB after the first of them was freed, and a walk through a model's layers leaves holes in them. */
+void mem_prepare(void);
 void *xmalloc(size_t size) __attribute__((malloc, returns_nonnull));
 void *xcalloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 void *xrealloc(void *p, size_t size);

@@ -67,12 +67,15 @@ static int write_item(struct maker *m, int i, const struct weight_made *w, struc
 static int make_item(struct maker *m, int i, struct error *e)
 {
     struct weight_made w;
+    const struct stored_tensor *stored = m->layout.items[i].weight->stored;
     double started = clock_monotonic();
     maker_tell_begin(m, i);
     int rc = weight_make(&w, &m->layout, &m->layout.items[i], m->job->made ? m->job->made : &m->calibrated.made, e);
     m->hopeless = rc != 0;
     rc = rc ? rc : write_item(m, i, &w, e);
     weight_done(&w);
+    if (stored->data)
+        file_map_forget(stored->data, stored->bytes);
     if (!rc)
         maker_tell_end(m, i, clock_monotonic() - started, false);
     return rc;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "pack/codes.h"
 #include "run/calibrated.h"
@@ -42,11 +43,12 @@ static bool get_codes(void *user, const struct tensor *t, int part, struct codes
     memcpy(out->scales, made.scales, made.rows * groups * sizeof *made.scales);
     memcpy(out->zeros, made.zeros, made.rows * groups);
     out->group_of = made.group_of;
+    file_map_forget(to, made.codes + made.rows * made.columns - to);
     return true;
 }
 
-/* Of norms and biases what the walk made of them, as a checkpoint stores them (Gemma's norms less 1). Where scales were folded in, a weight's codes stand for other numbers
- * than the source's, and what they decode to takes their place. */
+/* Of norms and biases what the walk made of them, as a checkpoint stores them (Gemma's norms less 1). Where scales were
+ * folded in, a weight's codes stand for other numbers than the source's, and what they decode to takes their place. */
 static bool get_floats(void *user, const struct tensor *t, int part, float *x)
 {
     const struct checkpoint_calibrated *c = user;

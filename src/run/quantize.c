@@ -109,12 +109,21 @@ static bool is_calibrated(const struct quantizer *q, int tensor)
     return q->calibrated.blocks && q->calibrated.blocks[tensor];
 }
 
+/* They are read once. */
+static void take_blocks(const struct quantizer *q, const struct tensor_plan *p, const struct slice *s, void *to)
+{
+    const unsigned char *from = q->calibrated.blocks[s->tensor] + quant_bytes(p->type, s->first);
+    uint64_t bytes = quant_bytes(p->type, s->count);
+    memcpy(to, from, bytes);
+    file_map_forget(from, bytes);
+}
+
 /* A slice's blocks, encoded from its numbers where no text decided them, and what they lost. */
 static int encode_slice(struct quantizer *q, const struct tensor_plan *p, const struct slice *s,
                         struct slice_buffers *b, struct slice_result *r, struct error *e)
 {
     if (is_calibrated(q, s->tensor))
-        memcpy(b->blocks, q->calibrated.blocks[s->tensor] + quant_bytes(p->type, s->first), quant_bytes(p->type, s->count));
+        take_blocks(q, p, s, b->blocks);
     else
         p->type->encode(b->x, importance_of(q->job->importance, p, s->tensor, s->first, s->count, b->weight), b->blocks,
                         s->count);
