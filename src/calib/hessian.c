@@ -7,7 +7,6 @@
 #include "base/finite.h"
 #include "base/mem.h"
 #include "infer/blas.h"
-#include "infer/columns.h"
 
 void hessian_init(struct hessian *h, int64_t columns)
 {
@@ -39,39 +38,49 @@ static int64_t tile_length(int64_t n, int64_t at)
     return n - at < TILE ? n - at : TILE;
 }
 
+enum { SHARE = 64 }; /* columns whose sizes are the work of one thread */
+
+/* Of few rows, so that a float's sum is exact enough. */
+static void sizes_of(const float *x, int64_t rows, int64_t step, int64_t columns, float sum[SHARE], float most[SHARE])
+{
+    memset(sum, 0, SHARE * sizeof *sum);
+    memset(most, 0, SHARE * sizeof *most);
+    for (int64_t r = 0; r < rows; r++)
+#pragma omp simd
+        for (int64_t j = 0; j < columns; j++) {
+            float size = fabsf(x[r * step + j]);
+            sum[j] += size;
+            most[j] = size > most[j] ? size : most[j];
+        }
+}
+
 /* Columns are shared out, so that a column's sum does not depend on the number of threads. */
 static void add_sizes(struct hessian *h, const float *x, int64_t rows)
 {
-    enum { SHARE = 64 };
+    enum { FEW = 64 };
+    int64_t n = h->columns;
 #pragma omp parallel for
-    for (int64_t c = 0; c < h->columns; c += SHARE)
-        for (int64_t r = 0; r < rows; r++)
-            for (int64_t j = c; j < c + SHARE && j < h->columns; j++) {
-                float size = fabsf(x[r * h->columns + j]);
-                h->size[j] += size;
-                h->most[j] = size > h->most[j] ? size : h->most[j];
+    for (int64_t c = 0; c < n; c += SHARE)
+        for (int64_t r = 0; r < rows; r += FEW) {
+            float sum[SHARE], most[SHARE];
+            int64_t columns = n - c < SHARE ? n - c : SHARE;
+            sizes_of(x + r * n + c, rows - r < FEW ? rows - r : FEW, n, columns, sum, most);
+            for (int64_t j = 0; j < columns; j++) {
+                h->size[c + j] += sum[j];
+                h->most[c + j] = most[j] > h->most[c + j] ? most[j] : h->most[c + j];
             }
+        }
 }
 
-void hessian_add(struct hessian *h, const float *x, int64_t rows)
+void hessian_add(struct hessian *h, const struct columns *x, const struct columns *off)
 {
-    hessian_add_drifted(h, x, NULL, rows);
-}
-
-void hessian_add_drifted(struct hessian *h, const float *x, const float *off, int64_t rows)
-{
-    struct columns inputs, differences;
-    columns_init(&inputs, x, rows, h->columns);
-    columns_add(&inputs, &inputs, true, h->sum);
+    columns_add(x, x, true, h->sum);
     if (off) {
         h->drift = h->drift ? h->drift : xcalloc(h->columns * h->columns, sizeof *h->drift);
-        columns_init(&differences, off, rows, h->columns);
-        columns_add(&differences, &inputs, false, h->drift);
-        columns_done(&differences);
+        columns_add(off, x, false, h->drift);
     }
-    columns_done(&inputs);
-    add_sizes(h, x, rows);
-    h->rows += (double)rows;
+    add_sizes(h, x->x, x->rows);
+    h->rows += (double)x->rows;
 }
 
 struct ranked {

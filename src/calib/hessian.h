@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "infer/columns.h"
+
 struct hessian {
     int64_t columns;
     double rows;       /* inputs that were summed */
@@ -20,10 +22,8 @@ struct hessian {
 
 void hessian_init(struct hessian *h, int64_t columns);
 void hessian_done(struct hessian *h);
-/* x[rows][columns] */
-void hessian_add(struct hessian *h, const float *x, int64_t rows);
-/* And how far they have drifted: off[rows][columns] is o - x. NULL: that is not known. */
-void hessian_add_drifted(struct hessian *h, const float *x, const float *off, int64_t rows);
+/* x[rows][columns]; and how far they have drifted: off[rows][columns] is o - x. NULL: that is not known. */
+void hessian_add(struct hessian *h, const struct columns *x, const struct columns *off);
 
 /* The same with its columns by falling diagonal: order[columns] says which stands where. Free with hessian_done. */
 void hessian_sort(struct hessian *out, const struct hessian *h, int32_t *order);

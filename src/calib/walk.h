@@ -55,6 +55,7 @@ struct walk {
     struct walk_seen seen[LAYERWISE_GROUP];
     int seen_count;
     float *off;                 /* [rows][columns], room for differences of inputs */
+    struct columns inputs, differences;
 };
 
 /* walk_streams.c */

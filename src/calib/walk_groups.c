@@ -53,7 +53,7 @@ void walk_forget_seen(struct walk *w)
 }
 
 /* How far the inputs of a group are from what the original met in its place; NULL where that is not known. */
-static const float *differences(struct walk *w, const struct walk_group *g, const float *x, int64_t rows)
+static const struct columns *differences(struct walk *w, const struct walk_group *g, const float *x, int64_t rows)
 {
     int64_t floats = rows * g->hessian.columns;
     const float *o = NULL;
@@ -64,7 +64,8 @@ static const float *differences(struct walk *w, const struct walk_group *g, cons
 #pragma omp parallel for
     for (int64_t k = 0; k < floats; k++)
         w->off[k] = o[k] - x[k];
-    return w->off;
+    columns_set(&w->differences, w->off, rows, g->hessian.columns);
+    return &w->differences;
 }
 
 /* Are moments taken of it in this pass? */
@@ -80,14 +81,15 @@ void walk_meet(void *user, const struct tensor *met, int expert, const float *x,
     const struct walk_stream *s = user;
     struct walk *w = s->walk;
     struct tensor *t = fork_tensor(s, met);
-    (void)columns;
     if (!walk_wants(w, t) || !has_turn(w, t, expert))
         return;
     struct walk_group *g = group_with(w, t, expert);
     if (!g)
         g = join_or_make(w, t, expert, x);
-    if (g->group.weights[0].tensor == t)
-        hessian_add_drifted(&g->hessian, x, differences(w, g, x, rows), rows);
+    if (g->group.weights[0].tensor == t) {
+        columns_set(&w->inputs, x, rows, columns);
+        hessian_add(&g->hessian, &w->inputs, differences(w, g, x, rows));
+    }
     w->last = x;
 }
 

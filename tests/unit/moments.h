@@ -7,6 +7,17 @@
 #include "calib/hessian.h"
 #include "tests/unit/noise.h"
 
+static inline void moments_add(struct hessian *h, const float *x, const float *off, int64_t rows)
+{
+    struct columns inputs = {0}, differences = {0};
+    columns_set(&inputs, x, rows, h->columns);
+    if (off)
+        columns_set(&differences, off, rows, h->columns);
+    hessian_add(h, &inputs, off ? &differences : NULL);
+    columns_done(&inputs);
+    columns_done(&differences);
+}
+
 /* Of inputs of which neighbours are alike, and some columns larger than others; in two halves. */
 static inline void moments_fill(struct hessian *h, int64_t columns, int inputs)
 {
@@ -20,8 +31,8 @@ static inline void moments_fill(struct hessian *h, int64_t columns, int inputs)
         }
     }
     hessian_init(h, columns);
-    hessian_add(h, x, inputs / 2);
-    hessian_add(h, x + inputs / 2 * columns, inputs - inputs / 2);
+    moments_add(h, x, NULL, inputs / 2);
+    moments_add(h, x + inputs / 2 * columns, NULL, inputs - inputs / 2);
     free(x);
 }
 

@@ -9,7 +9,7 @@
 #include "calib/fold.h"
 #include "calib/smooth.h"
 #include "pack/codes.h"
-#include "tests/unit/noise.h"
+#include "tests/unit/moments.h"
 
 enum { COLUMNS = 128, ROWS = 40, INPUTS = 300 };
 
@@ -28,7 +28,7 @@ static void fill(struct sample *s)
         for (int j = 0; j < COLUMNS; j += 16)
             s->x[i * COLUMNS + j] *= 30;
     hessian_init(&s->h, COLUMNS);
-    hessian_add(&s->h, s->x, INPUTS);
+    moments_add(&s->h, s->x, NULL, INPUTS);
     for (int j = 0; j < COLUMNS; j++)
         s->size[j] = (float)(s->h.size[j] / s->h.rows);
 }

@@ -217,7 +217,7 @@ static void nothing_to_go_by_in(const struct scheme *s)
     for (int known = 0; known < 2; known++) {
         if (known) {
             x[7] = 1;
-            hessian_add(&h, x, 1);
+            moments_add(&h, x, NULL, 1);
             code_feedback_init(&f, s, &h, 0.01);
         } else
             code_feedback_nearest(&f, s, &h);

@@ -14,7 +14,7 @@ static float *numbers(int64_t rows, int64_t count, struct noise *noise)
     return x;
 }
 
-/* bfloat16 keeps 8 bits: each side is off by 2^-9 of itself at most. */
+/* bfloat16 keeps 8 bits: each side is off by 2^-8 of itself at most, and by half of that in the mean. */
 static void check_sum(const float *a, int64_t m, const float *b, int64_t n, int64_t rows, bool upper, const float *sum)
 {
     for (int64_t i = 0; i < m; i++)
@@ -32,12 +32,12 @@ static void check_sum(const float *a, int64_t m, const float *b, int64_t n, int6
 
 static float *product(const float *a, int64_t m, const float *b, int64_t n, int64_t rows, bool upper)
 {
-    struct columns left, right;
+    struct columns left = {0}, right = {0};
     float *sum = xmalloc(m * n * sizeof *sum);
     for (int64_t i = 0; i < m * n; i++)
         sum[i] = 1; /* it is added to what is there */
-    columns_init(&left, a, rows, m);
-    columns_init(&right, b, rows, n);
+    columns_set(&left, a, rows, m);
+    columns_set(&right, b, rows, n);
     columns_add(&left, &right, upper, sum);
     columns_done(&left);
     columns_done(&right);

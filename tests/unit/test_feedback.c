@@ -53,7 +53,7 @@ static void the_damping_suits_most_columns(void **state)
     static const float x[] = {1000, 1, 2, 3, 0, 1000, 1, 2, 3, 0};
     hessian_init(&h, 5);
     assert_true(hessian_typical(&h) == 0);
-    hessian_add(&h, x, 2);
+    moments_add(&h, x, NULL, 2);
     assert_float_equal(hessian_typical(&h), 18, 0);
     assert_float_equal(hessian_known(&h), 2 / 2.5, 1e-9);
     h.sum[0] = NAN;
@@ -136,7 +136,7 @@ static void drifted_inputs_are_made_good(void **state)
     for (int i = 0; i < MANY * COLUMNS; i++)
         off[i] = -0.5f * x[i];
     hessian_init(&h, COLUMNS);
-    hessian_add_drifted(&h, x, off, MANY);
+    moments_add(&h, x, off, MANY);
     feedback_init(&f, &h, 1e-4);
     memcpy(y, w, N * sizeof *w);
     encode(&f, quant_type(QUANT_Q8_0), y, ROWS, blocks, &r);
@@ -173,7 +173,7 @@ static void what_cannot_be_factored(void **state)
     /* One input, most columns dead: damping is enough. */
     x[7] = 2;
     x[9] = 1;
-    hessian_add(&h, x, 1);
+    moments_add(&h, x, NULL, 1);
     assert_int_equal(moments_dead(&h), 254);
     feedback_init(&f, &h, 0.01);
     assert_non_null(f.u);
