@@ -318,6 +318,8 @@ static void close_walk(struct walk *w)
     free(w->groups);
     free(w->rooms);
     free(w->held);
+    free(w->x);
+    free(w->kept);
     free(w->off);
     free(w->encoded);
     free(w->damage);

@@ -8,12 +8,6 @@
 #include "calib/stash.h"
 #include "infer/decoder.h"
 
-/* What a group of the original met in the batch at present. */
-struct walk_seen {
-    const struct tensor *first; /* the group's, in the fork */
-    const float *x;             /* [rows][columns], the decoder's */
-};
-
 struct walk_group {
     struct layerwise_group group; /* its `h` is `hessian` */
     struct hessian hessian;
@@ -31,7 +25,6 @@ struct walk_stream {
     struct decoder *decoder;    /* NULL: it does not run */
     const struct tensor *tensors; /* the model's */
     struct stash x, kept;       /* a batch of each: [sequences][length][embd], [sequences][length][decoder_kept()] */
-    float *now, *now_kept;      /* the batch at present */
     bool leaps;                 /* after its part in STAGE_DOWN it goes on to the layer's end */
 };
 
@@ -52,9 +45,9 @@ struct walk {
     struct walk_group *groups;  /* of the stage at present */
     int count, capacity;
     const float *last;          /* inputs of the group that was met last */
-    struct walk_seen seen[LAYERWISE_GROUP];
-    int seen_count;
-    float *off;                 /* [rows][columns], room for differences of inputs */
+    float *x, *kept;            /* of the batch at present: [rows][embd], [rows][walk_width()] */
+    const struct tensor *seen;  /* the first of the group that the original met in the batch at present; NULL: none */
+    float *off;                 /* [rows][columns]: what it met, then how far the other's inputs are from that */
     struct columns inputs, differences;
 };
 
@@ -70,7 +63,7 @@ bool walk_runs_ahead(const struct layerwise_job *j);
 int64_t walk_kept(const struct walk *w);
 int64_t walk_width(const struct walk *w);
 /* Bytes that passes of such samples take, beside what is kept. */
-double walk_buffers(const struct walk *w, int length);
+double walk_buffers(const struct walk *w, int64_t length);
 /* `folder`: where what is kept goes; NULL: in memory. */
 int walk_open_stashes(struct walk *w, const char *folder, struct error *e);
 int walk_batches(const struct walk *w);

@@ -1,6 +1,7 @@
 #include "calib/walk.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -34,36 +35,36 @@ static struct walk_group *join_or_make(struct walk *w, struct tensor *t, int exp
     return g;
 }
 
-/* Tokens may choose other experts in the original, so that their inputs cannot be paired. */
+/* A stage has one group without experts; in the original tokens may choose other experts, so that their inputs cannot be
+ * paired. The other stream works in the same buffers (decoder.h): what is met is kept. */
 void walk_see(void *user, const struct tensor *met, int expert, const float *x, int64_t rows, int64_t columns)
 {
     const struct walk_stream *s = user;
     struct walk *w = s->walk;
     const struct tensor *t = fork_tensor(s, met);
-    (void)expert, (void)rows, (void)columns;
-    if (!walk_wants(w, t) || walk_experts(t) > 1 || w->seen_count == LAYERWISE_GROUP)
+    (void)expert;
+    if (!walk_wants(w, t) || walk_experts(t) > 1 || w->seen)
         return;
-    if (!w->seen_count || w->seen[w->seen_count - 1].x != x)
-        w->seen[w->seen_count++] = (struct walk_seen){t, x};
+    w->seen = t;
+#pragma omp parallel for
+    for (int64_t r = 0; r < rows; r++)
+        memcpy(w->off + r * columns, x + r * columns, columns * sizeof *x);
 }
 
 void walk_forget_seen(struct walk *w)
 {
-    w->seen_count = 0;
+    w->seen = NULL;
 }
 
 /* How far the inputs of a group are from what the original met in its place; NULL where that is not known. */
 static const struct columns *differences(struct walk *w, const struct walk_group *g, const float *x, int64_t rows)
 {
     int64_t floats = rows * g->hessian.columns;
-    const float *o = NULL;
-    for (int i = 0; i < w->seen_count; i++)
-        o = w->seen[i].first == g->group.weights[0].tensor ? w->seen[i].x : o;
-    if (!o)
+    if (w->seen != g->group.weights[0].tensor)
         return NULL;
 #pragma omp parallel for
     for (int64_t k = 0; k < floats; k++)
-        w->off[k] = o[k] - x[k];
+        w->off[k] -= x[k];
     columns_set(&w->differences, w->off, rows, g->hessian.columns);
     return &w->differences;
 }

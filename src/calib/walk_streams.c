@@ -14,12 +14,13 @@ bool walk_runs_ahead(const struct layerwise_job *j)
 
 /* ----------------------------------------------------------------------- opening */
 
+/* The two take turns. */
 static int open_stream(struct walk *w, struct walk_stream *s, const struct model *m, int length, product_tap *tap,
                        struct error *e)
 {
-    const struct decoder_options o = {.context = length, .sequences = w->sequences, .rough = true, .tap = tap,
-                                      .tap_user = s};
     *s = (struct walk_stream){.walk = w, .tensors = m->tensors};
+    const struct decoder_options o = {.context = length, .sequences = w->sequences, .rough = true, .tap = tap,
+                                      .tap_user = s, .beside = w->original.decoder};
     return decoder_open(&s->decoder, m, &o, e);
 }
 
@@ -42,14 +43,13 @@ static void close_stream(struct walk_stream *s)
     decoder_free(s->decoder);
     stash_done(&s->x);
     stash_done(&s->kept);
-    free(s->now);
-    free(s->now_kept);
+    *s = (struct walk_stream){0};
 }
 
 void walk_close_streams(struct walk *w)
 {
-    close_stream(&w->original);
     close_stream(&w->quantized);
+    close_stream(&w->original);
     columns_done(&w->inputs);
     columns_done(&w->differences);
 }
@@ -88,16 +88,22 @@ int64_t walk_width(const struct walk *w)
     return larger(w->fork->hp.embd, larger(width_of(&w->original), width_of(&w->quantized)));
 }
 
-double walk_buffers(const struct walk *w, int length)
+double walk_buffers(const struct walk *w, int64_t length)
 {
     const struct walk_stream *const streams[] = {&w->original, &w->quantized};
-    double bytes = 2.0 * (double)columns_bytes((int64_t)w->sequences * length, walk_width(w));
-    double floats = (double)walk_width(w); /* `off` */
-    for (int i = 0; i < 2; i++) {
+    int64_t rows = w->sequences * length, floats = w->fork->hp.embd + 2 * walk_width(w); /* x, kept, off */
+    double bytes = 2.0 * (double)columns_bytes(rows, walk_width(w)) + sizeof(float) * (double)(rows * floats);
+    for (int i = 0; i < 2; i++)
         bytes += streams[i]->decoder ? (double)decoder_bytes(streams[i]->decoder) : 0;
-        floats += streams[i]->decoder ? (double)(w->fork->hp.embd + width_of(streams[i])) : 0;
-    }
-    return bytes + sizeof(float) * (double)w->sequences * length * floats;
+    return bytes;
+}
+
+static int open_stashes(struct walk_stream *s, int64_t rows, const char *folder, struct error *e)
+{
+    int batches = walk_batches(s->walk);
+    int64_t kept = larger(kept_after(s, STAGE_ATTN_OUTPUT), kept_after(s, STAGE_DOWN));
+    int rc = stash_init(&s->x, batches, rows * s->walk->fork->hp.embd, folder, e);
+    return rc ? rc : stash_init(&s->kept, batches, rows * kept, folder, e);
 }
 
 int walk_open_stashes(struct walk *w, const char *folder, struct error *e)
@@ -105,16 +111,10 @@ int walk_open_stashes(struct walk *w, const char *folder, struct error *e)
     struct walk_stream *const streams[] = {&w->original, &w->quantized};
     int64_t rows = (int64_t)w->sequences * w->job->text->length;
     int rc = 0;
-    for (int i = 0; i < 2 && !rc; i++) {
-        struct walk_stream *s = streams[i];
-        if (!s->decoder)
-            continue;
-        s->now = xaligned(rows * w->fork->hp.embd * sizeof *s->now);
-        s->now_kept = xaligned(rows * width_of(s) * sizeof *s->now_kept);
-        rc = stash_init(&s->x, walk_batches(w), rows * w->fork->hp.embd, folder, e);
-        rc = rc ? rc : stash_init(&s->kept, walk_batches(w), rows * larger(kept_after(s, STAGE_ATTN_OUTPUT),
-                                                                            kept_after(s, STAGE_DOWN)), folder, e);
-    }
+    for (int i = 0; i < 2 && !rc; i++)
+        rc = streams[i]->decoder ? open_stashes(streams[i], rows, folder, e) : 0;
+    w->x = xaligned(rows * w->fork->hp.embd * sizeof *w->x);
+    w->kept = xaligned(rows * walk_width(w) * sizeof *w->kept);
     w->off = xaligned(rows * walk_width(w) * sizeof *w->off);
     return rc;
 }
@@ -135,18 +135,19 @@ static int sequences_of(const struct walk *w, int batch)
 /* A stage, with what the one before it left; and what it leaves. */
 static void advance_stage(struct walk_stream *s, int layer, enum decoder_stage stage, int n, int batch)
 {
-    int length = s->walk->job->text->length;
+    const struct walk *w = s->walk;
+    int length = w->job->text->length;
     int64_t rows = (int64_t)n * length;
-    int64_t before = stage ? kept_after(s, stage - 1) : 0, after = s->walk->rehearses ? 0 : kept_after(s, stage);
+    int64_t before = stage ? kept_after(s, stage - 1) : 0, after = w->rehearses ? 0 : kept_after(s, stage);
     if (before)
-        stash_take(&s->kept, batch, s->now_kept, rows * before);
-    if (before && !s->walk->rehearses)
+        stash_take(&s->kept, batch, w->kept, rows * before);
+    if (before && !w->rehearses)
         stash_drop(&s->kept, batch);
-    decoder_layer_stage(s->decoder, layer, stage, n, length, s->now, s->now_kept);
+    decoder_layer_stage(s->decoder, layer, stage, n, length, w->x, w->kept);
     if (s->leaps && stage == STAGE_DOWN)
-        decoder_layer_stage(s->decoder, layer, STAGE_END, n, length, s->now, s->now_kept);
+        decoder_layer_stage(s->decoder, layer, STAGE_END, n, length, w->x, w->kept);
     if (after) {
-        stash_put(&s->kept, batch, s->now_kept, rows * after);
+        stash_put(&s->kept, batch, w->kept, rows * after);
         stash_leave(&s->kept, batch);
     }
 }
@@ -156,11 +157,11 @@ static void advance_batch(struct walk_stream *s, int layer, int what, int n, int
     const struct walk *w = s->walk;
     const struct chunks *t = w->job->text;
     if (what == WALK_EMBEDDING)
-        decoder_embed(s->decoder, t->tokens + (int64_t)batch * w->sequences * t->length, n, t->length, s->now);
+        decoder_embed(s->decoder, t->tokens + (int64_t)batch * w->sequences * t->length, n, t->length, w->x);
     else if (what == WALK_LAYER)
-        decoder_layer(s->decoder, layer, n, t->length, s->now);
+        decoder_layer(s->decoder, layer, n, t->length, w->x);
     else if (what == WALK_OUTPUT)
-        decoder_meet_output(s->decoder, n, t->length, s->now);
+        decoder_meet_output(s->decoder, n, t->length, w->x);
     else
         advance_stage(s, layer, what, n, batch);
 }
@@ -174,14 +175,15 @@ static bool changes_x(const struct walk_stream *s, int what)
 
 void walk_advance(struct walk_stream *s, int layer, int what, int batch)
 {
-    int n = sequences_of(s->walk, batch);
-    int64_t floats = (int64_t)n * s->walk->job->text->length * s->walk->fork->hp.embd;
     if (!s->decoder || (what == STAGE_END && s->leaps))
         return;
+    const struct walk *w = s->walk;
+    int n = sequences_of(w, batch);
+    int64_t floats = (int64_t)n * w->job->text->length * w->fork->hp.embd;
     if (what != WALK_EMBEDDING)
-        stash_take(&s->x, batch, s->now, floats);
+        stash_take(&s->x, batch, w->x, floats);
     advance_batch(s, layer, what, n, batch);
-    if (changes_x(s, what) && !s->walk->rehearses)
-        stash_put(&s->x, batch, s->now, floats);
+    if (changes_x(s, what) && !w->rehearses)
+        stash_put(&s->x, batch, w->x, floats);
     stash_leave(&s->x, batch);
 }

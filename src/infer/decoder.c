@@ -104,6 +104,26 @@ static void allocate(struct decoder *d)
     d->buffer_bytes += product_init(&d->product, d->hidden_rows, larger(larger(embd, w.mixed), w.ffn));
 }
 
+/* What they are sized by is the same. */
+static void borrow(struct decoder *d, const struct decoder *o)
+{
+    d->borrows = true;
+    d->rows = o->rows;
+    d->hidden_rows = o->hidden_rows;
+    d->x = o->x;
+    d->branch = o->branch;
+    d->q = o->q;
+    d->k = o->k;
+    d->v = o->v;
+    d->mixed = o->mixed;
+    d->gate = o->gate;
+    d->up = o->up;
+    d->scratch = o->scratch;
+    d->hidden = o->hidden;
+    d->routing = o->routing;
+    product_borrow(&d->product, &o->product);
+}
+
 /* Pages of the cache are touched, and so cost memory, as the sequence grows. */
 static void allocate_cache(struct decoder *d)
 {
@@ -159,7 +179,10 @@ int decoder_open(struct decoder **out, const struct model *m, const struct decod
         decoder_free(d);
         return e->code;
     }
-    allocate(d);
+    if (o->beside)
+        borrow(d, o->beside);
+    else
+        allocate(d);
     if (d->sequences <= 1)
         allocate_cache(d);
     *out = d;
@@ -181,11 +204,13 @@ void decoder_free(struct decoder *d)
         return;
     const struct routing *g = &d->routing;
     void *const buffers[] = {d->x,      d->branch, d->q,      d->k,      d->v,     d->mixed,
-                             d->gate,   d->up,     d->scratch, d->hidden, d->cache, g->scores,
+                             d->gate,   d->up,     d->scratch, d->hidden, g->scores,
                              g->chosen, g->share,  g->start,  g->order,  g->gathered, g->sum};
-    for (size_t i = 0; i < ARRAY_LENGTH(buffers); i++)
+    for (size_t i = 0; i < ARRAY_LENGTH(buffers) && !d->borrows; i++)
         free(buffers[i]);
-    product_done(&d->product);
+    if (!d->borrows)
+        product_done(&d->product);
+    free(d->cache);
     rope_done(&d->rope);
     rope_done(&d->rope_local);
     arena_done(&d->arena);

@@ -34,6 +34,9 @@ struct decoder_options {
     bool as_gguf;            /* a folder is computed as runtimes compute the GGUF file made of it */
     enum activations activations;
     bool rough;              /* products may be of inputs rounded to bfloat16, where the processor gains by it */
+    /* NULL, or one with these options of a model of this shape, which takes turns with this one: its buffers are used,
+     * whatever is in them. It must be freed later. */
+    const struct decoder *beside;
     product_tap *tap;        /* sees the inputs of every product, for calibration */
     void *tap_user;
 };

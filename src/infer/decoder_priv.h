@@ -77,6 +77,7 @@ struct decoder {
     float *gate, *up;             /* [rows][ffn] */
     float *scratch;               /* [threads][attention_scratch] */
     struct routing routing;
+    bool borrows;                 /* these are another's */
     uint64_t buffer_bytes;
 
     float *hidden;                /* [hidden_rows][embd]: the last call's, after the final norm */

@@ -2,6 +2,7 @@
 
 #include <omp.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -39,6 +40,16 @@ uint64_t product_init(struct product *p, int64_t max_rows, int64_t max_columns)
     if (p->imitate || p->serve)
         p->rounded = xaligned(rounded = max_rows * max_columns * (int64_t)sizeof *p->rounded);
     return 2 * p->slab_bytes + decoded + blocks + rounded;
+}
+
+void product_borrow(struct product *p, const struct product *from)
+{
+    p->max_columns = from->max_columns;
+    p->slab_bytes = from->slab_bytes;
+    memcpy(p->slabs, from->slabs, sizeof p->slabs);
+    p->decoded = from->decoded;
+    p->blocks = from->blocks;
+    p->rounded = from->rounded;
 }
 
 void product_done(struct product *p)

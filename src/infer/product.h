@@ -63,6 +63,8 @@ struct product {
 
 /* Sets the buffers up; returns their size in bytes. The other fields must be set before. */
 uint64_t product_init(struct product *p, int64_t max_rows, int64_t max_columns);
+/* Uses another's, which must outlive it; they take turns. */
+void product_borrow(struct product *p, const struct product *from);
 void product_done(struct product *p);
 /* For each output y[rows][weight's rows] = x[rows][columns] · weightᵀ + bias; all weights have these columns. */
 void product(struct product *p, const float *x, int64_t rows, const struct output *outputs, int count);

@@ -336,10 +336,10 @@ static void memory_is_forecast(void **state)
     const struct layerwise_job job = {.model = model, .method = &method.method, .text = &text};
     int64_t embd = model->hp.embd, attention = decoder_kept(d, STAGE_ATTN_OUTPUT), most = most_kept(d);
     int64_t kept = 2 * attention > most ? 2 * attention : most;
-    /* Of all samples, as floats: both streams, what they keep at most, and one difference. */
-    double rooms = sizeof(float) * (double)COUNT * LENGTH * (double)(2 * embd + 3 * most);
+    /* Of all samples, as floats: x, what is kept at most, and a difference, for the streams in turn. */
+    double rooms = sizeof(float) * (double)COUNT * LENGTH * (double)(embd + 2 * most);
     rooms += 2.0 * (double)columns_bytes(COUNT * LENGTH, most);
-    layer_memory_forecast(&need, &job, 1, 2 * embd + kept, 2.0 * (double)decoder_bytes(d) + rooms, 0);
+    layer_memory_forecast(&need, &job, 1, 2 * embd + kept, (double)decoder_bytes(d) + rooms, 0);
     assert_true(need.weights > 0 && need.moments > 0 && need.activations > 0);
     double least = (need.weights + need.moments + need.buffers + need.activations / 2) / 0.9;
     assert_ok(walk(&tight, types, &c, least, &e), &e);
