@@ -60,7 +60,7 @@ static void print_json(const struct diagnosis *d, const char *symptom)
 
 static void print_cause(const struct cause *c)
 {
-    static const char marks[] = {[FINDING_NOT] = ' ', [FINDING_FOUND] = 'x', [FINDING_UNKNOWN] = '?'};
+    static const char marks[] = {[FINDING_NOT] = 'v', [FINDING_FOUND] = 'x', [FINDING_UNKNOWN] = '?'};
     printf("  %c %s: %s\n", marks[c->finding], c->title, c->detail);
     for (const char *const *s = c->steps; c->finding == FINDING_FOUND && s && *s; s++)
         printf("      - %s\n", *s);
@@ -73,7 +73,7 @@ static void print_symptom(const struct symptom *s, bool all)
         if (all || cause_matters(&s->causes[i]))
             print_cause(&s->causes[i]);
     if (s->clean && !all)
-        printf("    %d of %d causes were looked for and not found\n", s->clean, s->count);
+        printf("  v %d of %d causes were looked for and not found\n", s->clean, s->count);
     if (s->idle && !all)
         printf("  ? %d of %d could not be looked for: %s\n", s->idle, s->count, s->lacks);
     putchar('\n');
