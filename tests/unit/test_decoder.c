@@ -306,6 +306,40 @@ static void chunks_beside_append(void **state)
     model_close(m);
 }
 
+/* Two models that take turns in the same buffers, a layer at a time: each makes what it makes alone. */
+static void decoders_beside_each_other(void **state)
+{
+    (void)state;
+    struct model *models[2] = {make_model(&small, QUANT_F32, NULL), make_model(&small, QUANT_F32, add_scales)};
+    struct decoder *alone[2], *beside[2];
+    struct error e;
+    int32_t tokens[SEQUENCES * LENGTH];
+    enum { FLOATS = SEQUENCES * LENGTH * 48 };
+    float x[2][FLOATS], want[2][FLOATS];
+    make_tokens(tokens, SEQUENCES * LENGTH, models[0]->hp.vocab);
+    for (int i = 0; i < 2; i++) {
+        const struct decoder_options o = {.context = LENGTH, .sequences = SEQUENCES, .beside = i ? beside[0] : NULL};
+        assert_int_equal(models[i]->hp.embd, 48);
+        alone[i] = open_decoder(models[i], LENGTH, SEQUENCES);
+        assert_ok(decoder_open(&beside[i], models[i], &o, &e), &e);
+        decoder_embed(alone[i], tokens, SEQUENCES, LENGTH, want[i]);
+        decoder_embed(beside[i], tokens, SEQUENCES, LENGTH, x[i]);
+    }
+    for (int layer = 0; layer < models[0]->hp.layers; layer++)
+        for (int i = 0; i < 2; i++) {
+            decoder_layer(alone[i], layer, SEQUENCES, LENGTH, want[i]);
+            decoder_layer(beside[i], layer, SEQUENCES, LENGTH, x[i]);
+        }
+    assert_memory_equal(x, want, sizeof x);
+    assert_memory_not_equal(x[0], x[1], sizeof x[0]);
+    assert_true(decoder_bytes(beside[1]) < decoder_bytes(alone[1]) / 10);
+    for (int i = 1; i >= 0; i--) {
+        decoder_free(alone[i]);
+        decoder_free(beside[i]);
+        model_close(models[i]);
+    }
+}
+
 /* Rounded inputs change the result, but not much: 2^-8 of the largest of each block. */
 static void rounded_activations(void **state)
 {
@@ -540,6 +574,7 @@ int main(void)
         cmocka_unit_test(bad_tokens),
         cmocka_unit_test(demo_logits),
         cmocka_unit_test(chunks_beside_append),
+        cmocka_unit_test(decoders_beside_each_other),
         cmocka_unit_test(rounded_activations),
         cmocka_unit_test(damaged_weights),
         cmocka_unit_test(long_prompt),
