@@ -28,7 +28,7 @@ const char *activations_name(enum activations a);
 struct decoder_options {
     int context;             /* tokens of the longest sequence */
     /* Evaluated side by side in one pass by decoder_chunks: more make better use of each decoded weight, up
-     * to some 4096 tokens in all. 0: decoder_append only. With 2 or more the cache is made by the first
+     * to some 4096 tokens in all. 0: decoder_append only. With 1 or more the cache is made by the first
      * decoder_append. */
     int sequences;
     bool as_gguf;            /* a folder is computed as runtimes compute the GGUF file made of it */

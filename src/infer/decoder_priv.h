@@ -93,6 +93,12 @@ int decoder_bind(struct decoder *d, struct error *e);
 /* decoder_open.c: those of one layer. */
 int decoder_bind_layer(struct decoder *d, int layer, struct error *e);
 
+/* decoder_buffers.c: those of a pass, or another decoder's. */
+void decoder_allocate(struct decoder *d, const struct decoder *beside);
+/* decoder_buffers.c. Pages of the cache are touched, and so cost memory, as the sequence grows. */
+void decoder_allocate_cache(struct decoder *d);
+void decoder_free_buffers(struct decoder *d);
+
 /* weights.c: the tensor with this role in this layer (-1: outside of blocks) as `rows` of `columns`, with its
  * bias where it has one; an error where it is missing, unreadable or of another shape. */
 int bind_weight(struct decoder *d, struct weight *w, enum tensor_role role, int layer, int64_t columns,
