@@ -116,7 +116,7 @@ static bool check_choices(struct item_reading *r, const json_t *choices)
 static bool set_answer(struct item_reading *r, json_int_t answer)
 {
     r->item->answer = (int)answer;
-    return (answer >= 0 && answer < r->item->count) || fail(r, "the index of a choice, from 0, as answer");
+    return (answer >= 0 && answer < r->item->count) || fail(r, "a choice as answer, by its index from 0, its letter or its text,");
 }
 
 /* A number, or one in a text. */
@@ -129,6 +129,20 @@ static json_int_t index_in(const json_t *j, const char *key)
     else if (json_is_string(value) && !parse_int(json_string_value(value), 0, ITEM_CHOICES, &index))
         index = -1;
     return index;
+}
+
+/* The right one as people write it: its index, its own text, or its letter. */
+static json_int_t answer_among(const json_t *j, const json_t *choices)
+{
+    const char *answer = text_of(j, "answer");
+    size_t i;
+    json_t *choice;
+    json_array_foreach((json_t *)choices, i, choice)
+        if (answer && strcmp(json_string_value(choice), answer) == 0)
+            return (json_int_t)i;
+    if (answer && answer[0] >= 'A' && answer[0] <= 'Z' && !answer[1])
+        return answer[0] - 'A';
+    return index_in(j, "answer");
 }
 
 static bool wants_blank(const char *question, const char *choice)
@@ -149,7 +163,7 @@ static bool read_choice(struct item_reading *r)
         const char *choice = json_string_value(json_array_get(choices, i));
         add_choice(r, question, arena_printf(r->arena, "%s%s", wants_blank(question, choice) ? " " : "", choice), choice);
     }
-    return set_answer(r, index_in(r->json, "answer"));
+    return set_answer(r, answer_among(r->json, choices));
 }
 
 static bool read_mmlu(struct item_reading *r)
@@ -170,7 +184,7 @@ static bool read_mmlu(struct item_reading *r)
     str_done(&s);
     for (size_t i = 0; i < json_array_size(choices); i++)
         add_after_blank(r, context, (char[]){(char)('A' + i), 0});
-    return set_answer(r, index_in(r->json, "answer"));
+    return set_answer(r, answer_among(r->json, choices));
 }
 
 static bool read_arc(struct item_reading *r)

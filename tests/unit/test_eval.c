@@ -184,7 +184,7 @@ static void says_what_is_wrong(void **state)
         {"{\"choices\": [\"a\", \"b\"], \"answer\": 0}", "test_eval.bad.jsonl:2: expected a text as question"},
         {"{\"question\": \"q\", \"choices\": [\"a\"], \"answer\": 0}", "expected 2 to 26 choices"},
         {"{\"question\": \"q\", \"choices\": [\"a\", 1], \"answer\": 0}", "expected only texts as choices"},
-        {"{\"question\": \"q\", \"choices\": [\"a\", \"b\"], \"answer\": 2}", "expected the index of a choice"},
+        {"{\"question\": \"q\", \"choices\": [\"a\", \"b\"], \"answer\": 2}", "expected a choice as answer, by its index from 0"},
         {"", "no tasks in it"},
     };
     struct eval_options o = {.context = 32, .chunks = 2, .text = "test_eval.short"};

@@ -81,6 +81,23 @@ static void knows_the_written_answer(void **state)
     items_done(&list);
 }
 
+/* A number is an index; a text is one of the choices before it is a letter or an index. */
+static void the_right_choice_may_be_written_in_words(void **state)
+{
+    static const struct { const char *answer; int index; } cases[] = {
+        {"2", 2}, {"\"four\"", 1}, {"\"B\"", 1}, {"\"A\"", 2}, {"\"1\"", 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        char *line = xasprintf("{\"question\": \"q\", \"choices\": [\"three\", \"four\", \"A\"], \"answer\": %s}",
+                               cases[i].answer);
+        struct items list = read_one(line);
+        assert_int_equal(list.items[0].answer, cases[i].index);
+        items_done(&list);
+        free(line);
+    }
+}
+
 static void says_which_line_is_wrong(void **state)
 {
     static const struct { const char *lines, *why; } cases[] = {
@@ -112,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(puts_together_what_the_harness_does),
         cmocka_unit_test(knows_the_written_answer),
+        cmocka_unit_test(the_right_choice_may_be_written_in_words),
         cmocka_unit_test(says_which_line_is_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
