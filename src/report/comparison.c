@@ -66,12 +66,15 @@ static bool is_accepted(const struct run_state *s)
     return s->has_result && s->eval.figures.verdict && strcmp(s->eval.figures.verdict, "accept") == 0;
 }
 
+/* The smallest, and of equal ones the nearest to the original. */
 static void find_best(struct comparison *c)
 {
     c->best = -1;
-    for (int i = 0; i < c->count; i++)
-        if (is_accepted(&c->runs[i]) && (c->best < 0 || c->runs[i].artefact.bytes < c->runs[c->best].artefact.bytes))
+    for (int i = 0; i < c->count; i++) {
+        const struct run_state *s = &c->runs[i], *best = c->best < 0 ? NULL : &c->runs[c->best];
+        if (is_accepted(s) && (!best || s->artefact.bytes < best->artefact.bytes || beats(s, best)))
             c->best = i;
+    }
 }
 
 static void add_task(struct comparison *c, const char *name)

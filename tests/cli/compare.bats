@@ -112,6 +112,15 @@ column() { # of comparison.csv, by its title
     [[ $output != *"do not compare"* ]]
 }
 
+@test "of runs of one size the nearest to the original is the best" {
+    matrix "chunks: 2" "level: Q4_K_M" "level: Q4_K_M, method: feedback, calibration: general, samples: 8"
+    sed -i 's/max_loss: .*/max_loss: 90%/' plan.yaml
+    run "$QUANTWIZ" run plan.yaml
+    [ "$status" -eq 0 ]
+    [ "$(stat -c %s demo-Q4_K_M.gguf)" -eq "$(stat -c %s demo-Q4_K_M-feedback.gguf)" ]
+    [[ $output == *"The smallest that the gate accepted: Q4_K_M-feedback, demo-Q4_K_M-feedback.quantwiz."* ]]
+}
+
 @test "attempts are compared where one run has several" {
     matrix "chunks: 4" "level: Q2_K"
     sed -i '/^variants/,$d; s/Q4_K_M/Q2_K/; s/all\.quantwiz/demo-Q2_K.quantwiz/; s/max_loss: .*/max_loss: 3.5%/' plan.yaml
