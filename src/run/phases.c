@@ -187,18 +187,22 @@ static int open_source(struct worker *w, struct error *e)
 static void guess_memory(struct worker *w)
 {
     const struct plan_estimate *known = &w->plan->record.estimate;
+    struct wishes wishes;
     struct rules *r;
     struct estimates *s;
     struct error ignored;
     w->beside_bytes = known->verdict ? known->total_bytes - known->weights_bytes : NAN;
     if (!isnan(w->beside_bytes) || rules_load(&r, &ignored))
         return;
-    if (estimates_make_with(&s, NULL, w->source, &w->plan->wishes, r, w->plan->level, &ignored) == 0) {
+    wishes_copy(&wishes, &w->plan->wishes);
+    wishes_defaults(&wishes, NULL, w->source);
+    if (estimates_make_with(&s, NULL, w->source, &wishes, r, w->plan->level, &ignored) == 0) {
         for (int i = 0; i < s->count; i++)
             if (s->rows[i].asked)
                 w->beside_bytes = (double)s->rows[i].total_bytes - (double)s->rows[i].weights_bytes;
         estimates_free(s);
     }
+    wishes_done(&wishes);
     rules_free(r);
 }
 

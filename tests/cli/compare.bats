@@ -39,6 +39,7 @@ column() { # of comparison.csv, by its title
     [[ $output == *"The smallest that the gate accepted: Q4_K_M, demo-Q4_K_M.quantwiz."* ]]
     [ "$(column level)" = "Q8_0 Q4_K_M Q2_K Q2_K " ]
     [ "$(column verdict)" = "accept accept reject reject " ]
+    for bytes in $(column memory_bytes); do [ "$bytes" -lt 22000000 ]; done # with the model's own context of 1024
     [ "$(column front)" = "yes yes yes yes " ]
     for n in Q8_0 Q4_K_M Q2_K pure; do
         [ -s "demo-$n.quantwiz/report.md" ]
