@@ -38,10 +38,10 @@ wait_for() { # an extended regular expression in the events
     return 1
 }
 
-# model.gguf: takes a second or so, time for a worker to be met at work. Made once for all tests.
+# model.gguf: takes two seconds or so, time for a worker to be met at work. Made once for all tests.
 slow_model() {
     local made=$BATS_FILE_TMPDIR/model.gguf
-    [ -e "$made" ] || "$top_builddir/tests/cli/make_model" "$made" 512 1536 8 4000
+    [ -e "$made" ] || "$top_builddir/tests/cli/make_model" "$made" 512 1536 16 4000
     ln "$made" model.gguf
 }
 
