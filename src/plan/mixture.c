@@ -198,10 +198,15 @@ static int fit_of(const struct mixing *m, enum verdict *verdict, uint64_t *total
     return estimate_fit_of_mix(verdict, total_bytes, j->machine, j->model, j->wishes, j->rules, m->x, e);
 }
 
-/* As much as may be asked for: with all of it the largest types are chosen. */
+/* As much as may be asked for: with all of it the largest types are chosen. Of the checkpoint only the headers may be
+ * here, so that its tensors count and not its file. */
 static uint64_t largest_limit(const struct mixing *m)
 {
-    return m->job->model->file_bytes + recipe_file_bytes(m->walk, &m->recipes[0]) + reserve(m);
+    const struct model *model = m->job->model;
+    uint64_t sum = recipe_file_bytes(m->walk, &m->recipes[0]) + reserve(m);
+    for (int i = 0; i < model->tensor_count; i++)
+        sum += recipe_padded(model->tensors[i].bytes);
+    return sum;
 }
 
 static int fits_memory(struct mixing *m, uint64_t limit, bool *fits, struct error *e)

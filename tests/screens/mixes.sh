@@ -43,6 +43,12 @@ save out/no-plan
 key 4 Enter 6
 save out/a-level
 END
+# By a preset there is one, which goes beyond 8 bits where there is room.
+drive - llama-2-7b.gguf --machine machines/workstation.yaml --mix=ends --budget 12.2GiB --ctx 16384 --kv-type q8_0 <<END
+key 4
+save out/beyond
+END
+expect beyond "a mix by the preset 'ends', [78]\.[0-9] GiB: F16 "
 expect cannot '^wish mix: measured '
 expect no-plan 'a mix is measured on the weights, and they are'
 expect a-level 'makes  *Llama-2-7B|makes  *llama-2-7b-'
