@@ -10,7 +10,7 @@
 void mem_prepare(void)
 {
 #ifdef M_MMAP_THRESHOLD
-    enum { LARGE = 4 << 20, KEPT = 16 << 20 };
+    enum { LARGE = 1 << 20, KEPT = 16 << 20 };
     mallopt(M_MMAP_THRESHOLD, LARGE);
     mallopt(M_TRIM_THRESHOLD, KEPT); /* of small pieces: otherwise it falls to a hundredth of that with the other */
 #endif

@@ -49,6 +49,19 @@ static void rescale(struct grid *grid, const struct grid_block *b, int run, cons
     }
 }
 
+static void recall(struct grid *grid, const struct grid_block *b, struct grid_scales *s)
+{
+    const struct block_grid *g = (const struct block_grid *)grid;
+    float unit[GRID_SUBS], minimum[GRID_SUBS];
+    for (int l = 0; l < b->rows; l++) {
+        g->type->grid(place_of(g, b, l), unit, minimum);
+        for (int i = 0; i < b->columns / grid->sub; i++) {
+            s->unit[i][l] = unit[i];
+            s->minimum[i][l] = minimum[i];
+        }
+    }
+}
+
 static void keep_codes(struct grid *grid, const struct grid_block *b)
 {
     const struct block_grid *g = (const struct block_grid *)grid;
@@ -64,7 +77,7 @@ struct block_grid block_grid(const struct quant_type *type, int64_t columns, voi
 {
     return (struct block_grid){
         .grid = {.block = type->block, .sub = type->sub, .low = type->low, .high = type->high,
-                 .uneven = type->uneven, .find = find_scales, .rescale = rescale, .keep = keep_codes},
+                 .uneven = type->uneven, .find = find_scales, .rescale = rescale, .recall = recall, .keep = keep_codes},
         .type = type, .row_bytes = (int64_t)quant_bytes(type, columns), .blocks = blocks,
     };
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/mem.h"
 
 enum { LANES = GRID_ROWS };
@@ -137,7 +138,7 @@ static void try_zeros(struct best *b, const struct scheme *s, const float (*x)[L
 }
 
 /* A group of zeros gets some scale, too: readers divide by it. */
-static struct code_scales search(const struct scheme *s, const float (*x)[LANES], const float *weight, int64_t n)
+CPU_CLONES static struct code_scales search(const struct scheme *s, const float (*x)[LANES], const float *weight, int64_t n)
 {
     struct best b = {0};
     for (int l = 0; l < LANES; l++)
@@ -225,6 +226,11 @@ static void get_row_scales(struct grid *grid, const struct feedback *f, const st
     set_units((const struct code_grid *)grid, b, out);
 }
 
+static void recall(struct grid *grid, const struct grid_block *b, struct grid_scales *out)
+{
+    set_units((const struct code_grid *)grid, b, out);
+}
+
 static void keep_codes(struct grid *grid, const struct grid_block *b)
 {
     const struct code_grid *g = (const struct code_grid *)grid;
@@ -249,7 +255,7 @@ static struct code_grid grid_of(const struct code_feedback *f, struct codes *c)
         .grid = {.block = block, .sub = block, .low = 0, .high = (float)((1 << f->scheme->bits) - 1),
                  .begin = long_groups ? find_row_scales : NULL,
                  .find = long_groups ? get_row_scales : find_group_scales,
-                 .rescale = long_groups ? NULL : rescale_group, .keep = keep_codes},
+                 .rescale = long_groups ? NULL : rescale_group, .recall = recall, .keep = keep_codes},
         .scheme = f->scheme, .order = f->order, .codes = c, .groups = scheme_groups(f->scheme, c->columns),
     };
 }

@@ -4,24 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/finite.h"
 #include "base/mem.h"
+#include "calib/sweep.h"
 #include "infer/blas.h"
-#include "quant/iq4.h"
 
 enum {
     LANES = GRID_ROWS,    /* rows that go through a tile together */
     BATCH = GRID_COLUMNS, /* columns whose errors reach the later ones in one product */
 };
-
-/* Rows of a matrix that are one thread's work: enough that a product is worth packing its other side for. */
-enum { STRIPES = 16, STRIPE_LEAST = 32, STRIPE_MOST = 512 };
-
-static int64_t stripe_of(int64_t rows)
-{
-    int64_t stripe = (rows + STRIPES - 1) / STRIPES;
-    return stripe < STRIPE_LEAST ? STRIPE_LEAST : stripe < STRIPE_MOST ? stripe : STRIPE_MOST;
-}
 
 static int64_t smaller(int64_t a, int64_t b)
 {
@@ -31,7 +23,8 @@ static int64_t smaller(int64_t a, int64_t b)
 void feedback_init(struct feedback *f, const struct hessian *h, double damp)
 {
     size_t n = h->columns;
-    *f = (struct feedback){.hessian = h, .damp = damp, .u = xaligned(n * n * sizeof(float))};
+    *f = (struct feedback){.hessian = h, .damp = damp, .sweeps = FEEDBACK_SWEEPS,
+                           .u = xaligned(n * n * sizeof(float))};
     f->weight = xmalloc(n * sizeof *f->weight);
     if (!hessian_factor(h, &f->damp, f->u)) {
         free(f->u);
@@ -48,34 +41,6 @@ void feedback_done(struct feedback *f)
     free(f->u);
     free(f->weight);
     *f = (struct feedback){0};
-}
-
-/* ------------------------------------------------------------------ rounding */
-
-static void nearest_even(const struct grid *g, const float *x, const float *unit, const float *minimum, float *out)
-{
-#pragma omp simd
-    for (int l = 0; l < LANES; l++) {
-        float inverse = unit[l] != 0 ? 1 / unit[l] : 0, q = (x[l] - minimum[l]) * inverse;
-        q = q > g->low ? q : g->low;
-        q = q < g->high ? q : g->high;
-        q = q + 12582912.0f - 12582912.0f; /* to the nearest whole number */
-        out[l] = unit[l] * q + minimum[l];
-    }
-}
-
-static void nearest_level(const float *x, const float *unit, float *out)
-{
-    for (int l = 0; l < LANES; l++)
-        out[l] = unit[l] * iq4_levels[iq4_code(unit[l] != 0 ? x[l] / unit[l] : 0)];
-}
-
-static void nearest(const struct grid *g, const float *x, const float *unit, const float *minimum, float *out)
-{
-    if (g->uneven)
-        nearest_level(x, unit, out);
-    else
-        nearest_even(g, x, unit, minimum, out);
 }
 
 /* ------------------------------------------------------------------- a tile */
@@ -102,7 +67,7 @@ static void round_column(const struct grid *g, struct tile *t, int at, const flo
                          float diagonal)
 {
     float chosen[LANES], inverse = 1 / diagonal;
-    nearest(g, t->x[at], unit, minimum, chosen);
+    grid_nearest(g, t->x[at], unit, minimum, chosen);
     for (int l = 0; l < LANES; l++) {
         t->error[at][l] = (t->x[at][l] - chosen[l]) * inverse;
         t->x[at][l] = chosen[l];
@@ -135,8 +100,9 @@ static void store(const struct work *k, const struct tile *t)
 }
 
 /* What rounding a run's columns in turn costs: Σ (e / u[j][j])², each column's error on what those before it left. */
-static void cost_of(const struct work *k, const struct grid_block *b, int run, const struct grid_scales *s, float *cost)
+CPU_CLONES static void cost_of(const void *user, const struct grid_block *b, int run, const struct grid_scales *s, float *cost)
 {
+    const struct work *k = user;
     float y[BATCH][LANES];
     int first = run * k->grid->sub, n = b->columns - first < k->grid->sub ? b->columns - first : k->grid->sub;
     memcpy(y, b->x + first, n * sizeof *y);
@@ -144,7 +110,7 @@ static void cost_of(const struct work *k, const struct grid_block *b, int run, c
     for (int j = 0; j < n; j++) {
         const float *u = k->f->u + (b->column + first + j) * k->columns + b->column + first;
         float chosen[LANES], error[LANES], inverse = 1 / u[j];
-        nearest(k->grid, y[j], s->unit[run], s->minimum[run], chosen);
+        grid_nearest(k->grid, y[j], s->unit[run], s->minimum[run], chosen);
 #pragma omp simd
         for (int l = 0; l < LANES; l++) {
             error[l] = (y[j][l] - chosen[l]) * inverse;
@@ -157,30 +123,6 @@ static void cost_of(const struct work *k, const struct grid_block *b, int run, c
     }
 }
 
-/* Tried over the scales that a grid finds. */
-static const float trials[] = {0.9f, 0.94f, 0.97f, 1.03f, 1.06f, 1.1f};
-
-/* The scales of a run by what they cost, now that the columns before have been rounded. */
-static void adjust(const struct work *k, const struct grid_block *b, int run, struct grid_scales *s)
-{
-    float found[LANES], best[LANES], least[LANES], wanted[LANES], cost[LANES];
-    memcpy(found, s->unit[run], sizeof found);
-    memcpy(best, found, sizeof best);
-    cost_of(k, b, run, s, least);
-    for (size_t i = 0; i < ARRAY_LENGTH(trials); i++) {
-        for (int l = 0; l < LANES; l++)
-            wanted[l] = found[l] * trials[i];
-        k->grid->rescale(k->grid, b, run, wanted, s);
-        cost_of(k, b, run, s, cost);
-        for (int l = 0; l < LANES; l++)
-            if (cost[l] < least[l]) {
-                least[l] = cost[l];
-                best[l] = s->unit[run][l];
-            }
-    }
-    k->grid->rescale(k->grid, b, run, best, s);
-}
-
 static void encode_block(const struct work *k, struct tile *t, int at, int columns)
 {
     struct grid_scales s = {0};
@@ -190,7 +132,7 @@ static void encode_block(const struct work *k, struct tile *t, int at, int colum
         const float *u = k->f->u ? k->f->u + (t->column + at + j) * k->columns + t->column : NULL;
         int sub = j / k->grid->sub;
         if (u && k->grid->rescale && j % k->grid->sub == 0)
-            adjust(k, &b, sub, &s);
+            grid_adjust(k->grid, &b, sub, &s, cost_of, k);
         round_column(k->grid, t, at + j, s.unit[sub], s.minimum[sub], u ? u[at + j] : 1);
         if (u)
             spread(t, at + j, u);
@@ -198,7 +140,7 @@ static void encode_block(const struct work *k, struct tile *t, int at, int colum
     k->grid->keep(k->grid, &b);
 }
 
-static void encode_tile(const struct work *k, struct tile *t)
+CPU_CLONES static void encode_tile(const struct work *k, struct tile *t)
 {
     load(k, t);
     for (int at = 0; at < t->width; at += k->grid->block)
@@ -219,7 +161,7 @@ static void add_squares(const struct work *k, int64_t rows, int width, double *s
 
 void feedback_undrift(const struct feedback *f, float *w, int64_t rows)
 {
-    int64_t n = f->hessian->columns, stripe = stripe_of(rows);
+    int64_t n = f->hessian->columns, stripe = blas_stripe(rows);
     if (!f->drift)
         return;
 #pragma omp parallel
@@ -242,7 +184,7 @@ void feedback_undrift(const struct feedback *f, float *w, int64_t rows)
 static void pass_on(const struct work *k, int64_t rows, int64_t column, int width, int64_t rest)
 {
     const float *u = k->f->u + column * k->columns + column + width;
-    int64_t stripe = stripe_of(rows);
+    int64_t stripe = blas_stripe(rows);
 #pragma omp parallel for schedule(dynamic)
     for (int64_t r = 0; r < rows; r += stripe)
         blas_subtract(smaller(stripe, rows - r), rest, width, k->errors + r * BATCH, BATCH, u, k->columns,
@@ -281,12 +223,18 @@ void feedback_encode(const struct feedback *f, struct grid *g, float *w, int64_t
 {
     int64_t n = f->hessian->columns;
     struct work k = {.f = f, .grid = g, .columns = n, .w = w};
+    struct sweep s = {0};
     k.errors = xmalloc((size_t)rows * BATCH * sizeof *k.errors);
     feedback_undrift(f, w, rows);
     if (g->begin)
         g->begin(g, f, w, rows);
+    if (f->u && f->sweeps > 0)
+        sweep_init(&s, f, g, w, rows);
     double squares = encode_columns(&k, rows);
+    if (s.off)
+        squares -= sweep(&s, w, f->sweeps);
     *r = (struct feedback_result){.damp = f->damp, .plain = !f->u, .inputs = f->hessian->rows};
     r->loss = f->u ? squares / (f->hessian->rows * (double)rows) : NAN;
+    sweep_done(&s);
     free(k.errors);
 }

@@ -7,7 +7,7 @@
  * 2504.02692). So every weight also makes good what those before it lost.
  *
  * With uᵀ u = H⁻¹, column j's error e costs (e / u[j][j])² after the best change of the later columns,
- * which is -e / u[j][j] · u[j][k] for column k. */
+ * which is -e / u[j][j] · u[j][k] for column k. At the end all weights are gone over again (sweep.h). */
 #ifndef CALIB_FEEDBACK_H
 #define CALIB_FEEDBACK_H
 
@@ -33,6 +33,8 @@ struct feedback_result {
  *     demo        0.0030   0.0032   0.0034   0.0038 */
 #define FEEDBACK_DAMP 1.0
 
+#define FEEDBACK_SWEEPS 2
+
 /* A factored Hessian, for any number of tensors that share their inputs. */
 struct feedback {
     const struct hessian *hessian;
@@ -40,6 +42,7 @@ struct feedback {
     float *u;         /* [columns][columns]; NULL: plain */
     float *weight;    /* [columns]: 1 / u[j][j]², what an error of a column costs */
     double damp;
+    int sweeps;       /* over what feedback made (sweep.h) */
 };
 void feedback_init(struct feedback *f, const struct hessian *h, double damp);
 void feedback_done(struct feedback *f);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "quant/iq4.h"
 #include "quant/quant_type.h"
 
 enum {
@@ -46,9 +47,44 @@ struct grid {
     /* NULL, or stores the scales nearest to wanted[GRID_ROWS] for a run of a block, and puts into `s` what its units and
      * minima are then. */
     void (*rescale)(struct grid *g, const struct grid_block *b, int run, const float *wanted, struct grid_scales *s);
+    /* The scales that a block has. */
+    void (*recall)(struct grid *g, const struct grid_block *b, struct grid_scales *s);
     /* Stores the codes of a block whose x are rounded by now. */
     void (*keep)(struct grid *g, const struct grid_block *b);
 };
+
+static inline void grid_nearest_even(const struct grid *g, const float *x, const float *unit, const float *minimum, float *out)
+{
+#pragma omp simd
+    for (int l = 0; l < GRID_ROWS; l++) {
+        float inverse = unit[l] != 0 ? 1 / unit[l] : 0, q = (x[l] - minimum[l]) * inverse;
+        q = q > g->low ? q : g->low;
+        q = q < g->high ? q : g->high;
+        q = q + 12582912.0f - 12582912.0f; /* to the nearest whole number */
+        out[l] = unit[l] * q + minimum[l];
+    }
+}
+
+static inline void grid_nearest_level(const float *x, const float *unit, float *out)
+{
+    for (int l = 0; l < GRID_ROWS; l++)
+        out[l] = unit[l] * iq4_levels[iq4_code(unit[l] != 0 ? x[l] / unit[l] : 0)];
+}
+
+/* The values of the grid nearest to x[GRID_ROWS]. Here, so that it becomes a part of loops over columns. */
+static inline void grid_nearest(const struct grid *g, const float *x, const float *unit, const float *minimum, float *out)
+{
+    if (g->uneven)
+        grid_nearest_level(x, unit, out);
+    else
+        grid_nearest_even(g, x, unit, minimum, out);
+}
+
+/* What a run's columns cost each row with these scales: cost[GRID_ROWS]. */
+typedef void grid_cost(const void *user, const struct grid_block *b, int run, const struct grid_scales *s, float *cost);
+/* The best for a run of its scales and some near them; where there is `rescale`. */
+void grid_adjust(struct grid *g, const struct grid_block *b, int run, struct grid_scales *s, grid_cost *cost_of,
+                 const void *user);
 
 /* The grid of a GGUF type that has one (quant_type.h): its first member, so that the one is the other. */
 struct block_grid {

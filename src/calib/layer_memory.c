@@ -22,9 +22,10 @@ static void add_tensor(struct need *n, const struct layerwise_job *j, const stru
 {
     double square = sizeof(float) * pow((double)t->shape[0], 2), all = walk_experts(t);
     bool drift = j->method->inputs == LAYERWISE_BOTH && all == 1;
-    n->weights += (double)tensor_elements(t) * sizeof(float);
+    double floats = (double)tensor_elements(t) * sizeof(float);
+    n->weights += floats;
     n->moments = fmax(n->moments, square * (fmin(all, experts) + drift));
-    n->factors = fmax(n->factors, square);
+    n->factors = fmax(n->factors, square + floats / all); /* and the copy that sweeps take */
 }
 
 static bool stays_as_floats(const struct layerwise_job *j, const struct tensor *t)

@@ -5,6 +5,13 @@
 /* LAPACK's own name: it comes in OpenBLAS's library, without a header of its own in Debian. Column-major. */
 void spotrf_(const char *triangle, const blasint *n, float *a, const blasint *step, blasint *info);
 
+int64_t blas_stripe(int64_t rows)
+{
+    enum { STRIPES = 16, LEAST = 32, MOST = 512 };
+    int64_t stripe = (rows + STRIPES - 1) / STRIPES;
+    return stripe < LEAST ? LEAST : stripe < MOST ? stripe : MOST;
+}
+
 void blas_times_rows(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_step, const float *b,
                      int64_t b_step, float *c, int64_t c_step)
 {

@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Rows of a matrix that are one thread's work: enough that a product is worth packing its other side for. */
+int64_t blas_stripe(int64_t rows);
+
 /* c[m][n] = a[m][k] · b[n][k]ᵀ */
 void blas_times_rows(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_step, const float *b,
                      int64_t b_step, float *c, int64_t c_step);

@@ -47,7 +47,7 @@ void calibrated_mix_text(const struct chunks *text, const char *method, char fin
 void calibrated_mix(const struct calibrated *c, char fingerprint[static HASH_TEXT])
 {
     if (c->text.count)
-        calibrated_mix_text(&c->text, "feedback", fingerprint);
+        calibrated_mix_text(&c->text, "feedback, swept", fingerprint);
 }
 
 char *calibrated_store(const char *out)

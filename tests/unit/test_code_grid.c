@@ -163,6 +163,7 @@ static void it_is_the_recursion(void **state)
         struct codes c;
         codes_init(&c, &s, ROWS, SMALL);
         code_feedback_init(&f, &s, &h, 0.01);
+        f.feedback.sweeps = 0;
         memcpy(y, w, sizeof y);
         code_feedback_encode(&f, y, ROWS, &c, &r);
         int differing = 0;

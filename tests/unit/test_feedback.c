@@ -119,6 +119,56 @@ static void it_loses_less_in_every_type(void **state)
     free(again);
 }
 
+/* Sweeps lose less than the feedback that they go on from, and when they have come to an end no weight has a neighbour on
+ * its grid that would lose less. */
+static void sweeps_lose_less(void **state)
+{
+    (void)state;
+    enum { N = ROWS * COLUMNS };
+    struct hessian h;
+    struct feedback f;
+    struct feedback_result once, swept;
+    struct noise noise = {5};
+    float *w = xmalloc(N * sizeof *w), *y = xmalloc(N * sizeof *w);
+    unsigned char *blocks = xmalloc(N * 4);
+    moments_fill(&h, COLUMNS, INPUTS);
+    feedback_init(&f, &h, 0.01);
+    noise_fill(&noise, w, N, 0.05);
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+        f.sweeps = 0;
+        memcpy(y, w, N * sizeof *w);
+        encode(&f, quant_type(types[i]), y, ROWS, blocks, &once);
+        f.sweeps = 1;
+        memcpy(y, w, N * sizeof *w);
+        encode(&f, quant_type(types[i]), y, ROWS, blocks, &swept);
+        if (!(swept.loss < 0.998 * once.loss))
+            fail_msg("%s: %g after a sweep, %g before", quant_type(types[i])->name, swept.loss, once.loss);
+    }
+    f.sweeps = 50;
+    memcpy(y, w, N * sizeof *w);
+    encode(&f, quant_type(QUANT_Q4_0), y, ROWS, blocks, &swept);
+    quant_type(QUANT_Q4_0)->decode(blocks, y, N);
+    for (int k = 0; k < N; k += 97) {
+        float unit, minimum, was = y[k];
+        const float *row = w + k / COLUMNS * COLUMNS;
+        float *chosen = y + k / COLUMNS * COLUMNS;
+        quant_type(QUANT_Q4_0)->grid(blocks + quant_bytes(quant_type(QUANT_Q4_0), k / 32 * 32), &unit, &minimum);
+        double loss = moments_error(&h, row, chosen, 1, 0.01);
+        for (int step = -1; step <= 1; step += 2) {
+            float code = (was - minimum) / unit + (float)step;
+            y[k] = was + (float)step * unit;
+            if (code > -0.5f && code < 15.5f)
+                assert_true(moments_error(&h, row, chosen, 1, 0.01) > loss * (1 - 1e-5));
+        }
+        y[k] = was;
+    }
+    feedback_done(&f);
+    hessian_done(&h);
+    free(w);
+    free(y);
+    free(blocks);
+}
+
 /* Where all inputs have doubled, half the weights give what the original gave. */
 static void drifted_inputs_are_made_good(void **state)
 {
@@ -238,6 +288,7 @@ int main(void)
         cmocka_unit_test(the_factor_undoes_the_hessian),
         cmocka_unit_test(the_damping_suits_most_columns),
         cmocka_unit_test(it_loses_less_in_every_type),
+        cmocka_unit_test(sweeps_lose_less),
         cmocka_unit_test(drifted_inputs_are_made_good),
         cmocka_unit_test(zeros_stay_zeros),
         cmocka_unit_test(what_cannot_be_factored),
