@@ -372,7 +372,7 @@ int estimate_fit_of_mix(enum verdict *verdict, uint64_t *total_bytes, const stru
                         const struct wishes *w, const struct rules *r, const struct mixture *mix, struct error *e)
 {
     struct estimator all = {.machine = m, .model = model, .wishes = w, .rules = r, .mix = mix};
-    struct estimate row;
+    struct estimate row = {0};
     int rc = refuse_wishes(m, w, e);
     rc = rc ? rc : find_runtime(&all, e);
     if (rc)
