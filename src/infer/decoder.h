@@ -1,7 +1,8 @@
 /* The forward pass: one decoder, driven by architecture traits, from weights of any decodable type.
  *
  * Weights stay mapped, are decoded a slab at a time, and multiplied with the accuracy of float32 (engine.h
- * says by what); activations stay float32 unless asked. Results do not depend on the number of threads. */
+ * says by what), unless rough products are asked for; activations stay float32 unless asked. Results do not
+ * depend on the number of threads. */
 #ifndef INFER_DECODER_H
 #define INFER_DECODER_H
 
