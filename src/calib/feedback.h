@@ -33,7 +33,7 @@ struct feedback_result {
  *     demo        0.0030   0.0032   0.0034   0.0038 */
 #define FEEDBACK_DAMP 1.0
 
-#define FEEDBACK_SWEEPS 2
+#define FEEDBACK_SWEEPS 3
 
 /* A factored Hessian, for any number of tensors that share their inputs. */
 struct feedback {
