@@ -26,6 +26,16 @@ static void add_front(struct str *s, const struct comparison *c)
         str_add(s, ".\n");
 }
 
+/* An evaluation that goes on with what an earlier attempt computed of the original knows no speed of reading. */
+static void add_speeds(struct str *s, double prefill, double decode)
+{
+    const char *unit = isnan(prefill) ? " tokens/s" : "";
+    if (!isnan(prefill))
+        str_addf(s, ", %.0f tokens/s prefill", prefill);
+    if (!isnan(decode))
+        str_addf(s, ", %.1f%s decode", decode, unit);
+}
+
 static void add_original(struct str *s, const struct comparison *c)
 {
     for (int i = 0; i < c->count; i++) {
@@ -33,9 +43,10 @@ static void add_original(struct str *s, const struct comparison *c)
         char size[FORMAT_SIZE];
         if (!r->has_result || !r->eval.figures.has_base)
             continue;
-        str_addf(s, "The original: %s, perplexity %.3f, %.0f tokens/s prefill, %.1f decode.\n",
-                 format_bytes(size, (double)r->eval.bytes_base), r->eval.figures.ppl_base,
-                 r->eval.base_prefill_tokens_per_s, r->eval.base_decode_tokens_per_s);
+        str_addf(s, "The original: %s, perplexity %.3f", format_bytes(size, (double)r->eval.bytes_base),
+                 r->eval.figures.ppl_base);
+        add_speeds(s, r->eval.base_prefill_tokens_per_s, r->eval.base_decode_tokens_per_s);
+        str_add(s, ".\n");
         return;
     }
 }

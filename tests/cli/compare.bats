@@ -142,6 +142,18 @@ column() { # of comparison.csv, by its title
     [[ $output != *"Its own document"* ]]
 }
 
+@test "a speed that nobody measured is left out" {
+    cp -r "$top_srcdir/tests/screens/runs/done.quantwiz" .
+    run "$QUANTWIZ" compare done.quantwiz
+    [[ $output == *"The original: "*" tokens/s prefill, "*" decode."* ]]
+    chmod -R u+w done.quantwiz
+    sed -i 's/"base_prefill_tokens_per_s": *[0-9.e+]*/"base_prefill_tokens_per_s": null/' done.quantwiz/events.jsonl
+    run "$QUANTWIZ" compare done.quantwiz
+    [ "$status" -eq 0 ]
+    [[ $output != *nan* ]]
+    [[ $output == *"The original: "*", perplexity "*" tokens/s decode."* ]]
+}
+
 @test "names that break tables are quoted" {
     matrix "enabled: false" 'level: Q8_0, name: "a, \"b\" | c"'
     "$QUANTWIZ" run plan.yaml
