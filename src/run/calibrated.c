@@ -34,8 +34,9 @@ int calibrated_read(struct calibrated *c, const struct quantize_job *j, struct e
     return rc;
 }
 
-void calibrated_mix_text(const struct chunks *text, const char *method, char fingerprint[static HASH_TEXT])
+void calibrated_mix_text(const struct chunks *text, bool nearest, char fingerprint[static HASH_TEXT])
 {
+    const char *method = nearest ? "nearest" : "feedback, swept";
     struct str s = {0};
     char hash[HASH_TEXT];
     hash_bytes(hash, text->tokens, (size_t)text->count * text->length * sizeof *text->tokens);
@@ -47,7 +48,7 @@ void calibrated_mix_text(const struct chunks *text, const char *method, char fin
 void calibrated_mix(const struct calibrated *c, char fingerprint[static HASH_TEXT])
 {
     if (c->text.count)
-        calibrated_mix_text(&c->text, "feedback, swept", fingerprint);
+        calibrated_mix_text(&c->text, false, fingerprint);
 }
 
 char *calibrated_store(const char *out)

@@ -19,8 +19,8 @@ int calibrated_text(struct chunks *c, const struct model *m, const struct calibr
                     struct error *e);
 /* Reads the job's text; nothing where it has none. Free with calibrated_done whatever is returned. */
 int calibrated_read(struct calibrated *c, const struct quantize_job *j, struct error *e);
-/* Another text, other samples or another method make another file. */
-void calibrated_mix_text(const struct chunks *text, const char *method, char fingerprint[static HASH_TEXT]);
+/* Another text, other samples or another method make another file. `nearest`: without feedback. */
+void calibrated_mix_text(const struct chunks *text, bool nearest, char fingerprint[static HASH_TEXT]);
 /* The same, of error feedback by the job's text. */
 void calibrated_mix(const struct calibrated *c, char fingerprint[static HASH_TEXT]);
 /* `fingerprint`: as mixed; `output_bytes`: what will be written beside the finished layers. */

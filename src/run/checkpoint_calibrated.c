@@ -73,7 +73,7 @@ int checkpoint_calibrated_read(struct checkpoint_calibrated *c, const struct che
         return 0;
     int rc = calibrated_text(&c->text, j->model, j->calibration, true, e);
     if (!rc)
-        calibrated_mix_text(&c->text, j->nearest ? "nearest" : "feedback, swept", l->fingerprint);
+        calibrated_mix_text(&c->text, j->nearest, l->fingerprint);
     return rc;
 }
 
