@@ -3,24 +3,18 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "base/random.h"
 
 enum {
     EVERY = 8,
     COMMON = 200, /* so many of the first tokens are about as frequent as each other */
 };
 
-/* Within [0, 1): a multiplicative generator, so that the same text is always broadened by the same samples. */
-static double next_share(uint64_t *state)
-{
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return (double)(*state >> 11) * 0x1p-53;
-}
-
 /* Vocabularies are in the order in which their words were found worth a token, so that token i is about as frequent as
  * 1 / (COMMON + i) (Zipf's law). The inverse of that distribution: */
 static int32_t random_token(int vocab, uint64_t *state)
 {
-    double token = COMMON * (pow(1 + (double)vocab / COMMON, next_share(state)) - 1);
+    double token = COMMON * (pow(1 + (double)vocab / COMMON, random_share(state)) - 1);
     return token < vocab ? (int32_t)token : vocab - 1;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/random.h"
 
 enum { NUMBERS = 1 << 14 };
 
@@ -10,10 +11,8 @@ enum { NUMBERS = 1 << 14 };
 static float next_normal(uint64_t *state)
 {
     double sum = -6;
-    for (int i = 0; i < 12; i++) {
-        *state = *state * 6364136223846793005u + 1442695040888963407u;
-        sum += (double)(*state >> 11) * 0x1p-53;
-    }
+    for (int i = 0; i < 12; i++)
+        sum += random_share(state);
     return (float)sum;
 }
 
