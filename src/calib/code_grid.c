@@ -180,9 +180,7 @@ static void find_row_scales(struct grid *grid, const struct feedback *f, const f
 #pragma omp for schedule(dynamic)
         for (int64_t row = 0; row < rows; row += LANES) {
             int count = rows - row < LANES ? (int)(rows - row) : LANES;
-            for (int64_t j = 0; j < n; j++)
-                for (int l = 0; l < LANES; l++)
-                    x[j][l] = l < count ? w[(row + l) * n + j] : 0;
+            grid_load(w + row * n, n, count, n, x);
             struct code_scales s = search(g->scheme, (const float(*)[LANES])x, f->weight, n);
             keep_scales(g, row, count, 0, &s);
         }

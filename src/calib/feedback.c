@@ -85,22 +85,18 @@ static void spread(struct tile *t, int at, const float *u)
 
 static void load(const struct work *k, struct tile *t)
 {
-    for (int j = 0; j < t->width; j++)
-        for (int l = 0; l < LANES; l++)
-            t->x[j][l] = l < t->rows ? k->w[(t->row + l) * k->columns + t->column + j] : 0;
+    grid_load(k->w + t->row * k->columns + t->column, k->columns, t->rows, t->width, t->x);
 }
 
 static void store(const struct work *k, const struct tile *t)
 {
-    for (int l = 0; l < t->rows; l++)
-        for (int j = 0; j < t->width; j++) {
-            k->w[(t->row + l) * k->columns + t->column + j] = t->x[j][l];
-            k->errors[(t->row + l) * BATCH + j] = t->error[j][l];
-        }
+    grid_store((const float(*)[LANES])t->x, t->rows, t->width, k->w + t->row * k->columns + t->column, k->columns);
+    grid_store((const float(*)[LANES])t->error, t->rows, t->width, k->errors + t->row * BATCH, BATCH);
 }
 
 /* What rounding a run's columns in turn costs: Σ (e / u[j][j])², each column's error on what those before it left. */
-CPU_CLONES static void cost_of(const void *user, const struct grid_block *b, int run, const struct grid_scales *s, float *cost)
+CPU_CLONES static void cost_of(const void *user, const struct grid_block *b, int run, const struct grid_scales *s,
+                               float *cost)
 {
     const struct work *k = user;
     float y[BATCH][LANES];

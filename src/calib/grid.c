@@ -6,6 +6,20 @@
 
 enum { LANES = GRID_ROWS };
 
+void grid_load(const float *from, int64_t step, int rows, int64_t columns, float (*x)[LANES])
+{
+    for (int64_t j = 0; j < columns; j++)
+        for (int l = 0; l < LANES; l++)
+            x[j][l] = l < rows ? from[l * step + j] : 0;
+}
+
+void grid_store(const float (*x)[LANES], int rows, int64_t columns, float *to, int64_t step)
+{
+    for (int l = 0; l < rows; l++)
+        for (int64_t j = 0; j < columns; j++)
+            to[l * step + j] = x[j][l];
+}
+
 /* Tried over the scales that a run has. */
 static const float trials[] = {0.9f, 0.94f, 0.97f, 1.03f, 1.06f, 1.1f};
 

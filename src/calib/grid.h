@@ -71,6 +71,11 @@ static inline void grid_nearest_level(const float *x, const float *unit, float *
         out[l] = unit[l] * iq4_levels[iq4_code(unit[l] != 0 ? x[l] / unit[l] : 0)];
 }
 
+/* A part of a matrix whose rows are `step` apart, rows side by side; those that do not exist are zeros. */
+void grid_load(const float *from, int64_t step, int rows, int64_t columns, float (*x)[GRID_ROWS]);
+/* And back. */
+void grid_store(const float (*x)[GRID_ROWS], int rows, int64_t columns, float *to, int64_t step);
+
 /* The values of the grid nearest to x[GRID_ROWS]. Here, so that it becomes a part of loops over columns. */
 static inline void grid_nearest(const struct grid *g, const float *x, const float *unit, const float *minimum, float *out)
 {

@@ -48,24 +48,20 @@ struct tile {
 
 static void load(const struct sweep *s, const float *w, struct tile *t)
 {
-    int64_t n = s->hessian->columns;
+    int64_t n = s->hessian->columns, at = t->row * n + t->column;
+    grid_load(w + at, n, t->rows, t->width, t->x);
+    grid_load(s->off + at, n, t->rows, t->width, t->off);
+    grid_load(s->pull + t->row * BATCH, BATCH, t->rows, t->width, t->pull);
     for (int j = 0; j < t->width; j++)
-        for (int l = 0; l < LANES; l++) {
-            int64_t at = (t->row + l) * n + t->column + j;
-            t->x[j][l] = l < t->rows ? w[at] : 0;
-            t->off[j][l] = l < t->rows ? s->off[at] : 0;
-            t->pull[j][l] = l < t->rows ? -s->pull[(t->row + l) * BATCH + j] : 0;
-        }
+        for (int l = 0; l < LANES; l++)
+            t->pull[j][l] = -t->pull[j][l];
 }
 
 static void store(struct sweep *s, const struct tile *t, float *w)
 {
-    int64_t n = s->hessian->columns;
-    for (int l = 0; l < t->rows; l++)
-        for (int j = 0; j < t->width; j++) {
-            w[(t->row + l) * n + t->column + j] = t->x[j][l];
-            s->off[(t->row + l) * n + t->column + j] = t->off[j][l];
-        }
+    int64_t n = s->hessian->columns, at = t->row * n + t->column;
+    grid_store((const float(*)[LANES])t->x, t->rows, t->width, w + at, n);
+    grid_store((const float(*)[LANES])t->off, t->rows, t->width, s->off + at, n);
 }
 
 /* Weight `at` to its best place on the grid: by how much it moves, and what that gains. */
