@@ -362,7 +362,7 @@ static int parse_old(struct imatrix *m, const void *bytes, uint64_t size, const 
     struct old o = {.bytes = bytes, .size = size};
     int32_t entries, chunks;
     bool ok = old_number(&o, &entries) && entries > 0 && entries <= WEIGHTS_MOST;
-    for (int32_t i = 0; i < entries && ok; i++)
+    for (int32_t i = 0; ok && i < entries; i++)
         ok = old_entry(m, &o);
     if (!ok)
         return error_set(e, ERROR_FAILED, "%s: not a file of importance, or damaged at offset %llu; quantwiz imatrix"

@@ -29,7 +29,7 @@ struct scheme {
     bool bf16;              /* the checkpoint's other tensors are BF16: not part of the name, set by the writer */
 };
 
-enum { SCHEME_NAME = 32 };
+enum { SCHEME_NAME = 48 }; /* with the longest group and every mark */
 /* ERROR_USAGE where the name is none, with what it could have been. */
 int scheme_parse(struct scheme *s, const char *name, struct error *e);
 /* "gptq-int4-g64-act" */
