@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
+
 void (*die_hook)(void);
 
 int error_set(struct error *e, int code, const char *fmt, ...)
@@ -14,6 +16,7 @@ int error_set(struct error *e, int code, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(e->text, sizeof e->text, fmt, ap);
     va_end(ap);
+    text_make_printable(e->text);
     return e->code = code;
 }
 
@@ -26,6 +29,7 @@ int error_errno(struct error *e, const char *fmt, ...)
     va_end(ap);
     if (n >= 0 && (size_t)n < sizeof e->text)
         snprintf(e->text + n, sizeof e->text - n, ": %s", strerror(saved));
+    text_make_printable(e->text);
     return e->code = ERROR_FAILED;
 }
 
@@ -43,6 +47,7 @@ int error_context(struct error *e, const char *fmt, ...)
         memcpy(e->text + n, inner, length);
         e->text[n + length] = 0;
     }
+    text_make_printable(e->text);
     return e->code;
 }
 

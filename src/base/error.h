@@ -1,7 +1,8 @@
 /* What went wrong, in words for a person.
  *
  * A function that can fail returns 0 or one of the negative codes below and fills its caller's
- * struct error: what was being done, to which file (offset, tensor, line), what is wrong, what to try. */
+ * struct error: what was being done, to which file (offset, tensor, line), what is wrong, what to try. Names and texts
+ * from files may be put into it as they are: what must not reach a terminal is replaced. */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 

@@ -113,18 +113,31 @@ bool str_among(const char *const *list, const char *word)
     return false;
 }
 
+static bool steers(utf8proc_int32_t c)
+{
+    utf8proc_category_t k = utf8proc_category(c);
+    return k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_ZL || k == UTF8PROC_CATEGORY_ZP ||
+           (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
+size_t text_character(const char *text, size_t length, bool *printable)
+{
+    utf8proc_int32_t c;
+    utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)length, &c);
+    *printable = n > 0 && !steers(c);
+    return n > 0 ? (size_t)n : 1;
+}
+
 void text_make_printable(char *text)
 {
-    const utf8proc_uint8_t *from = (utf8proc_uint8_t *)text;
     char *to = text;
-    while (*from) {
-        utf8proc_int32_t c;
-        utf8proc_ssize_t n = utf8proc_iterate(from, -1, &c);
-        if (n < 1 || utf8proc_category(c) == UTF8PROC_CATEGORY_CC)
-            *to++ = '?';
+    for (size_t left = strlen(text), n; left; text += n, left -= n) {
+        bool printable;
+        n = text_character(text, left, &printable);
+        if (printable)
+            to = (char *)memmove(to, text, n) + n;
         else
-            to = (char *)memmove(to, from, n) + n;
-        from += n < 1 ? 1 : n;
+            *to++ = '?';
     }
     *to = 0;
 }

@@ -31,7 +31,10 @@ bool str_same(const char *a, const char *b);
 /* Whether the word stands in a NULL-terminated list; NULL: no list. */
 bool str_among(const char *const *list, const char *word);
 
-/* Replaces control characters and invalid UTF-8 by '?', in place: for text from files that goes to a terminal. */
+/* The bytes of the character that `length` > 0 bytes begin with. Not `printable` is what must not reach a terminal:
+ * control characters, separators of lines, marks that change a line's direction, bytes that are no UTF-8. */
+size_t text_character(const char *text, size_t length, bool *printable);
+/* Replaces such characters by '?', in place: for text from files that goes to a terminal. */
 void text_make_printable(char *text);
 
 /* "4.8 GiB", "310 MiB", "17 B"; returns `out`. */

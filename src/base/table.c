@@ -7,6 +7,7 @@
 #include <utf8proc.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 
 int text_width(const char *utf8)
 {
@@ -31,6 +32,7 @@ void table_add(struct table *t, const char *fmt, ...)
     va_start(ap, fmt);
     char *cell = xvasprintf(fmt, ap);
     va_end(ap);
+    text_make_printable(cell);
     array_push(t->cells, t->count, t->capacity) = cell;
 }
 

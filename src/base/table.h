@@ -11,7 +11,7 @@ struct table {
 };
 /* `align` also says how many columns. */
 void table_init(struct table *t, const char *align);
-/* Adds one cell; rows fill by themselves. */
+/* Adds one cell, made printable; rows fill by themselves. */
 void table_add(struct table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Prints with two blanks between columns; the first row is the heading, followed by a rule where `rule`. */
 void table_print(const struct table *t, FILE *out, int rule);

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/str.h"
@@ -60,14 +61,29 @@ static void print_json(const struct generation *g, bool margins)
     json_print(stdout, j, 1);
 }
 
+/* Byte by byte what the model says, but on a terminal without what would steer that: a vocabulary may hold anything. */
+static void put_text(const char *text, size_t length)
+{
+    bool printable, terminal = isatty(STDOUT_FILENO);
+    for (size_t n; length; text += n, length -= n) {
+        n = text_character(text, length, &printable);
+        if (!terminal || printable || *text == '\n' || *text == '\t')
+            fwrite(text, 1, n, stdout);
+        else
+            putchar('?');
+    }
+}
+
 static void print_text(const struct generation *g, const struct tokenizer *t, bool margins)
 {
-    fwrite(g->text, 1, g->length, stdout);
+    put_text(g->text, g->length);
     putchar('\n');
     for (size_t i = 0; margins && i < g->tokens.count; i++) {
         size_t length;
         const char *piece = tokenizer_piece(t, g->tokens.ids[i], true, &length);
-        printf("%9.4f  %d  %.*s\n", g->margins[i], g->tokens.ids[i], (int)length, piece);
+        printf("%9.4f  %d  ", g->margins[i], g->tokens.ids[i]);
+        put_text(piece, length);
+        putchar('\n');
     }
     fprintf(stderr, "prefill %.1f tokens/s, decode %.1f tokens/s\n", generation_prefill_speed(g),
             generation_decode_speed(g));

@@ -112,7 +112,6 @@ static void row(struct table *t, const char *name, const char *fmt, ...)
     va_start(ap, fmt);
     char *text = xvasprintf(fmt, ap);
     va_end(ap);
-    text_make_printable(text);
     table_add(t, "%s", name);
     table_add(t, "%s", text);
     free(text);

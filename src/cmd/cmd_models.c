@@ -1,6 +1,5 @@
 /* quantwiz models: the checkpoints found on this machine. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -40,13 +39,10 @@ static void print_text(const struct found_models *f)
     table_add(&t, "size");
     table_add(&t, "path");
     for (int i = 0; i < f->count; i++) {
-        char *path = xstrdup(f->items[i].path);
-        text_make_printable(path);
         table_add(&t, "%s", f->items[i].name);
         table_add(&t, "%s", f->items[i].place);
         table_add(&t, "%s", format_bytes(size, f->items[i].bytes));
-        table_add(&t, "%s", path);
-        free(path);
+        table_add(&t, "%s", f->items[i].path);
     }
     if (f->count)
         table_print(&t, stdout, 1);

@@ -20,17 +20,19 @@ static const struct option_spec options[] = {
     {0},
 };
 
-/* What cannot be printed shows as \xNN, a line break as \n. */
+/* What cannot be printed shows as \xNN, byte by byte, a line break as \n. */
 static void print_piece(const char *piece, size_t length)
 {
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)piece[i];
-        if (c == '\n')
+    bool printable;
+    for (size_t n; length; piece += n, length -= n) {
+        n = text_character(piece, length, &printable);
+        if (printable)
+            fwrite(piece, 1, n, stdout);
+        else if (*piece == '\n')
             fputs("\\n", stdout);
-        else if (c < ' ' || c == 0x7F)
-            printf("\\x%02x", c);
         else
-            putchar(c);
+            for (size_t i = 0; i < n; i++)
+                printf("\\x%02x", (unsigned char)piece[i]);
     }
 }
 

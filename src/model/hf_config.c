@@ -16,7 +16,6 @@ int hf_config_error(const struct hf *h, struct error *e, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    text_make_printable(text);
     return error_set(e, ERROR_FAILED, "cannot read %s: %s", h->config_path, text);
 }
 

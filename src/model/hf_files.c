@@ -265,14 +265,12 @@ const struct stored_tensor *hf_stored(const struct hf *h, const char *name)
 
 int hf_stored_error(const struct stored_tensor *t, struct error *e, const char *fmt, ...)
 {
-    char text[400], name[100];
+    char text[400];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    snprintf(name, sizeof name, "%s", t->name);
-    text_make_printable(name);
-    return error_set(e, ERROR_FAILED, "cannot read %s: the tensor %s %s", t->path, name, text);
+    return error_set(e, ERROR_FAILED, "cannot read %s: the tensor %.100s %s", t->path, t->name, text);
 }
 
 void hf_use(struct hf *h, const struct stored_tensor *t)

@@ -27,15 +27,13 @@ static int damaged(const struct reader *r, const char *name, const char *fmt, ..
 /* "cannot read FILE: the tensor NAME: TEXT". */
 static int damaged(const struct reader *r, const char *name, const char *fmt, ...)
 {
-    char text[512], printable[100];
+    char text[512];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    snprintf(printable, sizeof printable, "%s", name ? name : "");
-    text_make_printable(printable);
-    return error_set(r->e, ERROR_FAILED, "cannot read %s: %s%s%s%s; the file is damaged, get it again",
-                     r->file->map.path, name ? "the tensor " : "", printable, name ? ": " : "", text);
+    return error_set(r->e, ERROR_FAILED, "cannot read %s: %s%.100s%s%s; the file is damaged, get it again",
+                     r->file->map.path, name ? "the tensor " : "", name ? name : "", name ? ": " : "", text);
 }
 
 /* ------------------------------------------------------------------ one tensor */
@@ -48,13 +46,10 @@ static int read_dtype(const struct reader *r, const json_t *value, struct stored
     t->dtype = dtype_named(name);
     if (t->dtype)
         return 0;
-    char printable[40];
-    snprintf(printable, sizeof printable, "%s", name);
-    text_make_printable(printable);
     return error_set(r->e, ERROR_FAILED,
-                     "cannot read %s: the tensor %.100s has the number format %s, which this version"
+                     "cannot read %s: the tensor %.100s has the number format %.40s, which this version"
                      " does not know; start from the original checkpoint in BF16, F16 or F32",
-                     r->file->map.path, t->name, printable);
+                     r->file->map.path, t->name, name);
 }
 
 static int read_shape(const struct reader *r, const json_t *value, struct stored_tensor *t)
@@ -194,11 +189,9 @@ static int read_header(struct reader *r)
     json_error_t je;
     json_t *header =
         json_loadb((const char *)s->map.data + sizeof length, length, JSON_REJECT_DUPLICATES, &je);
-    if (!header) {
-        text_make_printable(je.text);
+    if (!header)
         return damaged(r, NULL, "its header is no JSON: offset %zu: %s", sizeof length + je.position,
                        je.text);
-    }
     int rc =
         json_is_object(header) ? read_tensors(r, header) : damaged(r, NULL, "its header is no JSON object");
     json_decref(header);

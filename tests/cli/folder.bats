@@ -155,3 +155,17 @@ value() { # of a key in the JSON on stdin
     run "$QUANTWIZ" inspect model-Q4_K_M.gguf
     [[ $output == *"tokenizer      gpt2, qwen2"* ]]
 }
+
+@test "what an index says does not reach the terminal" {
+    rm model/model.safetensors
+    for file in '../\u001b]0;x\u0007' '\u001b[2J.safetensors'; do
+        printf '{"weight_map": {"\\u001b[31m": "%s"}}' "$file" >model/model.safetensors.index.json
+        run "$QUANTWIZ" inspect model
+        [ "$status" -eq 1 ]
+        [[ $output == *"quantwiz: cannot "*"?"* ]]
+        [[ $output != *$'\033'* ]]
+    done
+    printf '{"weight_map": \033' >model/model.safetensors.index.json
+    run "$QUANTWIZ" inspect model
+    [[ $output == *"line 1"*"get it again"* && $output != *$'\033'* ]]
+}

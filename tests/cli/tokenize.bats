@@ -8,6 +8,12 @@
     [ "${lines[7]}" = "    200  '\\n'" ]
 }
 
+@test "tokenize shows what steers a terminal by its bytes" {
+    run bash -c 'printf "\033\302\233\342\200\256\303\251" | "$QUANTWIZ" tokenize "$DEMO"'
+    [[ $output == *"'\\x1b'"*"'\\xc2'"*"'\\x9b'"* ]]
+    [[ $output != *$'\033'* && $output != *$'\302\233'* && $output != *$'\342\200\256'* ]]
+}
+
 @test "tokenize --json of a file" {
     printf 'Hello  World\n' >"$BATS_TEST_TMPDIR/text"
     run "$QUANTWIZ" tokenize "$DEMO" -f "$BATS_TEST_TMPDIR/text" --json

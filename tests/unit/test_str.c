@@ -1,5 +1,8 @@
 #include "unit.h"
 
+#include <errno.h>
+
+#include "base/error.h"
 #include "base/str.h"
 #include "base/table.h"
 
@@ -75,6 +78,37 @@ static void widths_are_terminal_columns(void **state)
     assert_int_equal(text_width("\xff"), 1);
 }
 
+/* Escapes, C1 controls, what turns a line around, halves of characters. */
+static void what_steers_a_terminal_is_replaced(void **state)
+{
+    (void)state;
+    char text[] = "a\x1b[2J\t\x7f\xc2\x9b\xe2\x80\xae\xe2\x81\xa6\xe2\x80\xa8\xff\xe2\x80 é☃";
+    text_make_printable(text);
+    assert_string_equal(text, "a?[2J???????\?? é☃");
+}
+
+static void errors_are_printable(void **state)
+{
+    (void)state;
+    struct error e = {0};
+    error_set(&e, ERROR_FAILED, "the tensor %s", "\x1b]0;x\a");
+    assert_string_equal(e.text, "the tensor ?]0;x?");
+    error_context(&e, "%s", "file\n");
+    assert_string_equal(e.text, "file?: the tensor ?]0;x?");
+    errno = ENOENT;
+    error_errno(&e, "cannot open %s", "\x1b[2J");
+    assert_string_equal(e.text, "cannot open ?[2J: No such file or directory");
+    char table[256] = "";
+    FILE *out = fmemopen(table, sizeof table, "w");
+    struct table t;
+    table_init(&t, "l");
+    table_add(&t, "%s", "x\x1b[2J");
+    table_print(&t, out, 0);
+    fclose(out);
+    table_done(&t);
+    assert_string_equal(table, "x?[2J\n");
+}
+
 static void words_for_a_shell(void **state)
 {
     (void)state;
@@ -94,6 +128,8 @@ int main(void)
         cmocka_unit_test(numbers_as_people_read_them),
         cmocka_unit_test(strings_grow),
         cmocka_unit_test(texts_are_compared),
+        cmocka_unit_test(what_steers_a_terminal_is_replaced),
+        cmocka_unit_test(errors_are_printable),
         cmocka_unit_test(words_for_a_shell),
         cmocka_unit_test(widths_are_terminal_columns),
     };
