@@ -106,6 +106,31 @@ static double base_prefill_speed(const struct session *s)
 
 /* --------------------------------------------------------------- the whole */
 
+/* Each stage that was asked for gets its share of the progress; guessed, since nobody knows yet how soon the perplexity
+ * decides. */
+static int measure_all(struct session *s, struct error *e)
+{
+    const struct eval_options *o = s->o;
+    const struct { const char *name; int (*run)(struct session *s, struct error *e); double work; } stages[] = {
+        {"perplexity", perplexity_run, 8},
+        {"speed", speed_run, o->speed ? 1 : 0},
+        {"tasks", tasks_run, o->tasks ? 10 : 0},
+        {"prompts", prompts_run, o->prompts || o->messages ? 2 : 0},
+    };
+    struct watch *whole = s->w;
+    double done = 0, total = 0;
+    int rc = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(stages); i++)
+        total += stages[i].work;
+    for (size_t i = 0; !rc && i < ARRAY_LENGTH(stages); done += stages[i++].work) {
+        struct watch_part part;
+        s->w = watch_part(&part, whole, done, done + stages[i].work, total, stages[i].name);
+        rc = stages[i].work > 0 ? stages[i].run(s, e) : 0;
+    }
+    s->w = whole;
+    return rc;
+}
+
 static int run_stages(struct session *s, const struct model *base, struct error *e)
 {
     int rc = add_subject(s, s->subjects[0].model, e);
@@ -115,15 +140,7 @@ static int run_stages(struct session *s, const struct model *base, struct error 
         rc = check_base(&s->subjects[0], &s->subjects[1], e);
     if (!rc && base && s->o->base_store)
         rc = base_store_open(&s->store, s->o->base_store, base, s->as_gguf, s->o->activations, e);
-    if (!rc)
-        rc = perplexity_run(s, e);
-    if (!rc && s->o->speed)
-        rc = speed_run(s, e);
-    if (!rc && s->o->tasks)
-        rc = tasks_run(s, e);
-    if (!rc && (s->o->prompts || s->o->messages))
-        rc = prompts_run(s, e);
-    return rc;
+    return rc ? rc : measure_all(s, e);
 }
 
 static const struct eval_figures nothing_measured = {

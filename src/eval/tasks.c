@@ -421,9 +421,14 @@ int tasks_run(struct session *s, struct error *e)
 {
     char **paths;
     int count, rc = items_files(s->o->tasks, &paths, &count, e);
+    struct watch *whole = s->w;
     s->r->tasks = xcalloc(count + 1, sizeof *s->r->tasks);
-    for (int i = 0; i < count && !rc; i++)
+    for (int i = 0; i < count && !rc; i++) {
+        struct watch_part part;
+        s->w = watch_part(&part, whole, i, i + 1, count, "tasks");
         rc = run_file(s, paths[i], &s->r->tasks[i], e);
+    }
+    s->w = whole;
     free_paths(paths, count);
     return rc;
 }

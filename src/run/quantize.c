@@ -33,7 +33,7 @@ struct quantizer {
     char (*hashes)[HASH_TEXT];       /* [count] of what was written */
     _Atomic bool hopeless;           /* another attempt would fail in the same way */
     struct watch watch;              /* scales a pass's progress to the whole's */
-    double pass_from, pass_share;
+    double pass_from, pass_share;    /* of the whole: where the present pass began, and how far it goes */
     struct calibrated calibrated;
 };
 
@@ -84,15 +84,21 @@ static bool tick_share(struct watch *w, double done, double total, const char *w
     return watch_tick(q->job->watch, share, 1, what);
 }
 
-/* `from` and `share` are of the work that follows the calibration. */
-static void begin_pass(struct quantizer *q, const char *stage, double from, double share)
+/* A pass goes from where the one before ended to `to`: whatever is repeated or left out, progress never falls. */
+static void begin_pass(struct quantizer *q, const char *stage, double to)
 {
-    double before = q->job->calibration ? calibrate_share : 0;
     q->watch = (struct watch){.tick = tick_share, .user = q};
-    q->pass_from = before + (1 - before) * from;
-    q->pass_share = (1 - before) * share;
+    q->pass_from += q->pass_share;
+    q->pass_share = fmax(to - q->pass_from, 0);
     if (stage)
         tell_stage(q, stage);
+}
+
+/* Of the whole, when this share of what follows the calibration is done. */
+static double after_calibration(const struct quantizer *q, double share)
+{
+    double before = q->job->calibration ? calibrate_share : 0;
+    return before + (1 - before) * share;
 }
 
 /* -------------------------------------------------------------- slice by slice */
@@ -221,7 +227,7 @@ static int check_claims(struct quantizer *q, bool parts, struct error *e)
     }
     for (int i = 0; i < l->count; i++)
         skip[i] = !claims[i];
-    begin_pass(q, NULL, 0, verify_share);
+    begin_pass(q, NULL, verify_share);
     int rc = verify_hashes(l, q->job->out, parts, skip, q->hashes, &q->watch, e);
     for (int i = 0; !rc && i < l->count; i++)
         if (claims[i] && strcmp(q->hashes[i], claims[i]->hash) == 0) {
@@ -253,9 +259,12 @@ static int finished_before(struct quantizer *q, struct error *e)
     if (!q->journal.count || q->journal.count != q->layout.count)
         return 0;
     int rc = check_claims(q, false, e);
-    begin_pass(q, "verify", verify_share, 1 - verify_share);
-    if (rc == q->layout.count && (rc = verify_files(&q->layout, q->job->out, false, q->hashes, &q->watch, e)) == 0)
-        return 1;
+    if (rc == q->layout.count) {
+        begin_pass(q, "verify", 1);
+        rc = verify_files(&q->layout, q->job->out, false, q->hashes, &q->watch, e);
+        if (rc == 0)
+            return 1;
+    }
     memset(q->reused, 0, q->layout.count * sizeof *q->reused);
     return rc == ERROR_INTERRUPTED ? rc : 0;
 }
@@ -276,9 +285,7 @@ static int calibrate(struct quantizer *q, struct error *e)
 {
     if (!q->job->calibration)
         return 0;
-    begin_pass(q, "calibrate", 0, 0);
-    q->pass_from = 0;
-    q->pass_share = calibrate_share;
+    begin_pass(q, "calibrate", calibrate_share);
     return calibrated_make(&q->calibrated, q->job, q->layout.fingerprint, q->layout.bytes, &q->watch, e);
 }
 
@@ -297,7 +304,7 @@ static int write_tensors(struct quantizer *q, struct error *e)
         .user = q,
         .watch = &q->watch,
     };
-    begin_pass(q, "quantize", 0, 1 - verify_share);
+    begin_pass(q, "quantize", after_calibration(q, 1 - verify_share));
     int rc = slices_run(&work, e);
     free(tensors);
     return rc;
@@ -314,7 +321,7 @@ static int write_and_verify(struct quantizer *q, struct error *e)
     if (!rc)
         rc = write_tensors(q, e);
     if (!rc) {
-        begin_pass(q, "verify", 1 - verify_share, verify_share);
+        begin_pass(q, "verify", 1);
         rc = verify_files(&q->layout, q->job->out, true, q->hashes, &q->watch, e);
         q->hopeless = rc && rc != ERROR_INTERRUPTED;
     }

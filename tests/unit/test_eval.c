@@ -11,6 +11,7 @@
 
 struct heard {
     int chunks, tasks, items, samples, ticks, stop_after;
+    double share;  /* of the work, at the last tick */
 };
 
 static void hear_chunk(void *user, const struct eval_figures *f)
@@ -50,7 +51,8 @@ static void hear_sample(void *user, const struct eval_sample *s, int done, int t
 static bool tick(struct watch *w, double done, double total, const char *what)
 {
     struct heard *h = w->user;
-    assert_true(done >= 0 && done <= total);
+    assert_true(done >= 0 && done <= total && done / total >= h->share);
+    h->share = done / total;
     assert_non_null(what);
     return ++h->ticks != h->stop_after;
 }
@@ -133,6 +135,7 @@ static void the_base_is_evaluated_once(void **state)
                              .tasks = "test_eval.tasks.jsonl", .prompts = "test_eval.prompts"};
     static const char folder[] = "test_eval.store";
     (void)state;
+    base_store_remove(folder); /* of a test that was broken off */
     write_text(o.tasks, "{\"question\": \"The king\", \"choices\": [\"of Israel\", \"zzxxqq\", \"qqq\"], \"answer\": 0}\n"
                         "{\"question\": \"The king\", \"choices\": [\"of Israel\", \"zzxxqq\", \"qqq\"], \"answer\": 0}\n");
     write_text(o.prompts, "The king\nO, she\n");

@@ -157,6 +157,7 @@ struct course {
     int passes;             /* that a layer of a mixture is gone through in */
     char rounded[1024];     /* of the second layer, what was rounded to nearest */
     bool lenient;           /* nothing is expected of its results */
+    double share;           /* of the work, at the last tick */
     struct watch watch;
 };
 
@@ -188,8 +189,10 @@ static void on_note(void *user, const char *line)
 
 static bool on_tick(struct watch *w, double done, double total, const char *what)
 {
-    const struct course *c = w->user;
-    (void)done, (void)total, (void)what;
+    struct course *c = w->user;
+    (void)what;
+    assert_true(done <= total && done / total >= c->share);
+    c->share = done / total;
     return c->stop_after < 0 || c->layers < c->stop_after;
 }
 
@@ -198,6 +201,7 @@ static int walk_by(struct layerwise *l, const struct layerwise_method *m, struct
 {
     const struct layerwise_listener listener = {.layer = on_layer, .note = on_note, .user = c};
     c->watch = (struct watch){on_tick, c};
+    c->share = 0;
     const struct layerwise_job job = {.model = model, .method = m, .text = &text, .store = store,
                                       .fingerprint = "of a test", .resume = true, .memory_bytes = memory,
                                       .listener = &listener, .watch = &c->watch};

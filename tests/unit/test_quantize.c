@@ -213,7 +213,7 @@ static void same_types_are_copied(void **state)
 /* ------------------------------------------------------ interrupted and resumed */
 
 /* Stops at a tick; waits at an earlier one until the journal lists something. */
-struct stopping { struct watch watch; int ticks, wait_at, stop_at; bool kill; };
+struct stopping { struct watch watch; int ticks, wait_at, stop_at; bool kill; double share; };
 
 /* Claims in the journal, and where the last byte of the first one's tensor lies. */
 static int count_claims(uint64_t *last_byte)
@@ -241,7 +241,8 @@ static bool stopping_tick(struct watch *w, double done, double total, const char
 {
     struct stopping *s = w->user;
     (void)what;
-    assert_true(done <= total);
+    assert_true(done <= total && done / total >= s->share);
+    s->share = done / total;
     s->ticks++;
     if (s->ticks == s->wait_at)
         wait_for_claims();
@@ -278,7 +279,9 @@ static void stopped_and_resumed(void **state)
     assert_true(file_exists(part));
     int before = heard.ended;
     assert_true(before > 5 && before < 56);
-    assert_ok(quantize_to(demo, "Q4_K_M", out, true, NULL), &e);
+    s = stopping(0, 0);
+    s.watch.user = &s;
+    assert_ok(quantize_to(demo, "Q4_K_M", out, true, &s.watch), &e);
     assert_true(heard.reused > 0 && heard.reused <= before);
     assert_int_equal(heard.ended, 56);
     assert_int_equal(heard.begun, 56 - heard.reused);
