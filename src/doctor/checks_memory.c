@@ -77,7 +77,7 @@ static enum finding read_from_disk(struct look *l)
     const struct patient *p = l->p;
     struct fact ram = p->machine->memory.available_bytes;
     char a[FORMAT_SIZE], b[FORMAT_SIZE];
-    double need = (double)p->row->cpu_bytes - (double)p->row->reclaimable_bytes;
+    double need = (double)estimate_needs(p->row, true);
     if (!fact_known(ram))
         return look_say(l, FINDING_UNKNOWN, "how much memory is free is not known");
     return look_say(l, need > ram.value ? FINDING_FOUND : FINDING_NOT, "%s in RAM, %s are free", format_bytes(a, need),

@@ -394,6 +394,11 @@ const struct estimate *estimates_mix(const struct estimates *s)
     return NULL;
 }
 
+uint64_t estimate_needs(const struct estimate *row, bool cpu)
+{
+    return cpu ? row->cpu_bytes - row->reclaimable_bytes : row->gpu_bytes;
+}
+
 bool estimate_usable(const struct estimate *row)
 {
     return !row->forbidden && !row->unproven;

@@ -120,6 +120,8 @@ const struct estimate *estimates_mix(const struct estimates *s); /* NULL: none *
 int estimate_fit_of_mix(enum verdict *verdict, uint64_t *total_bytes, const struct machine *m, const struct model *model,
                         const struct wishes *w, const struct rules *r, const struct mixture *mix, struct error *e);
 void estimates_free(struct estimates *s);
+/* Of the total, what must fit in the memory where the row is to lie: the RAM, or the VRAM. */
+uint64_t estimate_needs(const struct estimate *row, bool cpu);
 /* Neither forbidden nor unproven, whether it fits or not. */
 bool estimate_usable(const struct estimate *row);
 /* Usable, and it fits as far as that is known. */

@@ -213,8 +213,8 @@ static void explain_total(struct explainer *x)
         amount(row->compute_bytes).text, amount(row->overhead_bytes).text, amount(row->total_bytes).text);
     say(x, "  on GPUs %s, in RAM %s", amount(row->gpu_bytes).text, amount(row->cpu_bytes).text);
     if (row->reclaimable_bytes)
-        say(x, "  of the RAM, %s are pages of the file that can be dropped once the copy is made",
-            amount(row->reclaimable_bytes).text);
+        say(x, "  of the RAM, %s are pages of the file, which may be dropped once the copy is made; %s must fit",
+            amount(row->reclaimable_bytes).text, amount(estimate_needs(row, true)).text);
     if (x->s->gpu_budget_known && x->runtime->gpu_margin_share > 0)
         say(x, "  budget on GPUs: %s (free, less %.0f %% of each)", amount(x->s->gpu_budget).text,
             100 * x->runtime->gpu_margin_share);

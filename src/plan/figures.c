@@ -135,12 +135,12 @@ static void put_weights(struct str *s, const struct telling *t)
     put_size(s, t->row ? (double)t->row->weights_bytes : NAN);
 }
 
-static void put_total(struct str *s, const struct telling *t)
+/* What the row takes where it would lie, and what may be used there. */
+static void put_needed(struct str *s, const struct telling *t)
 {
-    put_size(s, t->row ? (double)t->row->total_bytes : NAN);
+    put_size(s, t->row ? (double)estimate_needs(t->row, t->facts->fit == FIT_CPU) : NAN);
 }
 
-/* What may be used where the row would lie. */
 static void put_budget(struct str *s, const struct telling *t)
 {
     bool cpu = t->facts->fit == FIT_CPU;
@@ -168,7 +168,7 @@ static const struct figure {
     {"speed", put_speed},           {"wish_speed", put_wish_speed},   {"format", put_format},
     {"runtime", put_runtime},       {"capability", put_capability},   {"kv", put_kv},
     {"kv_type", put_kv_type},       
-    {"weights", put_weights},       {"total", put_total},             {"budget", put_budget},
+    {"weights", put_weights},       {"needed", put_needed},           {"budget", put_budget},
     {"vendor", put_vendor},         {"parallel", put_parallel},       {"prompt_seconds", put_prompt_seconds},
     {"answer_seconds", put_answer_seconds}, {"answer_tokens", put_answer_tokens},
 };

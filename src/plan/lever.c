@@ -88,8 +88,8 @@ struct need {
 static int64_t memory_of(const struct need *n, const struct estimate *row)
 {
     switch (wishes_fit(n->wishes)) {
-    case FIT_GPU: return (int64_t)row->gpu_bytes;
-    case FIT_CPU: return (int64_t)(row->cpu_bytes - row->reclaimable_bytes);
+    case FIT_GPU: return (int64_t)estimate_needs(row, false);
+    case FIT_CPU: return (int64_t)estimate_needs(row, true);
     case FIT_SPLIT: break;
     }
     return (int64_t)row->total_bytes;

@@ -32,16 +32,27 @@ static const char *gib(char out[static FORMAT_SIZE], uint64_t bytes)
     return format_bytes(out, (double)bytes);
 }
 
+/* Why the total says more than what must fit. */
+static const char *rest_text(struct estimates *s, const struct estimate *row, bool cpu)
+{
+    char rest[FORMAT_SIZE];
+    if (cpu ? !row->reclaimable_bytes : !row->cpu_bytes)
+        return "";
+    return cpu ? print(s, "; the other %s are pages of the file, which may be dropped", gib(rest, row->reclaimable_bytes))
+               : print(s, "; the other %s lie in RAM", gib(rest, row->cpu_bytes));
+}
+
 static char *fit_text(struct estimates *s, const struct estimate *row, bool cpu)
 {
     char a[FORMAT_SIZE], b[FORMAT_SIZE], c[FORMAT_SIZE];
-    uint64_t need = cpu ? row->cpu_bytes - row->reclaimable_bytes : row->gpu_bytes;
+    uint64_t need = estimate_needs(row, cpu);
     uint64_t have = cpu ? s->cpu_budget : s->gpu_budget;
     switch (row->verdict) {
     case VERDICT_FITS:
-        return print(s, "fits: %s of %s %s, %s%s to spare", gib(a, need), gib(b, have),
+        return print(s, "fits: %s of %s %s, %s%s to spare%s", gib(a, need), gib(b, have),
                      cpu ? "of RAM" : "of VRAM",
-                     cpu ? "" : print(s, "all %d layers on the GPU, ", row->layers), gib(c, have - need));
+                     cpu ? "" : print(s, "all %d layers on the GPU, ", row->layers), gib(c, have - need),
+                     rest_text(s, row, cpu));
     case VERDICT_SPLIT:
         return print(s, "split: %d of %d layers on the GPU (%s of %s), %s in RAM", row->gpu_layers,
                      row->layers, gib(a, row->gpu_bytes), gib(b, s->gpu_budget), gib(c, row->cpu_bytes));

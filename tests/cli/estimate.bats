@@ -75,6 +75,15 @@ levels() { # all of them, in the order of the rows
     [[ $output == *"there is no quant level 'Q9'"* ]]
 }
 
+@test "a total beyond what may be used can fit: it says which part of it need not be there" {
+    local office=(--machine "$top_srcdir/tests/machines/cpu-only.yaml" --fit cpu --budget 19MiB --ctx 1024)
+    run "$QUANTWIZ" estimate "$DEMO" "${office[@]}"
+    [ "$status" -eq 0 ]
+    [[ $output == *"Q4_K_M "*" 19.1 MiB "*"fits: 17.3 MiB of 19.0 MiB of RAM, 1.7 MiB to spare; the other 1.7 MiB are pages of the file, which may be dropped"* ]]
+    run "$QUANTWIZ" estimate "$DEMO" "${office[@]}" --explain Q4_K_M
+    [[ $output == *"of the RAM, 1.7 MiB ("*" B) are pages of the file, which may be dropped once the copy is made; 17.3 MiB ("*" B) must fit"* ]]
+}
+
 @test "nothing fits: exit status 4, and what to try" {
     run "$QUANTWIZ" estimate "$DEMO" --fit cpu --budget 1MiB
     [ "$status" -eq 4 ]
