@@ -13,15 +13,22 @@ bool reference_is(const char *given)
     return str_starts(given, scheme);
 }
 
+static bool is_printable(const char *text)
+{
+    bool printable = true;
+    for (size_t left = strlen(text), n; left && printable; text += n, left -= n)
+        n = text_character(text, left, &printable);
+    return printable;
+}
+
 bool reference_path_safe(const char *path)
 {
     const char *part = path;
+    if (!is_printable(path) || strchr(path, '\\'))
+        return false;
     for (const char *p = path;; p++) {
-        if (*p && *p != '/') {
-            if ((unsigned char)*p < ' ' || *p == '\\' || *p == 0x7F)
-                return false;
+        if (*p && *p != '/')
             continue;
-        }
         size_t n = p - part;
         if (n == 0 || (n == 1 && part[0] == '.') || (n == 2 && part[0] == '.' && part[1] == '.'))
             return false;

@@ -17,7 +17,7 @@ void reference_done(struct reference *r);
 
 /* Could it be the name of a repository? */
 bool reference_repository_valid(const char *name);
-/* Is it a path below a folder that cannot lead out of it? What a server names must be one. */
+/* Is it a path below a folder that cannot lead out of it, and be shown? What a server names must be one. */
 bool reference_path_safe(const char *path);
 
 #endif

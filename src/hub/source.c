@@ -108,8 +108,11 @@ static int choose(struct choice *c, const struct repository *r, const struct ref
     const struct offer *named = ref->file ? offers_find(o, ref->file) : NULL;
     if (named)
         return choose_offer(c, r, ref, named, e);
-    if (ref->file && (repository_file(r, ref->file) || !o->count))
+    if (ref->file && repository_file(r, ref->file))
         return choose_file(c, ref);
+    if (ref->file && !o->count)
+        return error_set(e, ERROR_USAGE, "hf:%s has no file '%s' in its revision %s: check the spelling", ref->repository,
+                         ref->file, ref->revision);
     if (!ref->file && o->checkpoint) {
         c->names = checkpoint_files(r, &c->count);
         return 0;

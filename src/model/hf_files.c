@@ -64,7 +64,7 @@ static int read_weight_map(const struct hf *h, const json_t *index, struct names
         if (!name || !*name || strchr(name, '/') || !str_ends(name, ".safetensors"))
             return error_set(e, ERROR_FAILED,
                              "cannot read %s/" INDEX ": the tensor %.100s is said to be in '%.100s', which is"
-                             " no .safetensors file of this folder",
+                             " no .safetensors file of this folder; get it again",
                              h->folder, tensor, name ? name : "");
         array_push(n->items, n->count, n->capacity) = xstrdup(name);
     }

@@ -177,6 +177,12 @@ blob() { # the blob that a file's bytes belong in
     [[ $output == *"no one model 'nothing.txt'"* ]]
     HF_TOKEN=right run "$QUANTWIZ" fetch hf:org/none
     [[ $output == *"no repository org/none"*"status 404"* ]]
+    rm srv/org/tiny/tiny-F16.gguf
+    for command in fetch inspect estimate; do
+        HF_TOKEN=right run "$QUANTWIZ" $command hf:org/tiny:tiny-F61.gguf
+        [ "$status" -eq 2 ]
+        [[ $output == *"hf:org/tiny has no file 'tiny-F61.gguf' in its revision main"* ]]
+    done
     for name in hf: hf:a/b/c hf:../x hf:a--b/c 'hf:a/b@../x' 'hf:a/b:../x' 'hf:a/b:/etc/passwd'; do
         run "$QUANTWIZ" fetch "$name"
         [ "$status" -eq 2 ]

@@ -74,9 +74,9 @@ static void references(void **state)
 static void paths_that_stay_below(void **state)
 {
     (void)state;
-    static const char *const good[] = {"a", "a/b.gguf", "..a", "a../b", ".hidden"};
+    static const char *const good[] = {"a", "a/b.gguf", "..a", "a../b", ".hidden", "é/☃"};
     static const char *const bad[] = {"",       "/a",  "a/",   "a//b", ".",      "..",
-                                      "a/../b", "./a", "a\\b", "a\tb", "a/b\x7f"};
+                                      "a/../b", "./a", "a\\b", "a\tb", "a/b\x7f", "a\xc2\x9b", "\xe2\x80\xae" "b", "\xff"};
     for (size_t i = 0; i < ARRAY_LENGTH(good); i++)
         if (!reference_path_safe(good[i]))
             fail_msg("'%s' was refused", good[i]);
