@@ -21,12 +21,14 @@ int hf_config_error(const struct hf *h, struct error *e, const char *fmt, ...)
 
 /* ------------------------------------------------------------------- values */
 
-const json_t *hf_value(const struct hf *h, const char *names)
+enum { NAME_SIZE = 64 };
+
+/* As hf_value, with the name that it was found by. */
+static const json_t *value_named(const struct hf *h, const char *names, char name[static NAME_SIZE])
 {
     while (*names) {
-        char name[64];
         int n = (int)strcspn(names, " ");
-        snprintf(name, sizeof name, "%.*s", n, names);
+        snprintf(name, NAME_SIZE, "%.*s", n, names);
         const json_t *value = json_object_get(h->config, name);
         if (value && !json_is_null(value))
             return value;
@@ -35,14 +37,21 @@ const json_t *hf_value(const struct hf *h, const char *names)
     return NULL;
 }
 
+const json_t *hf_value(const struct hf *h, const char *names)
+{
+    char name[NAME_SIZE];
+    return value_named(h, names, name);
+}
+
 int hf_integer(const struct hf *h, const char *names, int64_t *value, struct error *e)
 {
-    const json_t *j = hf_value(h, names);
+    char name[NAME_SIZE];
+    const json_t *j = value_named(h, names, name);
     if (!j)
         return 0;
     double number = json_number_value(j);
     if (!json_is_number(j) || number < 0 || number > INT32_MAX || number != floor(number))
-        return hf_config_error(h, e, "%s is no whole number from 0 to %d", names, INT32_MAX);
+        return hf_config_error(h, e, "%s is no whole number from 0 to %d", name, INT32_MAX);
     *value = (int64_t)number;
     return 0;
 }

@@ -75,7 +75,8 @@ static int write_key(struct hf *h, const struct hf_key *k, struct error *e)
     int64_t whole = 0;
     if (!value)
         return k->required
-                   ? hf_config_error(h, e, "it lacks %s, which %s models need", k->config, h->arch->title)
+                   ? hf_config_error(h, e, "it lacks %.*s, which %s models need", (int)strcspn(k->config, " "), k->config,
+                                     h->arch->title)
                    : 0;
     snprintf(key, sizeof key, "%s.%s", h->class->gguf, k->gguf);
     if (k->kind == NUMBER || k->kind == INVERSE_ROOT)

@@ -76,16 +76,23 @@ static const struct stored_tensor *part_of(const struct found *f, const char *su
     return t;
 }
 
-static int lacks(const struct found *f, const char *suffix)
+/* Two dimensions, and elements in it: a list of no elements may claim any length. */
+static bool is_matrix(const struct stored_tensor *t)
 {
-    return hf_stored_error(f->anchor, f->e, "has no %s beside it, of two dimensions", suffix);
+    return t && t->dims == 2 && t->elements > 0;
 }
 
-/* A part with two dimensions and elements in it, or NULL. */
-static const struct stored_tensor *matrix_of(const struct found *f, const char *suffix)
+/* The matrix of this suffix beside the anchor, which must be one too; NULL with an error. */
+static const struct stored_tensor *matrix_beside(const struct found *f, const char *suffix)
 {
     const struct stored_tensor *t = part_of(f, suffix);
-    return t && t->dims == 2 && t->elements > 0 ? t : NULL;
+    if (is_matrix(f->anchor) && is_matrix(t))
+        return t;
+    if (is_matrix(f->anchor))
+        hf_stored_error(f->anchor, f->e, "has no %s beside it, of two dimensions", suffix);
+    else
+        hf_stored_error(f->anchor, f->e, "is no matrix");
+    return NULL;
 }
 
 static bool set_bits(struct found *f, int64_t words, int64_t numbers)
@@ -114,11 +121,10 @@ static int cannot_be(const struct found *f)
 
 static int read_gptq(struct found *f)
 {
-    const struct stored_tensor *scales = matrix_of(f, ".scales"), *zeros = matrix_of(f, ".qzeros");
-    if (f->anchor->dims != 2 || !scales)
-        return lacks(f, ".scales");
+    const struct stored_tensor *scales = matrix_beside(f, ".scales");
+    const struct stored_tensor *zeros = scales ? matrix_beside(f, ".qzeros") : NULL;
     if (!zeros)
-        return lacks(f, ".qzeros");
+        return f->e->code;
     f->packed->rows = scales->shape[1];
     if (!set_bits(f, zeros->shape[1], scales->shape[1]))
         return cannot_be(f);
@@ -128,9 +134,9 @@ static int read_gptq(struct found *f)
 
 static int read_awq(struct found *f)
 {
-    const struct stored_tensor *scales = matrix_of(f, ".scales");
-    if (f->anchor->dims != 2 || !scales)
-        return lacks(f, ".scales");
+    const struct stored_tensor *scales = matrix_beside(f, ".scales");
+    if (!scales)
+        return f->e->code;
     f->scheme->bits = 4;
     f->packed->rows = scales->shape[1];
     f->packed->columns = f->anchor->shape[0];
@@ -141,10 +147,10 @@ static int read_awq(struct found *f)
 
 static int read_w4a16(struct found *f)
 {
-    const struct stored_tensor *scales = matrix_of(f, ".weight_scale"), *shape = part_of(f, ".weight_shape");
+    const struct stored_tensor *scales = matrix_beside(f, ".weight_scale"), *shape = part_of(f, ".weight_shape");
     float size[2];
-    if (f->anchor->dims != 2 || !scales)
-        return lacks(f, ".weight_scale");
+    if (!scales)
+        return f->e->code;
     if (!shape || shape->elements != 2 || !shape->dtype->integer)
         return hf_stored_error(f->anchor, f->e, "has no .weight_shape beside it, of two numbers");
     shape->dtype->decode(shape->data, size, 2);
@@ -159,8 +165,8 @@ static int read_w4a16(struct found *f)
 
 static int read_bnb_int8(struct found *f)
 {
-    const struct stored_tensor *weight = matrix_of(f, ".weight");
-    if (!weight || strcmp(weight->dtype->name, "I8") != 0)
+    const struct stored_tensor *weight = part_of(f, ".weight");
+    if (!is_matrix(weight) || strcmp(weight->dtype->name, "I8") != 0)
         return hf_stored_error(f->anchor, f->e, "has no .weight of whole numbers beside it");
     f->scheme->bits = 8;
     f->packed->rows = weight->shape[0];
@@ -266,10 +272,10 @@ static int take_order(struct found *f, const struct stored_tensor *t)
 {
     int64_t columns = f->packed->columns, groups = scheme_groups(f->scheme, columns);
     int64_t group = scheme_group(f->scheme, columns);
-    int32_t *order = arena_alloc(&f->h->arena, columns * sizeof *order);
     bool in_order = true;
     if (t->elements != columns || strcmp(t->dtype->name, "I32") != 0)
         return hf_stored_error(t, f->e, "is no list of a group for each column");
+    int32_t *order = arena_alloc(&f->h->arena, columns * sizeof *order);
     memcpy(order, t->data, columns * sizeof *order);
     for (int64_t i = 0; i < columns; i++) {
         if (order[i] < 0 || order[i] >= groups)

@@ -56,6 +56,9 @@ static int write_llama3(struct rope *r, struct error *e)
         hf_number(h, r->scaling, "high_freq_factor", &high, e) ||
         hf_number(h, r->scaling, "original_max_position_embeddings", &original, e))
         return e->code;
+    if (!(low > 0 && low < high && original > 0))
+        return hf_config_error(h, e, "the rotary scaling goes from low_freq_factor %g to high_freq_factor %g, of"
+                               " original_max_position_embeddings %g, which cannot be", low, high, original);
     int64_t n = r->dims / 2;
     float *x = arena_alloc(&h->arena, (n + 1) * sizeof *x);
     for (int64_t i = 0; i < n; i++) {
@@ -82,8 +85,12 @@ static int write_factors(const struct rope *r, const char *list, const char *ten
         return hf_config_error(r->h, e, "%s of the rotary scaling has %lld numbers, expected %lld", list,
                                (long long)n, (long long)r->dims / 2);
     float *x = arena_alloc(&r->h->arena, (n + 1) * sizeof *x);
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++) {
         x[i] = (float)json_number_value(json_array_get(values, i));
+        if (!(x[i] > 0) || !isfinite(x[i]))
+            return hf_config_error(r->h, e, "item %lld of %s of the rotary scaling is no number over 0", (long long)i,
+                                   list);
+    }
     hf_tensor_computed(r->h, tensor, x, n);
     return 0;
 }
@@ -179,6 +186,17 @@ static int write_scaling(struct rope *r, struct error *e)
     return hf_config_error(r->h, e, "the rotary scaling %.40s is none that GGUF knows", r->type);
 }
 
+static int check_rope(const struct rope *r, double partial, struct error *e)
+{
+    if (r->dims > HEAD_LENGTH_MAX || !(partial > 0 && partial <= 1))
+        return hf_config_error(r->h, e, "heads of %lld numbers, of which a part of %g is rotated, cannot be",
+                               (long long)r->dims, partial);
+    if (!(r->base > 1) || !(r->factor > 0))
+        return hf_config_error(r->h, e, "a rotary base of %g (rope_theta), scaled by %g (factor), cannot be: expected a"
+                               " base over 1 and a factor over 0", r->base, r->factor);
+    return 0;
+}
+
 static int read_rope(struct rope *r, struct error *e)
 {
     struct hf *h = r->h;
@@ -195,11 +213,8 @@ static int read_rope(struct rope *r, struct error *e)
         hf_number(h, h->config, "rope_theta", &r->base, e) ||
         hf_number(h, r->scaling, "factor", &r->factor, e) ||
         hf_number(h, h->config, "original_max_position_embeddings", &original, e) ||
-        hf_number(h, r->scaling, "original_max_position_embeddings", &original, e))
+        hf_number(h, r->scaling, "original_max_position_embeddings", &original, e) || check_rope(r, partial, e))
         return e->code;
-    if (r->dims > HEAD_LENGTH_MAX || !(partial > 0 && partial <= 1))
-        return hf_config_error(h, e, "heads of %lld numbers, of which a part of %g is rotated, cannot be",
-                               (long long)r->dims, partial);
     r->dims = (int64_t)((double)r->dims * partial);
     r->original_context = original > 0 && original < INT32_MAX ? (int64_t)original : r->context;
     return 0;
@@ -207,9 +222,12 @@ static int read_rope(struct rope *r, struct error *e)
 
 int hf_rope_write(struct hf *h, struct error *e)
 {
-    struct rope r = {.h = h, .scaling = hf_value(h, "rope_scaling"), .factor = 1};
-    const char *type = json_string_value(json_object_get(r.scaling, "rope_type"));
-    r.type = type ? type : "default";
+    struct rope r = {.h = h, .scaling = hf_value(h, "rope_scaling"), .type = "default", .factor = 1};
+    const json_t *type = json_object_get(r.scaling, "rope_type");
+    if ((r.scaling && !json_is_object(r.scaling)) || (type && !json_is_null(type) && !json_is_string(type)))
+        return hf_config_error(h, e, "rope_scaling is no table with a text for its rope_type");
+    if (json_is_string(type))
+        r.type = json_string_value(type);
     if (read_rope(&r, e))
         return e->code;
     put_u32(&r, "dimension_count", r.dims);

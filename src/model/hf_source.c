@@ -64,14 +64,14 @@ static int check_dims(const struct hf_name *n, const struct stored_tensor *t, st
     return t->elements ? 0 : hf_stored_error(t, e, "is empty");
 }
 
-static int check_rows(const struct hf *h, const struct hf_name *n, const struct stored_tensor *t,
+/* `count` tensors like this one become one of GGUF's. */
+static int check_rows(const struct hf *h, const struct hf_name *n, const struct stored_tensor *t, int count,
                       struct error *e)
 {
     struct shape s = shape_of(n, t);
     int64_t heads = heads_of(h, n), head = turned_rows(h, n, s.rows);
-    if (s.parts > EXPERTS_MAX)
-        return hf_stored_error(t, e, "holds %lld experts, at most %d can be", (long long)s.parts,
-                               EXPERTS_MAX);
+    if (s.parts > EXPERTS_MAX / count)
+        return hf_stored_error(t, e, "holds %lld experts, at most %d can be", (long long)s.parts, EXPERTS_MAX / count);
     if (n->turn && h->arch->rope == ROPE_ADJACENT && (s.rows % heads || head % 2))
         return hf_stored_error(t, e, "has %lld rows, which do not divide into %lld heads of pairs",
                                (long long)s.rows, (long long)heads);
@@ -199,7 +199,7 @@ static struct tensor_source *describe(struct hf *h, const struct hf_name *n, con
 int hf_source_make(struct hf *h, const struct hf_name *n, const struct stored_tensor *const *t, int count,
                    struct hf_tensor *out, struct error *e)
 {
-    if (check_dims(n, t[0], e) || check_rows(h, n, t[0], e))
+    if (check_dims(n, t[0], e) || check_rows(h, n, t[0], count, e))
         return e->code;
     struct shape s = shape_of(n, t[0]);
     out->dims = gguf_shape(&s, s.parts * count, out->shape);

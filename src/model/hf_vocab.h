@@ -25,6 +25,7 @@ enum { /* how an added token is looked for in a text */
     HF_SINGLE_WORD = 4, /* counts only where no letter stands beside it */
     HF_NORMALIZED = 8,  /* is looked for after the text was normalized, and was normalized itself */
     HF_SPECIAL = 16,
+    HF_FLAGS = 31,      /* all of them */
 };
 
 /* Adds the keys to `w`. `vocab_size`: rows of the embedding, up to which the tokens are padded with

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "model/hf.h"
+#include "model/hf_vocab.h"
 #include "model/model_priv.h"
 #include "model/shard.h"
 
@@ -30,6 +31,9 @@ int model_bad_value(const struct model *m, const struct gguf_value *v, struct er
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    if (m->folder) /* the value stands in no file: config.json was read as such metadata */
+        return error_set(e, ERROR_FAILED, "cannot read %s/config.json: what GGUF calls %.80s: %s; get the file again", m->path,
+                         v->key, text);
     return error_set(e, ERROR_FAILED, "cannot read %s: offset %llu, %.80s: %s; the file is damaged, get it again",
                      m->shards[0].map.path, (unsigned long long)v->offset, v->key, text);
 }
@@ -93,6 +97,23 @@ static int open_files(struct model *m, const char *path, int flags, struct error
     free(m->shards);
     m->shard_count = 0;
     return open_set(m, path, (int)count, flags, e);
+}
+
+/* What a folder's vocabulary has beyond GGUF cuts texts otherwise than any runtime of the file would. */
+static int check_keys(const struct model *m, struct error *e)
+{
+    const struct gguf *g = &m->shards[0];
+    for (uint64_t i = 0; i < g->value_count; i++)
+        if (str_starts(g->values[i].key, HF_VOCAB_PRIVATE))
+            return model_bad_value(m, &g->values[i], e, "such keys are quantwiz's own, for memory alone, and stand in no"
+                                   " file");
+    return 0;
+}
+
+static int open_gguf(struct model *m, const char *path, int flags, struct error *e)
+{
+    int rc = open_files(m, path, flags, e);
+    return rc ? rc : check_keys(m, e);
 }
 
 /* ------------------------------------------------------------------- tensors */
@@ -376,7 +397,7 @@ int model_open_as(struct model **out, const char *path, const char *pre, int fla
     struct model *m = new_model(expanded);
     free(expanded);
     m->pre = pre ? arena_strdup(&m->arena, pre) : NULL;
-    int rc = file_is_folder(m->path) ? open_folder(m, e) : open_files(m, m->path, gguf_flags(flags), e);
+    int rc = file_is_folder(m->path) ? open_folder(m, e) : open_gguf(m, m->path, gguf_flags(flags), e);
     return finish(out, m, rc ? rc : understand(m, flags, e));
 }
 

@@ -17,7 +17,7 @@ enum {
 
 /* Adds a sentence to the model's warnings. */
 void model_warn(struct model *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* "cannot read FILE: offset N, KEY: …", for a value of the first shard. */
+/* "cannot read FILE: offset N, KEY: …", for a value of the first shard; of a folder, config.json is named. */
 int model_bad_value(const struct model *m, const struct gguf_value *v, struct error *e, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -57,10 +57,10 @@ static int read_added(struct splitter *p, const struct gguf *g, struct vocab *v,
     for (uint64_t i = 0; i < texts->count; i++) {
         uint64_t length;
         const char *text = gguf_next_string(&at, &length);
-        double id = gguf_item(ids, i);
-        if (id < 0 || id >= v->count)
+        double id = gguf_item(ids, i), flag = gguf_item(flags, i);
+        if (!(id >= 0 && id < v->count && flag >= 0 && flag <= HF_FLAGS)) /* nor not-a-number */
             continue;
-        put_added(p, text, length, (int32_t)id, (int)gguf_item(flags, i));
+        put_added(p, text, length, (int32_t)id, (int)flag);
         vocab_add_name(v, text, length, (int32_t)id); /* GGUF has blanks for U+2581 in it */
     }
     added_prepare(&p->raw);

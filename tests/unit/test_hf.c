@@ -374,6 +374,26 @@ static void experts_without_number(void **state)
     refused("down_proj holds 70000 experts, at most 65536 can be");
 }
 
+/* A matrix of no elements may claim any length, and no data has to be there for it. */
+static void packed_parts_without_elements(void **state)
+{
+    (void)state;
+    static const char *const methods[] = {"gptq", "awq"};
+    static const int64_t endless[] = {INT64_C(1) << 62, 0};
+    for (size_t i = 0; i < ARRAY_LENGTH(methods); i++) {
+        struct stored_file f = {0};
+        char *more = xasprintf("\"quantization_config\":{\"quant_method\":\"%s\",\"bits\":4}", methods[i]);
+        put_config("LlamaForCausalLM", more);
+        add_llama(&f);
+        stored_add(&f, LAYER("mlp.up_proj.qweight"), "I32", 2, endless, "", 0);
+        stored_add(&f, LAYER("mlp.up_proj.qzeros"), "I32", 2, (int64_t[]){1, 1}, "....", 4);
+        stored_add(&f, LAYER("mlp.up_proj.scales"), "F16", 2, (int64_t[]){1, 8}, "................", 16);
+        put_weights(&f);
+        refused("up_proj.qweight is no matrix");
+        free(more);
+    }
+}
+
 /* [experts][in][gate, up, gate, up, ...], with biases in the same order. */
 static void gpt_oss_is_untangled(void **state)
 {
@@ -667,7 +687,17 @@ static void values_that_cannot_be(void **state)
         {"\"head_dim\":-4", "head_dim is no whole number"},
         {"\"head_dim\":1.5", "head_dim is no whole number"},
         {"\"num_local_experts\":100000", "100000 experts cannot be"},
+        {"\"num_experts\":1.5", "num_experts is no whole number"},
+        {"\"max_position_embeddings\":134217729", "config.json: what GGUF calls llama.context_length: it is 134217729, expected"},
         {"\"rope_theta\":\"x\"", "rope_theta is no number"},
+        {"\"rope_theta\":-1", "a rotary base of -1 (rope_theta)"},
+        {"\"rope_scaling\":\"yarn\"", "rope_scaling is no table"},
+        {"\"rope_scaling\":{\"rope_type\":8}", "rope_scaling is no table with a text for its rope_type"},
+        {"\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":0}", "scaled by 0 (factor)"},
+        {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"high_freq_factor\":1}",
+         "from low_freq_factor 1 to high_freq_factor 1"},
+        {"\"rope_scaling\":{\"rope_type\":\"longrope\",\"long_factor\":[1.0,\"2\"]}",
+         "item 1 of long_factor of the rotary scaling is no number over 0"},
         {"\"rope_scaling\":{\"rope_type\":\"magic\",\"factor\":2.0}",
          "the rotary scaling magic is none that GGUF knows"},
         {"\"rope_scaling\":{\"rope_type\":\"longrope\",\"long_factor\":[1.0]}",
@@ -770,7 +800,7 @@ static void fingerprint_and_place(void **state)
     assert_int_equal(p.row, 2);
     assert_int_equal(p.column, 3);
     model_close(m);
-    put_config("LlamaForCausalLM", "\"rope_theta\":1.0");
+    put_config("LlamaForCausalLM", "\"rope_theta\":2.0");
     m = opened();
     assert_ok(model_fingerprint(m, second, &e), &e);
     model_close(m);
@@ -805,6 +835,7 @@ int main(void)
         TEST(biases_are_turned), TEST(gemma_adds_one_to_norms), TEST(gemma_among_other_modalities),
         TEST(phi_keeps_what_is_fused), TEST(experts_are_stacked), TEST(experts_in_one_are_taken_apart),
         TEST(experts_without_number),
+        TEST(packed_parts_without_elements),
         TEST(gpt_oss_is_untangled), TEST(llama3_factors), TEST(sixteen_bits_stay),
         TEST(eight_bits_are_scaled), TEST(the_file_type_is_the_stored_one), TEST(scales_that_do_not_fit),
         TEST(quantized_already), TEST(shards), TEST(shards_that_are_missing), TEST(an_index_that_lies),

@@ -2,10 +2,12 @@
  * (checked there with a vocabulary of all pairs of bytes). */
 #include "tests/unit/unit.h"
 
+#include <math.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/str.h"
+#include "model/hf_vocab.h"
 #include "text/pretokenizer.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
@@ -585,6 +587,38 @@ static void special_tokens(void **state)
 
 /* ------------------------------------------------------------------ errors */
 
+/* The keys of a folder's vocabulary: in memory their numbers are looked at like all others, in a file they are refused. */
+static void added_tokens_without_number(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"hello", "world"}, *const numbers[] = {"7", "8"};
+    struct error e = {0};
+    struct tokens tokens = {0};
+    struct tokenizer *t;
+    struct model *m;
+    uint64_t bytes;
+    struct gguf_writer *w = sentencepiece(NULL);
+    gguf_writer_texts(w, HF_VOCAB_PRIVATE "added", texts, 2);
+    gguf_writer_texts(w, HF_VOCAB_PRIVATE "added_ids", numbers, 2);
+    gguf_writer_array(w, HF_VOCAB_PRIVATE "added_flags", GGUF_F32, (float[]){NAN, 1e30f}, 2);
+    const void *header = gguf_writer_header(w, &bytes);
+    assert_ok(model_parse(&m, header, bytes, "memory", MODEL_HEADER_ONLY, &e), &e);
+    assert_ok(tokenizer_open(&t, m, NULL, &e), &e);
+    tokenizer_encode(t, "hello world", 11, 0, &tokens);
+    assert_true(tokens.count > 0);
+    for (size_t i = 0; i < tokens.count; i++)
+        assert_in_range(tokens.ids[i], 0, tokenizer_vocab(t) - 1);
+    tokens_done(&tokens);
+    tokenizer_free(t);
+    model_close(m);
+    char *path = temporary("private");
+    gguf_build_file(w, path, 0);
+    assert_int_equal(model_open(&m, path, MODEL_HEADER_ONLY, &e), ERROR_FAILED);
+    assert_says(&e, HF_VOCAB_PRIVATE "added: such keys are quantwiz's own");
+    unlink(path);
+    free(path);
+}
+
 static void refuse(struct gguf_writer *w, const char *pre, const char *why)
 {
     char *path = temporary("bad");
@@ -653,6 +687,7 @@ int main(void)
         cmocka_unit_test(random_bytes_come_back),
         cmocka_unit_test(a_long_word_takes_no_longer),
         cmocka_unit_test(special_tokens),
+        cmocka_unit_test(added_tokens_without_number),
         cmocka_unit_test(refuses_what_it_cannot_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
