@@ -131,18 +131,17 @@ static bool filter_key(struct list *l, int key)
 {
     size_t n = strlen(l->filter);
     if (key == K_ESC)
-        l->filter[0] = 0;
-    if (key == K_ESC || key == K_ENTER)
+        n = 0;
+    if (key == K_ESC || key == K_ENTER || (key == K_BACKSPACE && !n))
         l->filtering = false;
-    else if (key == K_BACKSPACE && n)
+    else if (key == K_BACKSPACE)
         while (n && (l->filter[--n] & 0xc0) == 0x80)
             ;
-    else if (key < ' ' || key >= K_UP || n + 4 >= sizeof l->filter)
+    else if (key < ' ' || key >= K_UP)
         return false;
-    else
+    else if (n + 4 < sizeof l->filter) /* a longer one takes the key all the same: it is no command */
         n += utf8proc_encode_char(key, (utf8proc_uint8_t *)l->filter + n);
-    if (key != K_ESC)
-        l->filter[n] = 0;
+    l->filter[n] = 0;
     refilter(l);
     return true;
 }

@@ -7,7 +7,7 @@
 
 #include "ui/paint.h"
 
-enum { LIST_CELL = 256, LIST_COLUMNS_MAX = 16, LIST_FILTER = 48 };
+enum { LIST_CELL = 256, LIST_COLUMNS_MAX = 16, LIST_FILTER = 32 };
 struct list_column {
     const char *title;
     enum align align;

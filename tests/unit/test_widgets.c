@@ -192,6 +192,30 @@ static void test_the_filter_narrows_while_typing(void **state)
     assert_false(list_key(&l, K_ESC));
 }
 
+/* Whatever does not fit any more is not taken for a command: q would end the wizard. */
+static void test_a_filter_takes_all_that_is_typed(void **state)
+{
+    struct list l = fruits();
+    (void)state;
+    keys(&l, "/");
+    for (int i = 0; i < 2 * LIST_FILTER; i++)
+        assert_true(list_key(&l, 'q'));
+    assert_true(strlen(l.filter) < sizeof l.filter);
+    assert_false(list_key(&l, K_F(1)));
+}
+
+static void test_backspace_on_nothing_ends_the_filter(void **state)
+{
+    struct list l = fruits();
+    (void)state;
+    keys(&l, "/a");
+    assert_true(list_key(&l, K_BACKSPACE) && l.filtering);
+    assert_true(list_key(&l, K_BACKSPACE));
+    assert_false(l.filtering);
+    assert_string_equal(l.filter, "");
+    assert_int_equal(list_row(&l), 0);
+}
+
 static void test_a_filter_that_nothing_matches(void **state)
 {
     struct list l = fruits();
@@ -318,6 +342,8 @@ int main(void)
         cmocka_unit_test(test_tab_completes_before_the_cursor),
         cmocka_unit_test(test_the_cursor_stays_within_the_rows),
         cmocka_unit_test(test_the_filter_narrows_while_typing),
+        cmocka_unit_test(test_a_filter_takes_all_that_is_typed),
+        cmocka_unit_test(test_backspace_on_nothing_ends_the_filter),
         cmocka_unit_test(test_a_filter_that_nothing_matches),
         cmocka_unit_test(test_lists_without_rows),
         cmocka_unit_test(test_clicks_choose_rows),
