@@ -63,6 +63,7 @@ static void detect_done(struct job *j, void *owner)
 {
     struct detect_job *d = (struct detect_job *)j;
     struct wizard *w = owner;
+    w->detecting = false;
     w->machine_error = d->error;
     if (d->machine) {
         machine_free(w->machine);
@@ -76,12 +77,13 @@ static void detect_done(struct job *j, void *owner)
 
 void wizard_detect(struct wizard *w)
 {
-    if (w->measuring)
+    if (w->detecting || w->measuring)
         return;
     struct detect_job *d = xcalloc(1, sizeof *d);
     d->job = (struct job){.what = "looking at this machine", .work = detect_work, .done = detect_done};
     d->options = (struct machine_options){
         .file = w->options.machine_file, .disk_path = wizard_out_folder(w), .skip_bandwidth = true};
+    w->detecting = true;
     jobs_push(w->jobs, &d->job);
 }
 

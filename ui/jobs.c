@@ -89,10 +89,11 @@ struct jobs *jobs_start(void *owner)
     return q;
 }
 
+/* What a `done` pushes while the queue ends is freed like all that was not begun. */
 void jobs_push(struct jobs *q, struct job *j)
 {
     pthread_mutex_lock(&q->lock);
-    put(&q->waiting, j);
+    put(q->stopping ? &q->finished : &q->waiting, j);
     pthread_cond_signal(&q->wake);
     pthread_mutex_unlock(&q->lock);
 }
@@ -146,7 +147,7 @@ void jobs_drain(struct jobs *q)
     }
 }
 
-void jobs_stop(struct jobs *q)
+bool jobs_stop(struct jobs *q)
 {
     struct timespec limit;
     pthread_mutex_lock(&q->lock);
@@ -158,8 +159,9 @@ void jobs_stop(struct jobs *q)
     clock_gettime(CLOCK_REALTIME, &limit);
     limit.tv_sec += 2;
     if (pthread_timedjoin_np(q->thread, NULL, &limit))
-        return;
+        return false;
     jobs_collect(q);
     close(q->fd);
     free(q);
+    return true;
 }

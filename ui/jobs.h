@@ -16,8 +16,8 @@ struct job {
 struct jobs;
 struct jobs *jobs_start(void *owner);
 /* Forgets what was not begun (its `done` is called all the same, so that it is freed) and waits a moment for
- * the running one; a job stuck on a dead disk is left behind with the process. */
-void jobs_stop(struct jobs *q);
+ * the running one. False: that one is stuck (on a dead disk), and what it reads must stay as long as the process. */
+bool jobs_stop(struct jobs *q);
 void jobs_push(struct jobs *q, struct job *j);
 /* Calls `done` of what finished; returns how many. */
 int jobs_collect(struct jobs *q);

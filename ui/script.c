@@ -324,6 +324,7 @@ int script_next(struct script *s, struct ui *u, struct ui_event *out, struct err
     *out = (struct ui_event){.kind = UI_TICK};
     while (out->kind == UI_TICK) {
         wizard_drain(u->w);
+        ui_draw(u);
         if (next_key(s, out))
             return 0;
         ui_tick(u);

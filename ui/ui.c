@@ -402,7 +402,8 @@ static int loop(struct ui *u, struct script *s, struct error *e)
             return e->code;
         if (event.kind == UI_END)
             break;
-        wizard_collect(u->w);
+        if (wizard_collect(u->w))
+            ui_draw(u); /* a key means what is shown: rows of what was there before are gone */
         ui_tick(u);
         dispatch(u, &event);
         ui_draw(u);

@@ -82,8 +82,8 @@ void wizard_done(struct wizard *w)
 {
     hub_view_done(w);
     mix_view_done(w);
-    if (w->jobs)
-        jobs_stop(w->jobs);
+    if (w->jobs && !jobs_stop(w->jobs))
+        return; /* the job that is stuck reads the machine or a model */
     for (int i = 0; i < PAGE_COUNT; i++) {
         if (w->state[i] && pages[i]->close)
             pages[i]->close(w);
@@ -113,11 +113,9 @@ void wizard_done(struct wizard *w)
     free(w->runs);
 }
 
-void wizard_collect(struct wizard *w)
+bool wizard_collect(struct wizard *w)
 {
-    jobs_collect(w->jobs);
-    jobs_collect(w->hub.jobs);
-    jobs_collect(w->mix.jobs);
+    return jobs_collect(w->jobs) + jobs_collect(w->hub.jobs) + jobs_collect(w->mix.jobs) > 0;
 }
 
 /* What one queue found may be work for the other. */

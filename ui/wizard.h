@@ -40,7 +40,7 @@ struct wizard {
     struct jobs *jobs;
 
     struct machine *machine;    /* NULL until it was detected */
-    bool measuring;             /* a job reads `machine`: it must stay */
+    bool detecting, measuring;  /* measuring: a job reads `machine`, which must stay */
     struct error machine_error;
 
     struct found_models found;
@@ -85,8 +85,8 @@ void wizard_say(struct wizard *w, const char *fmt, ...) __attribute__((format(pr
 /* Another page, after the present answer: for dialogs. */
 void wizard_ask_page(struct wizard *w, enum page_number page);
 
-/* Takes in what the jobs have found; the second blocks until nothing is left of them. */
-void wizard_collect(struct wizard *w);
+/* Takes in what the jobs have found, true where there was something; the second blocks until nothing is left of them. */
+bool wizard_collect(struct wizard *w);
 void wizard_drain(struct wizard *w);
 /* Detects the machine (again), then measures its memory bandwidth unless that was done since the last
  * boot. */

@@ -1,6 +1,8 @@
 /* Work off the screen's thread: order, hand-over, stopping. */
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
 
 #include "unit.h"
 
@@ -22,6 +24,15 @@ static void square_work(struct job *j)
     struct square *s = (struct square *)j;
     s->out = s->in * s->in;
     s->thread = pthread_self();
+}
+
+static atomic_bool stuck;
+
+static void stuck_work(struct job *j)
+{
+    (void)j;
+    stuck = true;
+    pause();
 }
 
 static void square_done(struct job *j, void *user)
@@ -106,6 +117,34 @@ static void test_stopping_frees_what_waits(void **state)
     assert_int_equal(o.count, 10);
 }
 
+/* What it would free is in use by what is stuck. */
+static void test_a_stuck_job_is_left_behind(void **state)
+{
+    struct owner o = {.thread = pthread_self()};
+    struct jobs *q = jobs_start(&o);
+    struct square *s = xcalloc(1, sizeof *s);
+    (void)state;
+    s->job = (struct job){.what = "waiting for a dead disk", .work = stuck_work, .done = square_done};
+    jobs_push(q, &s->job);
+    while (!stuck)
+        usleep(1000);
+    assert_false(jobs_stop(q));
+    assert_int_equal(o.count, 0);
+}
+
+static void test_what_follows_a_stopped_job_is_freed(void **state)
+{
+    struct owner o = {.thread = pthread_self()};
+    struct jobs *q = jobs_start(&o);
+    struct square *s = xcalloc(1, sizeof *s);
+    (void)state;
+    o.queue = q;
+    s->job = (struct job){.what = "first", .work = square_work, .done = chain_done};
+    jobs_push(q, &s->job);
+    assert_true(jobs_stop(q));
+    assert_int_equal(o.count, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +152,8 @@ int main(void)
         cmocka_unit_test(test_the_descriptor_tells),
         cmocka_unit_test(test_draining_includes_what_follows),
         cmocka_unit_test(test_stopping_frees_what_waits),
+        cmocka_unit_test(test_what_follows_a_stopped_job_is_freed),
+        cmocka_unit_test(test_a_stuck_job_is_left_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
