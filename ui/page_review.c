@@ -85,6 +85,15 @@ static void enter(struct wizard *w)
         start_forecast(w, plan);
 }
 
+/* Another level may have been chosen while the one before was measured. */
+static int tick(struct wizard *w)
+{
+    const struct plan *plan = wizard_plan(w);
+    if (plan && !w->machine->simulated)
+        start_forecast(w, plan);
+    return PAGE_HANDLED;
+}
+
 /* ------------------------------------------------------------------ drawing */
 
 static void add_disk(struct text *t, int width, const struct wizard *w, uint64_t bytes)
@@ -330,5 +339,6 @@ const struct page page_review = {
     .enter = enter,
     .draw = draw,
     .key = key,
+    .tick = tick,
     .close = close_page,
 };
