@@ -213,8 +213,11 @@ void terminal_suspend(void)
 {
     if (!terminal.real)
         return;
+    struct sigaction stop = {.sa_handler = SIG_DFL}, before;
     endwin();
-    kill(getpid(), SIGSTOP);
+    sigaction(SIGTSTP, &stop, &before);
+    kill(0, SIGTSTP); /* a script around it stops, too; and where no shell could ever continue it, nothing does */
+    sigaction(SIGTSTP, &before, NULL);
     refresh();
 }
 

@@ -107,6 +107,7 @@ const struct page_key ui_global_keys[] = {
     {K_F(8), 0, NULL, "the next step", key_next},
     {'1', 0, NULL, "1 to 9: that step", NULL},
     {K_CTRL('l'), 0, NULL, "draws the screen anew", NULL},
+    {K_CTRL('z'), 0, NULL, "back to the shell for a while; its `fg` comes back here", NULL},
     {K_F(10), 'q', "Quit", "leaves; a run that is going on goes on", key_quit},
     {0},
 };
@@ -293,15 +294,19 @@ static int global_key(struct ui *u, int key)
 {
     if (key >= '1' && key < '1' + PAGE_STEPS)
         return go_to(u->w, key - '1');
+    if (key == K_CTRL('c'))
+        return key_quit(u->w);
+    return run_table(u->w, ui_global_keys, key);
+}
+
+/* What the terminal is asked for, whatever lies over the page. */
+static bool terminal_key(int key)
+{
     if (key == K_CTRL('l'))
         clearok(stdscr, TRUE);
     else if (key == K_CTRL('z'))
         terminal_suspend();
-    else if (key == K_CTRL('c'))
-        return key_quit(u->w);
-    else
-        return run_table(u->w, ui_global_keys, key);
-    return PAGE_REDRAW;
+    return key == K_CTRL('l') || key == K_CTRL('z');
 }
 
 /* A page that is taking text (a filter, a field) sees the key before anything else does. */
@@ -377,6 +382,8 @@ static void dispatch(struct ui *u, const struct ui_event *event)
 {
     struct wizard *w = u->w;
     bool input = event->kind == UI_KEY || event->kind == UI_CLICK || event->kind == UI_WHEEL;
+    if (event->kind == UI_KEY && terminal_key(event->key))
+        return;
     if (u->layout.too_small && input) {
         u->quit = event->kind == UI_KEY &&
                   (event->key == 'q' || event->key == K_F(10) || event->key == K_CTRL('c'));

@@ -84,3 +84,18 @@ for signal in SEGV TERM HUP; do
     wait_for "restored-$signal" 60
     cmp -s "$work/before" "$work/after" || fail "the terminal is not as it was after SIG$signal"
 done
+
+# Ctrl-Z stops the script around it, too, whatever lies over the page; and the screen comes back in the size of then.
+keys "clear; sh -c '\"\$QUANTWIZ\" demo.gguf; stty -a > after; echo re''stored'" Enter
+wait_for 'why it matters' 60
+keys F1
+wait_for '# Keys\|  Keys' 60
+keys C-z
+wait_for 'Stopped' 60
+in_tmux resize-window -t wizard -x 100 -y 30
+keys "clear; fg" Enter
+wait_for 'this help: the page' 60
+screen | grep -q 'F10 Quit *$' || fail 'the key bar is not back'
+keys Escape q
+wait_for 'restored' 60
+[ "$(sed 1d "$work/before")" = "$(sed 1d "$work/after")" ] || fail 'the terminal is not as it was after Ctrl-Z'
