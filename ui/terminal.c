@@ -124,12 +124,32 @@ static void replay_stderr(void)
 
 /* ------------------------------------------------------------------ opening */
 
+/* What terminals send whose TERM says something else: over SSH that is usual (PuTTY as xterm, tmux, the Linux console). */
+static const struct { const char *sent; int key; } other_sequences[] = {
+    {"\033[A", KEY_UP},     {"\033[B", KEY_DOWN},   {"\033[C", KEY_RIGHT},   {"\033[D", KEY_LEFT},
+    {"\033OA", KEY_UP},     {"\033OB", KEY_DOWN},   {"\033OC", KEY_RIGHT},   {"\033OD", KEY_LEFT},
+    {"\033[H", KEY_HOME},   {"\033OH", KEY_HOME},   {"\033[1~", KEY_HOME},   {"\033[7~", KEY_HOME},
+    {"\033[F", KEY_END},    {"\033OF", KEY_END},    {"\033[4~", KEY_END},    {"\033[8~", KEY_END},
+    {"\033[5~", KEY_PPAGE}, {"\033[6~", KEY_NPAGE}, {"\033[3~", KEY_DC},     {"\033[Z", KEY_BTAB},
+    {"\033OP", KEY_F(1)},   {"\033OQ", KEY_F(2)},   {"\033[11~", KEY_F(1)},  {"\033[12~", KEY_F(2)},
+    {"\033[[A", KEY_F(1)},  {"\033[[B", KEY_F(2)},  {"\033[15~", KEY_F(5)},  {"\033[18~", KEY_F(7)},
+    {"\033[19~", KEY_F(8)}, {"\033[20~", KEY_F(9)}, {"\033[21~", KEY_F(10)},
+};
+
+static void know_other_sequences(void)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(other_sequences); i++)
+        if (!key_defined(other_sequences[i].sent))
+            define_key(other_sequences[i].sent, other_sequences[i].key);
+}
+
 static void start_curses(void)
 {
     raw();
     noecho();
     nonl();
     keypad(stdscr, TRUE);
+    know_other_sequences();
     nodelay(stdscr, TRUE);
     set_escdelay(25);
     curs_set(0);
@@ -192,11 +212,20 @@ int terminal_open_nowhere(int rows, int cols, struct error *e)
     return 0;
 }
 
+/* Where there is no second screen, the shell's next prompt stands on the last line. */
+static void leave_screen(void)
+{
+    move(LINES - 1, 0);
+    clrtoeol();
+    refresh();
+    endwin();
+}
+
 void terminal_close(void)
 {
     if (!terminal.screen)
         return;
-    endwin();
+    leave_screen();
     terminal.active = 0;
     die_hook = NULL;
     delscreen(terminal.screen);
@@ -214,7 +243,7 @@ void terminal_suspend(void)
     if (!terminal.real)
         return;
     struct sigaction stop = {.sa_handler = SIG_DFL}, before;
-    endwin();
+    leave_screen();
     sigaction(SIGTSTP, &stop, &before);
     kill(0, SIGTSTP); /* a script around it stops, too; and where no shell could ever continue it, nothing does */
     sigaction(SIGTSTP, &before, NULL);
@@ -228,6 +257,7 @@ static const struct { int curses, key;
     {KEY_UP, K_UP},     {KEY_DOWN, K_DOWN},    {KEY_LEFT, K_LEFT},           {KEY_RIGHT, K_RIGHT},
     {KEY_HOME, K_HOME}, {KEY_END, K_END},      {KEY_PPAGE, K_PAGE_UP},       {KEY_NPAGE, K_PAGE_DOWN},
     {KEY_DC, K_DELETE}, {KEY_BTAB, K_BACKTAB}, {KEY_BACKSPACE, K_BACKSPACE}, {KEY_ENTER, K_ENTER},
+    {KEY_FIND, K_HOME}, {KEY_SELECT, K_END},   /* what a VT220 calls them */
 };
 
 static int translate_special(int code)
@@ -254,6 +284,22 @@ static void take_mouse(struct ui_event *out)
         *out = (struct ui_event){UI_CLICK, K_NONE, m.y, m.x};
 }
 
+/* The rest of a key's sequence that nobody knows: its characters are no keys of their own, nor is its first one Esc.
+ * False: a person pressed Esc. */
+static bool skip_sequence(void)
+{
+    wint_t c;
+    if (get_wch(&c) != OK)
+        return false;
+    if (c != '[' && c != 'O') {
+        unget_wch((wchar_t)c);
+        return false;
+    }
+    while (get_wch(&c) == OK && (c < '@' || c > '~'))
+        ;
+    return true;
+}
+
 /* True when curses had something; a key we do not know counts as nothing. */
 static bool take_input(struct ui_event *out)
 {
@@ -266,7 +312,7 @@ static bool take_input(struct ui_event *out)
         out->kind = UI_RESIZE;
     else if (kind == KEY_CODE_YES && c == KEY_MOUSE)
         take_mouse(out);
-    else {
+    else if (kind != OK || c != K_ESC || !skip_sequence()) {
         out->kind = UI_KEY;
         out->key = kind == KEY_CODE_YES ? translate_special((int)c) : translate_character(c);
     }

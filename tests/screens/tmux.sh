@@ -34,6 +34,12 @@ keys "PS1='ready> '; stty -a > before" Enter
 wait_for 'ready> *$' 60
 keys "LC_ALL=C.UTF-8 '$QUANTWIZ' demo.gguf --use-case code; echo status \$?; stty -a > after" Enter
 wait_for 'why it matters' 60
+# End as another terminal sends it; then a sequence that nobody knows, whose 3 is no step.
+keys -H 1b 5b 38 7e
+wait_for '│ disk: ' 60
+keys -H 1b 5b 33 33 3b 34 7e
+keys Home
+wait_for '│ CPU: ' 60
 keys Enter
 wait_for '✓ demo.gguf' 60
 keys Enter
