@@ -174,7 +174,8 @@ void fit_line(const struct tile *t, int high, bool free, float scale[TILE], floa
     }
 }
 
-void fit_half_line(const struct tile *t, int high, float scale[TILE], float minimum[TILE])
+/* Without bound for the minimum, and `scale` rounded to halves, with the minima that suit these. */
+static void fit_half_line(const struct tile *t, int high, float scale[TILE], float minimum[TILE])
 {
     fit_line(t, high, true, scale, minimum);
     for (int i = 0; i < TILE; i++)
@@ -219,4 +220,31 @@ void fit_scaled_rescale(void *block, int run, float unit)
     uint16_t d = half_scale(unit);
     (void)run;
     memcpy(block, &d, sizeof d);
+}
+
+/* --------------------------------------------- blocks with scale and minimum */
+
+void fit_line_blocks(const float *x, const float *importance, void *blocks, int64_t n, int high, size_t block_bytes,
+                     void (*recode)(const float *x, void *block))
+{
+    unsigned char *block = blocks;
+    struct tile t;
+    float scale[TILE], minimum[TILE];
+    for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
+        tile_load(&t, x + i, importance ? importance + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK));
+        fit_half_line(&t, high, scale, minimum);
+        for (int k = 0; k < t.count; k++, block += block_bytes) {
+            uint16_t halves[2] = {half_scale(scale[k]), half_scale(minimum[k])};
+            memcpy(block, halves, sizeof halves);
+            recode(x + i + k * QUANT_BLOCK, block);
+        }
+    }
+}
+
+void fit_line_grid(const void *block, float *unit, float *minimum)
+{
+    uint16_t halves[2];
+    memcpy(halves, block, sizeof halves);
+    *unit = half_to_float(halves[0]);
+    *minimum = half_to_float(halves[1]);
 }

@@ -62,10 +62,6 @@ void fit_scale(const struct tile *t, const struct fit_codes *c, float scale[TILE
 #define fit_line KERNEL(fit_line)
 void fit_line(const struct tile *t, int high, bool free, float scale[TILE], float minimum[TILE]);
 
-/* Without bound for the minimum, and `scale` rounded to halves, with the minima that suit these. */
-#define fit_half_line KERNEL(fit_half_line)
-void fit_half_line(const struct tile *t, int high, float scale[TILE], float minimum[TILE]);
-
 /* By how much to enlarge values of which a share `kept` is left in products with the original: 1 / kept would take those
  * back to where they were, on average. The least error is not the least divergence, for a layer whose outputs shrink by
  * a tenth is wrong in the same direction everywhere. On the demo model an exponent of 5/8 has 4 % (3 bits) to 14 %
@@ -104,6 +100,16 @@ static inline float fit_largest(const float *v, int n)
     return most;
 }
 
+/* What all sub-blocks of super-block k share, `per` of them, stands in every column of the tile that is theirs, so that
+ * the lanes find it: `value` as a half, which is returned. */
+static inline uint16_t fit_share(float column[TILE], int k, int per, float value)
+{
+    uint16_t half = half_scale(value);
+    for (int i = k * per; i < (k + 1) * per; i++)
+        column[i] = half_to_float(half);
+    return half;
+}
+
 /* Blocks of 32 values that begin with their one scale, a half; the rest is `recode`'s (quant_type.h). */
 #define fit_scaled_blocks KERNEL(fit_scaled_blocks)
 void fit_scaled_blocks(const float *x, const float *importance, void *blocks, int64_t n, const struct fit_codes *c,
@@ -112,5 +118,12 @@ void fit_scaled_blocks(const float *x, const float *importance, void *blocks, in
 void fit_scaled_grid(const void *block, float *unit, float *minimum);
 #define fit_scaled_rescale KERNEL(fit_scaled_rescale)
 void fit_scaled_rescale(void *block, int run, float unit);
+
+/* The same where a minimum follows the scale, another half; codes 0..high. Rescaling is that of a scale alone. */
+#define fit_line_blocks KERNEL(fit_line_blocks)
+void fit_line_blocks(const float *x, const float *importance, void *blocks, int64_t n, int high, size_t block_bytes,
+                     void (*recode)(const float *x, void *block));
+#define fit_line_grid KERNEL(fit_line_grid)
+void fit_line_grid(const void *block, float *unit, float *minimum);
 
 #endif

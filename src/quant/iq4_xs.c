@@ -69,8 +69,9 @@ static void recode(const float *x, void *block)
     }
 }
 
-static void put(const float *x, const struct super_scale *s, int k, struct block_iq4_xs *b)
+static void put(const float *x, const struct super_scale *s, int k, void *block)
 {
+    struct block_iq4_xs *b = block;
     b->d = s->d[k];
     b->scales_h = 0;
     memset(b->scales_l, 0, sizeof b->scales_l);
@@ -82,17 +83,17 @@ static void put(const float *x, const struct super_scale *s, int k, struct block
     recode(x, b);
 }
 
+static const struct super_scale_format format = {
+    .codes = &codes,
+    .size = 32,
+    .levels = 32,
+    .block_bytes = sizeof(struct block_iq4_xs),
+    .put = put,
+};
+
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
-    struct block_iq4_xs *b = blocks;
-    struct tile t;
-    struct super_scale s;
-    for (int64_t i = 0; i < n; i += t.count * 32) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, 32, tile_count(n - i, 32));
-        super_fit_scale(&t, &codes, 32, 0, &s);
-        for (int k = 0; k < t.count / 8; k++)
-            put(x + i + k * QUANT_SUPER, &s, k, b++);
-    }
+    super_encode_scale(&format, x, weight, blocks, n);
 }
 
 const struct quant_type KERNEL(iq4_xs) = {

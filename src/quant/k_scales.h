@@ -9,7 +9,7 @@
 #ifndef QUANT_K_SCALES_H
 #define QUANT_K_SCALES_H
 
-#include <stdint.h>
+#include "quant/super.h"
 
 static inline int k_scale(const uint8_t bytes[12], int s)
 {
@@ -40,15 +40,34 @@ static inline void k_scales_pack(uint8_t bytes[12], const uint8_t scale[8], cons
     }
 }
 
-/* What these and the halves d and dmin make of the sub-blocks: x ≈ unit × code + minimum. */
-static inline void k_scales_grid(uint16_t d_half, uint16_t dmin_half, const uint8_t bytes[12], float unit[8],
-                                 float minimum[8])
+/* What blocks of both formats begin with, and what follows from it alone: columns of quant_type.h's table. */
+struct k_head {
+    uint16_t d, dmin;
+    uint8_t scales[12];
+};
+
+static void k_grid(const void *block, float *unit, float *minimum)
 {
-    float d = half_to_float(d_half), dmin = half_to_float(dmin_half);
+    const struct k_head *h = block;
+    float d = half_to_float(h->d), dmin = half_to_float(h->dmin);
     for (int i = 0; i < 8; i++) {
-        unit[i] = d * k_scale(bytes, i);
-        minimum[i] = -(dmin * k_min(bytes, i));
+        unit[i] = d * k_scale(h->scales, i);
+        minimum[i] = -(dmin * k_min(h->scales, i));
     }
+}
+
+static void k_rescale(void *block, int run, float unit)
+{
+    struct k_head *h = block;
+    k_scale_set(h->scales, run, fit_code(unit * fit_inverse(half_to_float(h->d)), 0, 63));
+}
+
+/* Of super-block k of a tile. */
+static void k_head_put(struct k_head *h, const struct super_line *s, int k)
+{
+    h->d = s->d[k];
+    h->dmin = s->dmin[k];
+    k_scales_pack(h->scales, s->scale + k * 8, s->min + k * 8);
 }
 
 #endif

@@ -193,14 +193,6 @@ static void free_units(const struct tile *t, const struct lattice *c, const stru
     }
 }
 
-static uint16_t share(float column[TILE], int k, int per, float value)
-{
-    uint16_t half = half_scale(value);
-    for (int i = k * per; i < (k + 1) * per; i++)
-        column[i] = half_to_float(half);
-    return half;
-}
-
 /* Of the stored scales around the one nearest to the free unit, that with the least error. */
 static void choose_scales(const struct tile *t, const struct lattice *c, const struct runs *r, const float d[TILE],
                           const float unit[TILE], float scale[TILE])
@@ -313,7 +305,7 @@ static void refit(const struct tile *t, const struct lattice *c, struct lattice_
         struct fitness f = fitness_of(t, c, b, k * per, (k + 1) * per);
         bool known = f.qx > 0 && f.qq > 0;
         float best = known ? f.qx / f.qq : d[k * per], kept = known ? f.qx * f.qx / (f.qq * f.xx) : 1;
-        b->d[k] = share(d, k, per, full ? best * fit_unshrink(kept) : best);
+        b->d[k] = fit_share(d, k, per, full ? best * fit_unshrink(kept) : best);
     }
 }
 
@@ -335,7 +327,7 @@ static void fit(struct tile *t, const struct lattice *c, const struct runs *r, s
     fold(t, c, b);
     free_units(t, c, r, unit);
     for (int k = 0; k < TILE / per; k++)
-        b->d[k] = share(d, k, per, fit_largest(unit + k * per, per) / (2 * c->scales - 1));
+        b->d[k] = fit_share(d, k, per, fit_largest(unit + k * per, per) / (2 * c->scales - 1));
     choose_scales(t, c, r, d, unit, scale);
     choose_all(t, c, r, d, scale, b);
     refit(t, c, b, false, d);

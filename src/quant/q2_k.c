@@ -64,8 +64,9 @@ static void recode(const float *x, void *block)
     pack(block, code);
 }
 
-static void put(const float *x, const struct super_line *s, int k, struct block_q2_k *b)
+static void put(const float *x, const struct super_line *s, int k, void *block)
 {
+    struct block_q2_k *b = block;
     b->d = s->d[k];
     b->dmin = s->dmin[k];
     for (int i = 0; i < 16; i++)
@@ -73,17 +74,17 @@ static void put(const float *x, const struct super_line *s, int k, struct block_
     recode(x, b);
 }
 
+static const struct super_line_format format = {
+    .size = 16,
+    .high = 3,
+    .levels = 15,
+    .block_bytes = sizeof(struct block_q2_k),
+    .put = put,
+};
+
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
-    struct block_q2_k *b = blocks;
-    struct tile t;
-    struct super_line s;
-    for (int64_t i = 0; i < n; i += t.count * 16) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, 16, tile_count(n - i, 16));
-        super_fit_line(&t, 3, 15, &s);
-        for (int k = 0; k < t.count / 16; k++)
-            put(x + i + k * QUANT_SUPER, &s, k, b++);
-    }
+    super_encode_line(&format, x, weight, blocks, n);
 }
 
 const struct quant_type KERNEL(q2_k) = {

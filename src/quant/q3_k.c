@@ -94,24 +94,25 @@ static void recode(const float *x, void *block)
 
 static const struct fit_codes codes = {.low = -4, .high = 3, .step = 0.25f, .down = 4, .up = 6};
 
-static void put(const float *x, const struct super_scale *s, int k, struct block_q3_k *b)
+static void put(const float *x, const struct super_scale *s, int k, void *block)
 {
+    struct block_q3_k *b = block;
     b->d = s->d[k];
     pack_scales(b, s->scale + k * 16);
     recode(x, b);
 }
 
+static const struct super_scale_format format = {
+    .codes = &codes,
+    .size = 16,
+    .levels = 32,
+    .block_bytes = sizeof(struct block_q3_k),
+    .put = put,
+};
+
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
-    struct block_q3_k *b = blocks;
-    struct tile t;
-    struct super_scale s;
-    for (int64_t i = 0; i < n; i += t.count * 16) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, 16, tile_count(n - i, 16));
-        super_fit_scale(&t, &codes, 32, 0, &s);
-        for (int k = 0; k < t.count / 16; k++)
-            put(x + i + k * QUANT_SUPER, &s, k, b++);
-    }
+    super_encode_scale(&format, x, weight, blocks, n);
 }
 
 const struct quant_type KERNEL(q3_k) = {

@@ -27,13 +27,6 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
     }
 }
 
-static void grid(const void *block, float *unit, float *minimum)
-{
-    const struct block_q5_1 *b = block;
-    *unit = half_to_float(b->d);
-    *minimum = half_to_float(b->m);
-}
-
 static void recode(const float *x, void *block)
 {
     struct block_q5_1 *b = block;
@@ -50,18 +43,7 @@ static void recode(const float *x, void *block)
 
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
-    struct block_q5_1 *b = blocks;
-    struct tile t;
-    float scale[TILE], minimum[TILE];
-    for (int64_t i = 0; i < n; i += t.count * QUANT_BLOCK) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, QUANT_BLOCK, tile_count(n - i, QUANT_BLOCK));
-        fit_half_line(&t, 31, scale, minimum);
-        for (int k = 0; k < t.count; k++, b++) {
-            b->d = half_scale(scale[k]);
-            b->m = half_scale(minimum[k]);
-            recode(x + i + k * QUANT_BLOCK, b);
-        }
-    }
+    fit_line_blocks(x, weight, blocks, n, 31, sizeof(struct block_q5_1), recode);
 }
 
 const struct quant_type KERNEL(q5_1) = {
@@ -75,7 +57,7 @@ const struct quant_type KERNEL(q5_1) = {
     .sub = QUANT_BLOCK,
     .low = 0,
     .high = 31,
-    .grid = grid,
+    .grid = fit_line_grid,
     .rescale = fit_scaled_rescale,
     .recode = recode,
 };

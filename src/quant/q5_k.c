@@ -6,12 +6,10 @@
  *     x = d × scale × code - dmin × min,  code 0..31, scale and min 0..63 (packed as k_scales.h draws it)
  *
  * qs as in Q4_K; the fifth bit of value j of sub-block s is bit s of qh[j]. */
-#include "quant/super.h"
 #include "quant/k_scales.h"
 
 struct block_q5_k {
-    uint16_t d, dmin;
-    uint8_t scales[12];
+    struct k_head head;
     uint8_t qh[QUANT_SUPER / 8];
     uint8_t qs[QUANT_SUPER / 2];
 };
@@ -21,10 +19,10 @@ static void decode(const void *blocks, float *restrict x, int64_t n)
 {
     const struct block_q5_k *b = blocks;
     for (; n > 0; n -= QUANT_SUPER, b++) {
-        float d = half_to_float(b->d), dmin = half_to_float(b->dmin);
+        float d = half_to_float(b->head.d), dmin = half_to_float(b->head.dmin);
         for (int s = 0; s < 8; s++, x += 32) {
             const uint8_t *q = b->qs + s / 2 * 32;
-            float scale = d * k_scale(b->scales, s), minimum = dmin * k_min(b->scales, s);
+            float scale = d * k_scale(b->head.scales, s), minimum = dmin * k_min(b->head.scales, s);
             for (int j = 0; j < 32; j++)
                 x[j] = scale * ((q[j] >> s % 2 * 4 & 15) | (b->qh[j] >> s & 1) << 4) - minimum;
         }
@@ -45,46 +43,33 @@ static void pack(struct block_q5_k *b, const uint8_t code[QUANT_SUPER])
     }
 }
 
-static void grid(const void *block, float *unit, float *minimum)
-{
-    const struct block_q5_k *b = block;
-    k_scales_grid(b->d, b->dmin, b->scales, unit, minimum);
-}
-
-static void rescale(void *block, int run, float unit)
-{
-    struct block_q5_k *b = block;
-    k_scale_set(b->scales, run, fit_code(unit * fit_inverse(half_to_float(b->d)), 0, 63));
-}
-
 static void recode(const float *x, void *block)
 {
     float unit[8], minimum[8];
     uint8_t code[QUANT_SUPER];
-    grid(block, unit, minimum);
+    k_grid(block, unit, minimum);
     super_codes(x, unit, minimum, 32, 0, 31, code);
     pack(block, code);
 }
 
-static void put(const float *x, const struct super_line *s, int k, struct block_q5_k *b)
+static void put(const float *x, const struct super_line *s, int k, void *block)
 {
-    b->d = s->d[k];
-    b->dmin = s->dmin[k];
-    k_scales_pack(b->scales, s->scale + k * 8, s->min + k * 8);
+    struct block_q5_k *b = block;
+    k_head_put(&b->head, s, k);
     recode(x, b);
 }
 
+static const struct super_line_format format = {
+    .size = 32,
+    .high = 31,
+    .levels = 63,
+    .block_bytes = sizeof(struct block_q5_k),
+    .put = put,
+};
+
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
-    struct block_q5_k *b = blocks;
-    struct tile t;
-    struct super_line s;
-    for (int64_t i = 0; i < n; i += t.count * 32) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, 32, tile_count(n - i, 32));
-        super_fit_line(&t, 31, 63, &s);
-        for (int k = 0; k < t.count / 8; k++)
-            put(x + i + k * QUANT_SUPER, &s, k, b++);
-    }
+    super_encode_line(&format, x, weight, blocks, n);
 }
 
 const struct quant_type KERNEL(q5_k) = {
@@ -98,7 +83,7 @@ const struct quant_type KERNEL(q5_k) = {
     .sub = 32,
     .low = 0,
     .high = 31,
-    .grid = grid,
-    .rescale = rescale,
+    .grid = k_grid,
+    .rescale = k_rescale,
     .recode = recode,
 };

@@ -44,9 +44,8 @@ static void pack(struct block_q6_k *b, const uint8_t code[QUANT_SUPER])
     }
 }
 
-/* Coarse, because REACH stored scales to either side are tried afterwards. */
+/* Coarse, because `reach` stored scales to either side are tried afterwards. */
 static const struct fit_codes codes = {.low = -32, .high = 31, .step = 0.5f, .up = 3};
-enum { REACH = 8 };
 
 static void grid(const void *block, float *unit, float *minimum)
 {
@@ -73,24 +72,26 @@ static void recode(const float *x, void *block)
     pack(block, code);
 }
 
-static void put(const float *x, const struct super_scale *s, int k, struct block_q6_k *b)
+static void put(const float *x, const struct super_scale *s, int k, void *block)
 {
+    struct block_q6_k *b = block;
     b->d = s->d[k];
     memcpy(b->scales, s->scale + k * 16, sizeof b->scales);
     recode(x, b);
 }
 
+static const struct super_scale_format format = {
+    .codes = &codes,
+    .size = 16,
+    .levels = 128,
+    .reach = 8,
+    .block_bytes = sizeof(struct block_q6_k),
+    .put = put,
+};
+
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
-    struct block_q6_k *b = blocks;
-    struct tile t;
-    struct super_scale s;
-    for (int64_t i = 0; i < n; i += t.count * 16) {
-        tile_load(&t, x + i, weight ? weight + i : NULL, 16, tile_count(n - i, 16));
-        super_fit_scale(&t, &codes, 128, REACH, &s);
-        for (int k = 0; k < t.count / 16; k++)
-            put(x + i + k * QUANT_SUPER, &s, k, b++);
-    }
+    super_encode_scale(&format, x, weight, blocks, n);
 }
 
 const struct quant_type KERNEL(q6_k) = {

@@ -5,16 +5,6 @@
 /* How far from the rounded scale of a line the search goes: two steps gain a hundredth of what one does. */
 enum { LINE_REACH = 1 };
 
-/* What all sub-blocks of super-block k share stands in every column of the tile that is its, so that the
- * lanes find it: `value` as a half, which is returned. */
-static uint16_t share(float column[TILE], int k, int per, float value)
-{
-    uint16_t half = half_scale(value);
-    for (int i = k * per; i < (k + 1) * per; i++)
-        column[i] = half_to_float(half);
-    return half;
-}
-
 /* Whole numbers nearest to value / unit, within low..high. */
 static void round_to(float out[TILE], const float value[TILE], const float unit[TILE], float low, float high)
 {
@@ -44,20 +34,31 @@ static void choose_scales(const struct tile *t, const struct fit_codes *codes, i
     }
 }
 
-void super_fit_scale(const struct tile *t, const struct fit_codes *codes, int levels, int reach,
-                     struct super_scale *s)
+static void find_scales(const struct super_scale_format *f, const struct tile *t, struct super_scale *s)
 {
     float d[TILE], scale[TILE];
-    int per = QUANT_SUPER / t->size;
-    fit_scale(t, codes, scale);
+    int per = QUANT_SUPER / t->size, levels = f->levels;
+    fit_scale(t, f->codes, scale);
     for (int k = 0; k < TILE / per; k++)
-        s->d[k] = share(d, k, per, fit_largest(scale + k * per, per) / -levels);
+        s->d[k] = fit_share(d, k, per, fit_largest(scale + k * per, per) / -levels);
     round_to(scale, scale, d, -levels, levels - 1);
-    if (reach > 0)
-        choose_scales(t, codes, levels, reach, d, scale);
-    for (int i = 0; i < TILE; i++) {
+    if (f->reach > 0)
+        choose_scales(t, f->codes, levels, f->reach, d, scale);
+    for (int i = 0; i < TILE; i++)
         s->scale[i] = scale[i];
-        s->unit[i] = d[i] * scale[i];
+}
+
+void super_encode_scale(const struct super_scale_format *f, const float *x, const float *importance, void *blocks,
+                        int64_t n)
+{
+    unsigned char *block = blocks;
+    struct tile t;
+    struct super_scale s;
+    for (int64_t i = 0; i < n; i += t.count * f->size) {
+        tile_load(&t, x + i, importance ? importance + i : NULL, f->size, tile_count(n - i, f->size));
+        find_scales(f, &t, &s);
+        for (int k = 0; k < t.count * f->size / QUANT_SUPER; k++, block += f->block_bytes)
+            f->put(x + i + k * QUANT_SUPER, &s, k, block);
     }
 }
 
@@ -159,21 +160,21 @@ static void refit(const struct tile *t, const struct lines *c, int first, int la
 
 static void share_lines(struct lines *c, struct super_line *s, int k, int per, float d, float dmin)
 {
-    s->d[k] = share(c->d, k, per, d);
-    s->dmin[k] = share(c->dmin, k, per, dmin);
+    s->d[k] = fit_share(c->d, k, per, d);
+    s->dmin[k] = fit_share(c->dmin, k, per, dmin);
 }
 
-void super_fit_line(const struct tile *t, int high, int levels, struct super_line *s)
+static void find_lines(const struct super_line_format *f, const struct tile *t, struct super_line *s)
 {
     float scale[TILE], minimum[TILE];
     struct lines c;
-    int per = QUANT_SUPER / t->size;
-    fit_line(t, high, false, scale, minimum);
+    int per = QUANT_SUPER / t->size, levels = f->levels;
+    fit_line(t, f->high, false, scale, minimum);
     for (int i = 0, k = 0; k < TILE / per; k++, i += per)
         share_lines(&c, s, k, per, fit_largest(scale + i, per) / levels,
                     -fit_largest(minimum + i, per) / levels);
     round_to(c.scale, scale, c.d, 0, levels);
-    choose_lines(t, high, levels, minimum, &c);
+    choose_lines(t, f->high, levels, minimum, &c);
     for (int i = 0, k = 0; k < TILE / per; k++, i += per) {
         float d = c.d[i], dmin = c.dmin[i];
         refit(t, &c, i, i + per, &d, &dmin);
@@ -182,7 +183,19 @@ void super_fit_line(const struct tile *t, int high, int levels, struct super_lin
     for (int i = 0; i < TILE; i++) {
         s->scale[i] = c.scale[i];
         s->min[i] = c.min[i];
-        s->unit[i] = c.d[i] * c.scale[i];
-        s->minimum[i] = -(c.dmin[i] * c.min[i]);
+    }
+}
+
+void super_encode_line(const struct super_line_format *f, const float *x, const float *importance, void *blocks,
+                       int64_t n)
+{
+    unsigned char *block = blocks;
+    struct tile t;
+    struct super_line s;
+    for (int64_t i = 0; i < n; i += t.count * f->size) {
+        tile_load(&t, x + i, importance ? importance + i : NULL, f->size, tile_count(n - i, f->size));
+        find_lines(f, &t, &s);
+        for (int k = 0; k < t.count * f->size / QUANT_SUPER; k++, block += f->block_bytes)
+            f->put(x + i + k * QUANT_SUPER, &s, k, block);
     }
 }

@@ -12,25 +12,36 @@
 struct super_line {
     uint16_t d[2], dmin[2];
     uint8_t scale[TILE], min[TILE];  /* 0..levels */
-    float unit[TILE], minimum[TILE]; /* as a decoder has them: x ≈ unit × code + minimum */
 };
-/* Codes 0..high. Each scale's neighbours are tried too, with the minimum that then suits; last d and dmin are
+/* A format with minima. Each scale's neighbours are tried too, with the minimum that then suits; last d and dmin are
  * fitted again to everything else. Against rounding alone this takes 1 % (Q4_K) or 2 % (Q5_K) off the error
  * of normal noise, and 30 % off that of weights which once were quantized to lines of 32 values. */
-#define super_fit_line KERNEL(super_fit_line)
-void super_fit_line(const struct tile *t, int high, int levels, struct super_line *s);
+struct super_line_format {
+    int size, high, levels;          /* values of a sub-block, codes 0..high, scales and minima 0..levels */
+    size_t block_bytes;
+    /* Stores super-block k of a tile, whose values are x. */
+    void (*put)(const float *x, const struct super_line *s, int k, void *block);
+};
+#define super_encode_line KERNEL(super_encode_line)
+void super_encode_line(const struct super_line_format *f, const float *x, const float *importance, void *blocks,
+                       int64_t n);
 
 struct super_scale {
     uint16_t d[2];
     int8_t scale[TILE]; /* -levels..levels - 1 */
-    float unit[TILE];   /* x ≈ unit × code */
 };
-/* `reach`: how far around a rounded scale to search for a better one. Where the levels are fine (Q6_K) this
- * replaces most of the search for the free scale, and sees the scales as they are stored: 2 % less error.
- * Where they are coarse (Q3_K, IQ4_XS) it gains less than 0.1 %, which is not worth the time. */
-#define super_fit_scale KERNEL(super_fit_scale)
-void super_fit_scale(const struct tile *t, const struct fit_codes *c, int levels, int reach,
-                     struct super_scale *s);
+/* A format without. `reach`: how far around a rounded scale to search for a better one. Where the levels are
+ * fine (Q6_K) this replaces most of the search for the free scale, and sees the scales as they are stored: 2 %
+ * less error. Where they are coarse (Q3_K, IQ4_XS) it gains less than 0.1 %, which is not worth the time. */
+struct super_scale_format {
+    const struct fit_codes *codes;
+    int size, levels, reach;
+    size_t block_bytes;
+    void (*put)(const float *x, const struct super_scale *s, int k, void *block);
+};
+#define super_encode_scale KERNEL(super_encode_scale)
+void super_encode_scale(const struct super_scale_format *f, const float *x, const float *importance, void *blocks,
+                        int64_t n);
 
 /* The nearest codes of a super-block, `low` counted as 0, for what its sub-blocks of `size` values store. */
 static inline void super_codes(const float *x, const float *unit, const float *minimum, int size, int low, int high,
