@@ -13,19 +13,21 @@
 
 /* What the text and the JSON both show. */
 struct summary {
-    int heads, kv_heads, windowed, cached, recurrent; /* the last three count layers */
+    int heads, kv_heads, window;     /* the most in a layer */
+    int windowed, cached, recurrent; /* layers */
     const char *tokenizer, *pre;
     bool chat_template;
     char fingerprint[65];
 };
 
-static int summarize(struct summary *s, const struct model *m, struct error *e)
+static void summarize(struct summary *s, const struct model *m)
 {
     *s = (struct summary){0};
     for (int i = 0; i < m->hp.layers; i++) {
         const struct layer_shape *l = &m->hp.layer[i];
         s->heads = l->heads > s->heads ? l->heads : s->heads;
         s->kv_heads = l->kv_heads > s->kv_heads ? l->kv_heads : s->kv_heads;
+        s->window = l->window > s->window ? l->window : s->window;
         s->windowed += l->window > 0;
         s->cached += l->kv_heads > 0;
         s->recurrent += l->state_bytes > 0;
@@ -33,7 +35,7 @@ static int summarize(struct summary *s, const struct model *m, struct error *e)
     s->tokenizer = gguf_text(&m->shards[0], "tokenizer.ggml.model");
     s->pre = gguf_text(&m->shards[0], "tokenizer.ggml.pre");
     s->chat_template = gguf_find(&m->shards[0], "tokenizer.chat_template") != NULL;
-    return model_fingerprint(m, s->fingerprint, e);
+    model_fingerprint(m, s->fingerprint);
 }
 
 /* ---------------------------------------------------------------------- JSON */
@@ -137,8 +139,7 @@ static void print_layers(struct table *t, const struct model *m, const struct su
     if (hp->mla_rank)
         row(t, "latent cache", "%d numbers per token and layer", hp->mla_rank + hp->mla_rope);
     if (s->windowed)
-        row(t, "windows", "%d of %d layers look back at most %d tokens", s->windowed, hp->layers,
-            hp->layer[0].window ? hp->layer[0].window : hp->layer[1].window);
+        row(t, "windows", "%d of %d layers look back at most %d tokens", s->windowed, hp->layers, s->window);
     if (s->cached < hp->layers)
         row(t, "cache", "%d of %d layers keep keys and values, %d a state", s->cached, hp->layers, s->recurrent);
     if (hp->experts)
@@ -215,15 +216,15 @@ static int run(const struct args *a, struct error *e)
     int rc = open_header(&m, args_operand(a, 0), args_get(a, "pre"), 0, e);
     if (rc)
         return rc;
-    rc = summarize(&s, m, e);
-    if (!rc && args_json(a))
+    summarize(&s, m);
+    if (args_json(a))
         print_json(m, &s);
-    else if (!rc)
+    else
         print_text(m, &s);
-    if (!rc && !args_json(a) && args_has(a, "tensors"))
+    if (!args_json(a) && args_has(a, "tensors"))
         print_tensors(m);
     model_close(m);
-    return rc;
+    return 0;
 }
 
 const struct command cmd_inspect = {

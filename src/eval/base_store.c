@@ -31,18 +31,14 @@ static char *path_of(const struct base_store *s, const char *key, const char *en
     return xasprintf("%s/base-%.*s.%s", s->folder, KEY_DIGITS, key, end);
 }
 
-static int take_key(struct base_store *s, const struct model *base, bool as_gguf, enum activations activations,
-                    struct error *e)
+static void take_key(struct base_store *s, const struct model *base, bool as_gguf, enum activations activations)
 {
     char fingerprint[HASH_TEXT];
-    int rc = model_fingerprint(base, fingerprint, e);
-    if (rc)
-        return rc;
+    model_fingerprint(base, fingerprint);
     bool differs = as_gguf && base->hp.rope_ramp_exact; /* for most models both arithmetics are one */
     char *all = xasprintf("%s %s %d %d", PACKAGE_STRING, fingerprint, differs, activations);
     hash_bytes(s->key, all, strlen(all));
     free(all);
-    return 0;
 }
 
 int base_store_open(struct base_store **out, const char *folder, const struct model *base, bool as_gguf,
@@ -51,8 +47,8 @@ int base_store_open(struct base_store **out, const char *folder, const struct mo
     struct base_store *s = xcalloc(1, sizeof *s);
     s->folder = xstrdup(folder);
     s->fd = -1;
-    int rc = take_key(s, base, as_gguf, activations, e);
-    rc = rc ? rc : file_make_folder(folder, e);
+    take_key(s, base, as_gguf, activations);
+    int rc = file_make_folder(folder, e);
     if (!rc) {
         s->answers_path = path_of(s, s->key, "json");
         json_t *kept = json_load_file(s->answers_path, 0, NULL);

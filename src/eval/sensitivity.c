@@ -76,14 +76,12 @@ static int read_text(struct measuring *m, struct error *e)
 }
 
 /* Everything that the findings depend on. */
-static int key_of(char key[static HASH_TEXT], const struct measuring *m, struct error *e)
+static void key_of(char key[static HASH_TEXT], const struct measuring *m)
 {
     const struct sensitivity_job *j = m->job;
     char fingerprint[HASH_TEXT], text[HASH_TEXT];
     struct str s = {0};
-    int rc = model_fingerprint(j->model, fingerprint, e);
-    if (rc)
-        return rc;
+    model_fingerprint(j->model, fingerprint);
     hash_bytes(text, m->text.tokens, (size_t)m->text.count * m->text.length * sizeof *m->text.tokens);
     str_addf(&s, "%d %s %s %d", SCHEMA, fingerprint, text, j->told);
     for (int i = 0; i < j->type_count; i++)
@@ -92,17 +90,14 @@ static int key_of(char key[static HASH_TEXT], const struct measuring *m, struct 
         str_addf(&s, " %s", j->probes[i]->name);
     hash_bytes(key, s.data, s.length);
     str_done(&s);
-    return 0;
 }
 
 static int open_findings(struct measuring *m, struct error *e)
 {
     char key[HASH_TEXT];
-    int rc = key_of(key, m, e);
-    if (rc)
-        return rc;
+    key_of(key, m);
     char *name = xasprintf("sensitivity-%.16s.jsonl", key);
-    rc = findings_open(&m->findings, name, key, e);
+    int rc = findings_open(&m->findings, name, key, e);
     free(name);
     return rc;
 }

@@ -58,7 +58,6 @@ static const struct {
     [HTTP_LENGTH] = {"content-length", false},
     [HTTP_RANGE] = {"content-range", false},
     [HTTP_RETRY_AFTER] = {"retry-after", false},
-    [HTTP_COMMIT] = {"x-repo-commit", true},
     [HTTP_LINKED_ETAG] = {"x-linked-etag", true},
     [HTTP_LINKED_SIZE] = {"x-linked-size", true},
     [HTTP_ERROR_CODE] = {"x-error-code", true},

@@ -19,10 +19,9 @@ enum http_field {
     HTTP_LENGTH,
     HTTP_RANGE,
     HTTP_RETRY_AFTER,
-    HTTP_COMMIT,
-    HTTP_LINKED_ETAG,
+    HTTP_LINKED_ETAG, /* this and the next two are the hub's own: X-Linked-Etag, … */
     HTTP_LINKED_SIZE,
-    HTTP_ERROR_CODE, /* the hub's own: X-Repo-Commit, X-Linked-… */
+    HTTP_ERROR_CODE,
     HTTP_FIELD_COUNT,
 };
 

@@ -462,17 +462,12 @@ int gguf_parse(struct gguf *g, const void *bytes, uint64_t size, const char *nam
     return parse(g, flags, e);
 }
 
-int gguf_open_flags(struct gguf *g, const char *path, int flags, struct error *e)
+int gguf_open(struct gguf *g, const char *path, int flags, struct error *e)
 {
     *g = (struct gguf){0};
     if (file_map_open(&g->map, path, e))
         return e->code;
     return parse(g, flags, e);
-}
-
-int gguf_open(struct gguf *g, const char *path, struct error *e)
-{
-    return gguf_open_flags(g, path, 0, e);
 }
 
 void gguf_close(struct gguf *g)

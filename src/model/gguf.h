@@ -55,19 +55,17 @@ struct gguf {
 
 /* Refuses a file that ends before its tensors do, unless GGUF_HEADER_ONLY: then `complete` says so. */
 enum { GGUF_HEADER_ONLY = 1 };
-int gguf_open(struct gguf *g, const char *path, struct error *e);
-int gguf_open_flags(struct gguf *g, const char *path, int flags, struct error *e);
+int gguf_open(struct gguf *g, const char *path, int flags, struct error *e);
 /* The same over bytes in memory, which must outlive `g`; `name` is what errors call them. */
 int gguf_parse(struct gguf *g, const void *bytes, uint64_t size, const char *name, int flags, struct error *e);
-/* After success or failure of any of the three. */
+/* After success or failure of either. */
 void gguf_close(struct gguf *g);
 
 const char *gguf_kind_name(enum gguf_kind kind);  /* "uint32" */
 unsigned gguf_kind_bytes(enum gguf_kind kind);    /* 0 for texts and arrays */
 const struct gguf_value *gguf_find(const struct gguf *g, const char *key);
-/* Any integer, bool or float kind converts; false where the key is missing or of another kind. An integer
- * from a float must be whole; one that int64_t cannot hold counts as missing. */
-bool gguf_number(const struct gguf *g, const char *key, double *value);
+/* Any integer, bool or float kind converts; false where the key is missing or of another kind. A float must be whole;
+ * what int64_t cannot hold counts as missing. */
 bool gguf_integer(const struct gguf *g, const char *key, int64_t *value);
 /* Not NUL-terminated in the file: copied into the arena. NULL where missing. */
 const char *gguf_text(struct gguf *g, const char *key);

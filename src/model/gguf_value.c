@@ -56,27 +56,12 @@ static bool number_at(enum gguf_kind kind, const unsigned char *p, double *value
     return true;
 }
 
-static const struct gguf_value *find_scalar(const struct gguf *g, const char *key)
-{
-    const struct gguf_value *v = gguf_find(g, key);
-    return v && kinds[v->kind].bytes ? v : NULL;
-}
-
-bool gguf_number(const struct gguf *g, const char *key, double *value)
-{
-    const struct gguf_value *v = find_scalar(g, key);
-    int64_t whole;
-    if (v)
-        number_at(v->kind, v->data, value, &whole);
-    return v != NULL;
-}
-
 bool gguf_integer(const struct gguf *g, const char *key, int64_t *value)
 {
-    const struct gguf_value *v = find_scalar(g, key);
+    const struct gguf_value *v = gguf_find(g, key);
     double number;
     int64_t whole;
-    if (!v || !number_at(v->kind, v->data, &number, &whole))
+    if (!v || !kinds[v->kind].bytes || !number_at(v->kind, v->data, &number, &whole))
         return false;
     *value = whole;
     return true;

@@ -57,7 +57,7 @@ static const struct kind *kind_of(const struct hf *h, const struct stored_tensor
     return NULL;
 }
 
-bool hf_packed_is(const struct hf *h)
+static bool is_packed(const struct hf *h)
 {
     const char *method = config_text(h, "quant_method"), *format = config_text(h, "format");
     for (size_t i = 0; method && i < ARRAY_LENGTH(kinds); i++)
@@ -344,7 +344,7 @@ static int find_weight(struct hf *h, const struct stored_tensor *anchor, const s
 int hf_packed_find(struct hf *h, struct error *e)
 {
     int count = 0, made = 0, rc = 0;
-    if (!hf_packed_is(h))
+    if (!is_packed(h))
         return 0;
     const struct stored_tensor **list = xcalloc(2 * (size_t)h->stored_count + 1, sizeof *list);
     for (int i = 0; !rc && i < h->stored_count; i++) {

@@ -44,7 +44,8 @@ static const struct hf_token *token_numbered(const struct hf_vocab *v, int64_t i
     return id >= 0 && id < v->count && v->tokens[id].text ? &v->tokens[id] : NULL;
 }
 
-int hf_vocab_add(struct hf_vocab *v, int64_t id, const json_t *token, struct error *e)
+/* {"content", "special", …}, as tokenizer.json and tokenizer_config.json have it. */
+static int add_token(struct hf_vocab *v, int64_t id, const json_t *token, struct error *e)
 {
     const char *text = plain_text(json_object_get(token, "content"));
     if (!text || !*text)
@@ -64,7 +65,7 @@ int hf_json_decoder(struct hf_vocab *v, bool missing, struct error *e)
     int rc = 0;
     json_object_foreach(json_object_get(v->tokenizer_config, "added_tokens_decoder"), number, token) {
         bool wanted = parse_int(number, 0, INT32_MAX, &id) && !(missing && token_numbered(v, id));
-        if (wanted && (rc = hf_vocab_add(v, id, token, e)))
+        if (wanted && (rc = add_token(v, id, token, e)))
             break;
     }
     return rc;
@@ -77,7 +78,7 @@ int hf_json_added(struct hf_vocab *v, struct error *e)
     int rc = 0;
     json_array_foreach(json_object_get(v->tokenizer, "added_tokens"), i, token) {
         const json_t *id = json_object_get(token, "id");
-        rc = json_is_number(id) ? hf_vocab_add(v, hf_json_integer(id), token, e)
+        rc = json_is_number(id) ? add_token(v, hf_json_integer(id), token, e)
                                 : broken(v, "an added token has no number", e);
         if (rc)
             break;

@@ -69,8 +69,6 @@ int64_t hf_json_integer(const json_t *number);
 /* Puts a token in its place. A number past the embedding is refused, or passed over where `added`. */
 int hf_vocab_put(struct hf_vocab *v, int64_t id, const char *text, float score, enum hf_kind kind, bool added,
                  struct error *e);
-/* Puts an added token: {"content", "special", …}, as tokenizer.json and tokenizer_config.json have it. */
-int hf_vocab_add(struct hf_vocab *v, int64_t id, const json_t *token, struct error *e);
 /* The number of the token with this text, or -1. */
 int64_t hf_vocab_find(const struct hf_vocab *v, const char *text);
 /* Special by its flag or, because some models forget to set that, by its looks. */

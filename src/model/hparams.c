@@ -105,7 +105,8 @@ static int read_scalars(struct model *m, struct error *e)
 
 /* ----------------------------------------------------------------- per layer */
 
-int hparams_layers(struct model *m, const char *suffix, int high, size_t field, struct error *e)
+/* As hparams_integer, for a field (an int, by its offset) of every layer: one number for all, or an array. */
+static int read_layers(struct model *m, const char *suffix, int high, size_t field, struct error *e)
 {
     const struct gguf_value *v = hparams_value(m, suffix);
     if (!v)
@@ -135,13 +136,13 @@ static int read_layer_shapes(struct model *m, struct error *e)
 {
     struct hparams *hp = &m->hp;
     hp->layer = arena_alloc(&m->arena, (hp->layers + 1) * sizeof *hp->layer);
-    if (hparams_layers(m, "attention.head_count", HEADS_MAX, offsetof(struct layer_shape, heads), e) ||
-        hparams_layers(m, "feed_forward_length", WIDTH_MAX, offsetof(struct layer_shape, ffn), e))
+    if (read_layers(m, "attention.head_count", HEADS_MAX, offsetof(struct layer_shape, heads), e) ||
+        read_layers(m, "feed_forward_length", WIDTH_MAX, offsetof(struct layer_shape, ffn), e))
         return e->code;
     default_head_lengths(hp);
-    if (hparams_layers(m, "attention.head_count_kv", HEADS_MAX, offsetof(struct layer_shape, kv_heads), e) ||
-        hparams_layers(m, "attention.key_length", HEAD_LENGTH_MAX, offsetof(struct layer_shape, key_length), e) ||
-        hparams_layers(m, "attention.value_length", HEAD_LENGTH_MAX, offsetof(struct layer_shape, value_length), e))
+    if (read_layers(m, "attention.head_count_kv", HEADS_MAX, offsetof(struct layer_shape, kv_heads), e) ||
+        read_layers(m, "attention.key_length", HEAD_LENGTH_MAX, offsetof(struct layer_shape, key_length), e) ||
+        read_layers(m, "attention.value_length", HEAD_LENGTH_MAX, offsetof(struct layer_shape, value_length), e))
         return e->code;
     return layers_read(m, e);
 }

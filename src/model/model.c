@@ -55,7 +55,7 @@ static int check_shard(const struct gguf *g, int number, int count, struct error
 static int open_shard(struct model *m, const char *path, int flags, struct error *e)
 {
     struct gguf *g = &m->shards[m->shard_count++]; /* counted at once: model_close also closes what failed */
-    return gguf_open_flags(g, path, flags, e);
+    return gguf_open(g, path, flags, e);
 }
 
 static int open_set(struct model *m, const char *path, int count, int flags, struct error *e)
@@ -425,10 +425,9 @@ void model_close(struct model *m)
     free(m);
 }
 
-int model_fingerprint(const struct model *m, char out[static 65], struct error *e)
+void model_fingerprint(const struct model *m, char out[static 65])
 {
     struct str text = {0};
-    (void)e;
     for (int i = 0; i < m->file_count; i++) {
         const struct model_file *f = &m->files[i];
         char hash[HASH_TEXT];
@@ -436,7 +435,6 @@ int model_fingerprint(const struct model *m, char out[static 65], struct error *
     }
     hash_bytes(out, text.data, text.length);
     str_done(&text);
-    return 0;
 }
 
 /* ------------------------------------------------------------------------ forks */

@@ -30,8 +30,6 @@ int shapes_check(const struct model *m, struct error *e);
 int hparams_read(struct model *m, struct error *e);
 /* One whole number from 0 to `high` at "ARCH.SUFFIX", of an array the first; a missing key leaves *value as it is. */
 int hparams_integer(const struct model *m, const char *suffix, int high, int *value, struct error *e);
-/* The same for a field (an int, by its offset) of every layer: one number for all, or an array. */
-int hparams_layers(struct model *m, const char *suffix, int high, size_t field, struct error *e);
 /* The value at "ARCH.SUFFIX", or NULL. */
 const struct gguf_value *hparams_value(const struct model *m, const char *suffix);
 

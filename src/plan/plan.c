@@ -225,13 +225,13 @@ int plan_make(struct plan **out, const struct machine *m, const struct model *mo
     if (!level->type && !level->scheme)
         return error_set(e, ERROR_USAGE, "nothing has to be made: '%s' is %s as it is", level->name, model->path);
     struct plan *p = plan_new();
-    int rc = model_fingerprint(model, hash, e);
     choose_whether(p, model);
-    rc = rc ? rc : choose_calibration(p, model, w, s, level, e);
+    int rc = choose_calibration(p, model, w, s, level, e);
     if (rc) {
         plan_free(p);
         return rc;
     }
+    model_fingerprint(model, hash);
     p->source = arena_strdup(&p->arena, model->path);
     p->source_hub = hub_name(p, model);
     p->source_hash = arena_strdup(&p->arena, hash);

@@ -27,19 +27,6 @@ static bool is_blank(const char *text, size_t length)
 
 /* ---------------------------------------------------------------- opening */
 
-static void set_piece(struct vocab *v, int32_t id)
-{
-    const struct token *t = &v->tokens[id];
-    struct str text = {0};
-    for (size_t at = 0; at < t->length;) {
-        bool blank = is_blank(t->text + at, t->length - at);
-        str_add_char(&text, blank ? ' ' : t->text[at]);
-        at += blank ? BLANK_BYTES : 1;
-    }
-    vocab_set_piece(v, id, text.data, text.length);
-    str_done(&text);
-}
-
 static void set_pieces(struct vocab *v)
 {
     for (int32_t id = 0; id < v->count; id++) {
@@ -50,7 +37,7 @@ static void set_pieces(struct vocab *v)
         if (t->kind & TOKEN_BYTE && sscanf(text, "<0x%2X>", &byte) == 1)
             vocab_set_piece(v, id, &(char){(char)byte}, 1);
         else if (t->kind & TOKEN_NORMAL && !(t->kind & (TOKEN_CONTROL | TOKEN_UNKNOWN | TOKEN_USER)))
-            set_piece(v, id);
+            vocab_set_blanks(v, id);
     }
 }
 

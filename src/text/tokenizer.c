@@ -284,11 +284,6 @@ int32_t tokenizer_bos(const struct tokenizer *t)
     return t->vocab.bos;
 }
 
-int32_t tokenizer_eos(const struct tokenizer *t)
-{
-    return t->vocab.eos;
-}
-
 const struct chat_template *tokenizer_chat(const struct tokenizer *t)
 {
     return t->chat.form ? &t->chat : NULL;

@@ -34,7 +34,6 @@ int tokenizer_vocab(const struct tokenizer *t);
 /* The first token that is not the same text in both, or the length of the shorter vocabulary; -1: they are equal. */
 int32_t tokenizer_difference(const struct tokenizer *a, const struct tokenizer *b);
 int32_t tokenizer_bos(const struct tokenizer *t); /* -1: none */
-int32_t tokenizer_eos(const struct tokenizer *t);
 /* The checkpoint's chat template (chat_template.h); NULL: it has none, or one of a form that is not known. Borrowed. */
 const struct chat_template *tokenizer_chat(const struct tokenizer *t);
 bool tokenizer_adds_bos(const struct tokenizer *t);

@@ -64,19 +64,6 @@ static void insert(struct unigram *u, const char *text, size_t length, int32_t i
         u->nodes[node].id = id;
 }
 
-static void set_piece(struct vocab *v, int32_t id)
-{
-    const struct token *t = &v->tokens[id];
-    struct str text = {0};
-    for (size_t at = 0; at < t->length;) {
-        bool blank = t->length - at >= strlen(BLANK) && memcmp(t->text + at, BLANK, strlen(BLANK)) == 0;
-        str_add_char(&text, blank ? ' ' : t->text[at]);
-        at += blank ? strlen(BLANK) : 1;
-    }
-    vocab_set_piece(v, id, text.data, text.length);
-    str_done(&text);
-}
-
 static void take_tokens(struct unigram *u, struct vocab *v)
 {
     double worst = 0;
@@ -86,7 +73,7 @@ static void take_tokens(struct unigram *u, struct vocab *v)
         if (!(t->kind & (TOKEN_NORMAL | TOKEN_USER | TOKEN_UNUSED)) || t->kind & (TOKEN_CONTROL | TOKEN_UNKNOWN))
             continue;
         insert(u, t->text, t->length, id);
-        set_piece(v, id);
+        vocab_set_blanks(v, id);
         if (t->kind & TOKEN_NORMAL && t->score < worst)
             worst = t->score;
     }
@@ -114,12 +101,6 @@ static int read_map(struct unigram *u, const struct gguf *g, const char *path, s
                         (unsigned long long)v->offset);
 }
 
-static bool flag(const struct gguf *g, const char *key)
-{
-    int64_t value;
-    return gguf_integer(g, key, &value) && value != 0;
-}
-
 static int unigram_open(void **state, struct vocab *v, struct gguf *g, const char *path, const char *pre,
                         struct error *e)
 {
@@ -132,8 +113,8 @@ static int unigram_open(void **state, struct vocab *v, struct gguf *g, const cha
                          "pre-tokenizer", pre, path);
     if ((rc = vocab_read(v, g, path, &d, e)) || (rc = read_map(u, g, path, e)))
         return rc;
-    u->merges_blanks = flag(g, "tokenizer.ggml.remove_extra_whitespaces");
-    u->blank_behind = flag(g, "tokenizer.ggml.treat_whitespace_as_suffix");
+    u->merges_blanks = vocab_flag(g, "tokenizer.ggml.remove_extra_whitespaces", false);
+    u->blank_behind = vocab_flag(g, "tokenizer.ggml.treat_whitespace_as_suffix", false);
     take_tokens(u, v);
     take_bytes(u, v);
     return 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "text/special.h"
 
 const struct gguf_value *vocab_strings(const struct gguf *g, const char *key, const char *path, struct error *e)
@@ -87,7 +88,7 @@ static int32_t special_id(const struct vocab *v, const struct gguf *g, const cha
     return fallback < v->count ? fallback : -1;
 }
 
-static bool flag(const struct gguf *g, const char *key, bool fallback)
+bool vocab_flag(const struct gguf *g, const char *key, bool fallback)
 {
     int64_t value;
     return gguf_integer(g, key, &value) ? value != 0 : fallback;
@@ -99,9 +100,9 @@ static int read_special(struct vocab *v, const struct gguf *g, const char *path,
     v->bos = special_id(v, g, "tokenizer.ggml.bos_token_id", d->bos);
     v->eos = special_id(v, g, "tokenizer.ggml.eos_token_id", d->eos);
     v->unknown = special_id(v, g, "tokenizer.ggml.unknown_token_id", d->unknown);
-    v->adds_bos = flag(g, "tokenizer.ggml.add_bos_token", d->adds_bos);
-    v->adds_eos = flag(g, "tokenizer.ggml.add_eos_token", d->adds_eos);
-    v->adds_space = flag(g, "tokenizer.ggml.add_space_prefix", d->adds_space);
+    v->adds_bos = vocab_flag(g, "tokenizer.ggml.add_bos_token", d->adds_bos);
+    v->adds_eos = vocab_flag(g, "tokenizer.ggml.add_eos_token", d->adds_eos);
+    v->adds_space = vocab_flag(g, "tokenizer.ggml.add_space_prefix", d->adds_space);
     if ((v->adds_bos && v->bos < 0) || (v->adds_eos && v->eos < 0))
         return error_set(e, ERROR_FAILED, "%s: metadata tokenizer.ggml.add_%s_token is true, but no such token is "
                          "named", path, v->adds_bos && v->bos < 0 ? "bos" : "eos");
@@ -150,4 +151,17 @@ void vocab_set_piece(struct vocab *v, int32_t id, const char *bytes, size_t leng
     memcpy(copy, bytes, length);
     v->tokens[id].piece = copy;
     v->tokens[id].piece_length = (uint32_t)length;
+}
+
+void vocab_set_blanks(struct vocab *v, int32_t id)
+{
+    static const char blank[] = "\u2581";
+    const struct token *t = &v->tokens[id];
+    struct str text = {0};
+    for (size_t at = 0, n; at < t->length; at += n) {
+        n = t->length - at >= strlen(blank) && memcmp(t->text + at, blank, strlen(blank)) == 0 ? strlen(blank) : 1;
+        str_add_char(&text, n > 1 ? ' ' : t->text[at]);
+    }
+    vocab_set_piece(v, id, text.data, text.length);
+    str_done(&text);
 }

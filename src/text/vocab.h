@@ -53,6 +53,10 @@ void vocab_add_name(struct vocab *v, const char *text, size_t length, int32_t id
 /* The token of "<0xXX>", or -1. */
 int32_t vocab_byte(const struct vocab *v, unsigned char byte);
 void vocab_set_piece(struct vocab *v, int32_t id, const char *bytes, size_t length); /* copied */
+/* The token's text with blanks for SentencePiece's U+2581. */
+void vocab_set_blanks(struct vocab *v, int32_t id);
+/* A truth value of the metadata. */
+bool vocab_flag(const struct gguf *g, const char *key, bool fallback);
 
 /* An array of strings as a vocabulary has them, checked: items of `key`, or NULL with an error. */
 const struct gguf_value *vocab_strings(const struct gguf *g, const char *key, const char *path, struct error *e);

@@ -123,7 +123,7 @@ void gguf_build_fill(const char *path)
     struct noise noise = {.state = 11};
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     assert_true(fd >= 0);
-    assert_ok(gguf_open(&g, path, &e), &e);
+    assert_ok(gguf_open(&g, path, 0, &e), &e);
     for (uint64_t i = 0; i < g.tensor_count; i++)
         fill_tensor(fd, &g.tensors[i], &noise);
     gguf_close(&g);
