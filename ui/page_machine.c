@@ -19,6 +19,7 @@ struct row {
     const char *why;      /* does it matter */
     char label[24], value[160];
     struct fact *fact;    /* what `e` sets; NULL: nothing to enter */
+    struct fact *total;   /* of the memory of which `fact` is what is free; NULL: it is no such fact */
     enum unit unit;
     enum fact_source source;
     double used, whole;   /* of a bar; whole 0: none */
@@ -29,6 +30,11 @@ struct machine_page {
     struct list list;
     struct text why;
 };
+
+static struct machine_page *state(const struct wizard *w)
+{
+    return wizard_state(w, &page_machine);
+}
 
 static const char why_cpu[] = "The processor quantizes, evaluates, and runs what does not fit on a GPU. "
                               "Threads are those that this process may use: affinity and container quotas "
@@ -105,6 +111,19 @@ static void set_use(struct row *r, struct fact total, struct fact left)
     r->source = left.source;
 }
 
+/* Where the size of a memory is known, what is free of it is what counts, and what there is to enter. */
+static void set_memory(struct row *r, struct fact *total, struct fact *left)
+{
+    set_fact(r, total, UNIT_BYTES);
+    if (!fact_known(*total))
+        return;
+    r->fact = left;
+    r->total = total;
+    set_use(r, *total, *left);
+    if (!fact_known(*left))
+        strncat(r->value, ", free: unknown", sizeof r->value - strlen(r->value) - 1);
+}
+
 static void add_cpu(struct machine_page *p, const struct machine_cpu *c)
 {
     struct row *r = add_row(p, "CPU", why_cpu);
@@ -153,9 +172,7 @@ static void add_caches(struct machine_page *p, const struct machine_cpu *c)
 
 static void add_memory(struct machine_page *p, struct machine_memory *m)
 {
-    struct row *r = add_row(p, "RAM", why_ram);
-    set_fact(r, &m->total_bytes, UNIT_BYTES);
-    set_use(r, m->total_bytes, m->available_bytes);
+    set_memory(add_row(p, "RAM", why_ram), &m->total_bytes, &m->available_bytes);
     if (fact_known(m->limit_bytes))
         set_fact(add_row(p, "memory limit", why_limit), &m->limit_bytes, UNIT_BYTES);
     set_fact(add_row(p, "RAM bandwidth", why_bandwidth), &m->bandwidth, UNIT_RATE);
@@ -189,14 +206,7 @@ static void add_gpu(struct machine_page *p, struct machine_gpu *g, int index)
         n += snprintf(r->value + n, sizeof r->value - n, "  driver %s", g->driver);
     snprintf(r->value + n, sizeof r->value - n, "%s%s", g->mig ? "  MIG" : "",
              g->unified ? "  shares the RAM" : "");
-    r = add_row(p, "  VRAM", why_vram);
-    set_fact(r, &g->vram_total_bytes, UNIT_BYTES);
-    if (fact_known(g->vram_total_bytes)) {
-        r->fact = &g->vram_free_bytes;
-        set_use(r, g->vram_total_bytes, g->vram_free_bytes);
-        if (!fact_known(g->vram_free_bytes))
-            strncat(r->value, ", free: unknown", sizeof r->value - strlen(r->value) - 1);
-    }
+    set_memory(add_row(p, "  VRAM", why_vram), &g->vram_total_bytes, &g->vram_free_bytes);
     set_fact(add_row(p, "  bandwidth", why_gpu_bandwidth), &g->bandwidth, UNIT_RATE);
 }
 
@@ -204,11 +214,12 @@ static void add_disk(struct machine_page *p, struct machine *m)
 {
     char size[FORMAT_SIZE];
     struct row *r = add_row(p, "disk", why_disk);
+    bool here = !m->disk_path || strcmp(m->disk_path, ".") == 0;
     if (fact_known(m->disk_free_bytes))
-        snprintf(r->value, sizeof r->value, "%s free in %s", format_bytes(size, m->disk_free_bytes.value),
-                 m->disk_path ? m->disk_path : ".");
+        snprintf(r->value, sizeof r->value, "%s free %s%s", format_bytes(size, m->disk_free_bytes.value),
+                 here ? "here" : "in ", here ? "" : m->disk_path);
     else
-        snprintf(r->value, sizeof r->value, "unknown");
+        set_unknown(r);
     r->source = m->disk_free_bytes.source;
 }
 
@@ -297,7 +308,7 @@ static void draw_why(struct machine_page *p, struct rect in, const struct wizard
 
 static void draw(struct wizard *w, struct rect page)
 {
-    struct machine_page *p = wizard_state(w, &page_machine);
+    struct machine_page *p = state(w);
     struct rect in[PANES_MAX];
     char filter[LIST_FILTER + 16];
     layout_machine(page, in);
@@ -345,31 +356,31 @@ static int expected(enum unit unit, struct error *e, const char *typed)
 
 static int answer_fact(struct wizard *w, int choice, const char *typed, struct error *e)
 {
-    struct machine_page *p = wizard_state(w, &page_machine);
+    struct machine_page *p = state(w);
     const struct row *r = &p->rows[p->list.cursor];
     double value;
     (void)choice;
     if (!parse_fact(r->unit, typed, &value))
         return expected(r->unit, e, typed);
     *r->fact = (struct fact){value, FACT_ENTERED};
+    if (r->total && value > r->total->value) /* another machine is meant */
+        *r->total = *r->fact;
     wizard_changed(w);
     return 0;
 }
 
 static int key_enter_fact(struct wizard *w)
 {
-    struct machine_page *p = wizard_state(w, &page_machine);
+    struct machine_page *p = state(w);
     const struct row *r = list_row(&p->list) >= 0 ? &p->rows[p->list.cursor] : NULL;
     if (!w->machine || !r || !r->fact) {
         wizard_say(w, "this fact is not one to enter: choose RAM, VRAM or a bandwidth");
         return PAGE_HANDLED;
     }
-    bool is_free = r->unit == UNIT_BYTES && r->whole > 0;
-    dialog_input(w, "Enter what you know",
-                 r->unit == UNIT_RATE                  ? "Bandwidth in GB/s:"
-                 : is_free && strstr(r->label, "VRAM") ? "Free memory, for example 10GiB:"
-                                                       : "Size, for example 24GiB:",
-                 "", answer_fact);
+    const char *question = r->total               ? "Free memory, for example 10GiB:"
+                           : r->unit == UNIT_RATE ? "Bandwidth in GB/s:"
+                                                  : "Size, for example 24GiB:";
+    dialog_input(w, "Enter what you know", question, "", answer_fact);
     return PAGE_HANDLED;
 }
 
@@ -423,18 +434,18 @@ static int key_next(struct wizard *w)
 
 static int key(struct wizard *w, int k)
 {
-    struct machine_page *p = wizard_state(w, &page_machine);
+    struct machine_page *p = state(w);
     return list_key(&p->list, k) ? PAGE_HANDLED : PAGE_IGNORED;
 }
 
 static bool typing(const struct wizard *w)
 {
-    return ((struct machine_page *)wizard_state(w, &page_machine))->list.filtering;
+    return state(w)->list.filtering;
 }
 
 static int click(struct wizard *w, int y, int x)
 {
-    struct machine_page *p = wizard_state(w, &page_machine);
+    struct machine_page *p = state(w);
     return list_click(&p->list, y, x) ? PAGE_HANDLED : PAGE_IGNORED;
 }
 
@@ -445,7 +456,7 @@ static bool complete(const struct wizard *w)
 
 static void close_page(struct wizard *w)
 {
-    text_done(&((struct machine_page *)wizard_state(w, &page_machine))->why);
+    text_done(&state(w)->why);
 }
 
 static const struct page_key keys[] = {
