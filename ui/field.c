@@ -49,6 +49,18 @@ static size_t after(const struct field *f, size_t at)
     return at;
 }
 
+/* Where the word before the cursor begins, or the part of a path. */
+static size_t word_before(const struct field *f)
+{
+    const char *text = field_text(f);
+    size_t at = f->cursor;
+    while (at && strchr(" /", text[at - 1]))
+        at--;
+    while (at && !strchr(" /", text[at - 1]))
+        at--;
+    return at;
+}
+
 static void erase(struct field *f, size_t from, size_t to)
 {
     if (from >= to)
@@ -96,6 +108,7 @@ bool field_key(struct field *f, int key)
     case K_END: case K_CTRL('e'): f->cursor = f->text.length; return true;
     case K_BACKSPACE: erase(f, before(f, f->cursor), f->cursor); return true;
     case K_DELETE: case K_CTRL('d'): erase(f, f->cursor, after(f, f->cursor)); return true;
+    case K_CTRL('w'): erase(f, word_before(f), f->cursor); return true;
     case K_CTRL('u'): erase(f, 0, f->cursor); return true;
     case K_CTRL('k'): erase(f, f->cursor, f->text.length); return true;
     case K_TAB:

@@ -54,10 +54,26 @@ static void test_characters_are_not_bytes(void **state)
     field_done(&f);
 }
 
+static void test_words_are_erased_backwards(void **state)
+{
+    struct field f = {0};
+    (void)state;
+    field_set(&f, "/models/été/a.gguf");
+    assert_true(field_key(&f, K_CTRL('w')));
+    assert_string_equal(field_text(&f), "/models/été/");
+    field_key(&f, K_CTRL('w'));
+    assert_string_equal(field_text(&f), "/models/");
+    field_key(&f, K_CTRL('w'));
+    field_key(&f, K_CTRL('w'));
+    assert_string_equal(field_text(&f), "");
+    field_done(&f);
+}
+
 static void test_editing_nothing_is_harmless(void **state)
 {
     static const int keys[] = {K_LEFT, K_RIGHT, K_BACKSPACE, K_DELETE,
-                               K_HOME, K_END,   K_CTRL('u'), K_CTRL('k')};
+                               K_HOME, K_END,   K_CTRL('u'), K_CTRL('k'),
+                               K_CTRL('w')};
     struct field f = {0};
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
@@ -337,6 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_editing_in_the_middle),
         cmocka_unit_test(test_characters_are_not_bytes),
+        cmocka_unit_test(test_words_are_erased_backwards),
         cmocka_unit_test(test_editing_nothing_is_harmless),
         cmocka_unit_test(test_paths_are_completed),
         cmocka_unit_test(test_tab_completes_before_the_cursor),
