@@ -142,11 +142,11 @@ void layout_calibrate(struct rect page, struct rect pane[static PANES_MAX])
 void layout_review(struct rect page, struct rect pane[static PANES_MAX])
 {
     struct rect rest = rect_inside(page);
-    pane[REVIEW_COMMAND] = rect_cut_bottom(&rest, 3, 1);
+    pane[REVIEW_COMMAND] = rect_cut_bottom(&rest, 4, 1);
     if (page.w >= SIDE_BY_SIDE_FROM)
         pane[REVIEW_SUMMARY] = rect_cut_left(&rest, page.w * 2 / 5, 1);
     else
-        pane[REVIEW_SUMMARY] = rect_cut_top(&rest, 8, 1);
+        pane[REVIEW_SUMMARY] = rect_cut_top(&rest, 9, 1);
     pane[REVIEW_PLAN] = rest;
 }
 

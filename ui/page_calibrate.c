@@ -135,7 +135,7 @@ static void add_evaluation(struct text *t, int width, const struct wizard *w)
         text_addf(t, width, STYLE_NORMAL, "evaluation\treads %s", read);
     else
         text_addf(t, width, p->view.overlap > OVERLAP_TOO_MUCH ? STYLE_WARN : STYLE_NORMAL,
-                  "evaluation\t%sreads %s, of which %.1f %% stand in this text",
+                  "evaluation\t%sreads %s, of which %.1f %% stands in this text",
                   p->view.overlap > OVERLAP_TOO_MUCH ? "! " : "", read, 100 * p->view.overlap);
 }
 

@@ -137,6 +137,8 @@ static void add_time(struct text *t, int width, const struct review_page *p, con
     else if (isnan(p->seconds))
         text_addf(t, width, STYLE_WARN, "time\tunknown: it can only be measured on the machine itself%s",
                   and_then);
+    else if (p->seconds < 1)
+        text_addf(t, width, STYLE_NORMAL, "time\tless than a second of quantizing%s", and_then);
     else
         text_addf(t, width, STYLE_NORMAL, "time\tabout %s of quantizing%s", format_duration(time, p->seconds),
                   and_then);
@@ -273,11 +275,27 @@ static int key_start(struct wizard *w)
     return wizard_plan(w) ? start(w) : PAGE_HANDLED;
 }
 
+/* A plan replaces an earlier one, and nothing else. */
+static int check_target(const char *path, struct error *e)
+{
+    struct plan *before;
+    struct error why = {0};
+    if (!*path)
+        return error_set(e, ERROR_USAGE, "a name is wanted");
+    if (!file_exists(path))
+        return 0;
+    if (plan_load(&before, path, &why))
+        return error_set(e, ERROR_USAGE, "%s exists and is no plan: another name, please", path);
+    plan_free(before);
+    return 0;
+}
+
 static int answer_save(struct wizard *w, int choice, const char *typed, struct error *e)
 {
     char *path = path_expand(typed);
     (void)choice;
-    int rc = plan_save(wizard_plan(w), path, e);
+    int rc = check_target(path, e);
+    rc = rc ? rc : plan_save(wizard_plan(w), path, e);
     if (!rc)
         wizard_say(w, "saved: quantwiz run %s does it", path);
     free(path);
@@ -286,10 +304,12 @@ static int answer_save(struct wizard *w, int choice, const char *typed, struct e
 
 static int key_save(struct wizard *w)
 {
-    if (wizard_plan(w))
-        dialog_input(w, "Save the plan",
-                     "It can be read, edited, committed, and run with `quantwiz run`. File:", "plan.yaml",
-                     answer_save);
+    if (!wizard_plan(w))
+        return PAGE_HANDLED;
+    struct dialog *d = dialog_input(w, "Save the plan",
+                                    "It can be read, edited, committed, and run with `quantwiz run`. File:", "plan.yaml",
+                                    answer_save);
+    d->field.complete = field_complete_path;
     return PAGE_HANDLED;
 }
 

@@ -72,7 +72,8 @@ static void draw_progress(const struct wizard *w, struct rect in)
     gauge_paint(in, 0, 0, in.w, &g);
     int x = paint_text(in, 1, 0, style, word) + 3;
     if (r->now > r->started)
-        x += paintf(in, 1, x, STYLE_NORMAL, "%s so far", format_duration(elapsed, r->now - r->started)) + 3;
+        x += paintf(in, 1, x, STYLE_NORMAL, "%s%s%s", r->over ? "in " : "", format_duration(elapsed, r->now - r->started),
+                    r->over ? "" : " so far") + 3;
     if (r->error && r->over)
         paint_field(in, 1, x, in.w - x, ALIGN_LEFT, STYLE_BAD, r->error);
     else
@@ -344,10 +345,12 @@ static int click(struct wizard *w, int y, int x)
 static int tick(struct wizard *w)
 {
     struct run_page *p = state(w);
-    if (!p->told && w->run.history_count && !w->run.over) {
-        p->told = true;
+    bool evaluating = w->run.history_count && !w->run.over;
+    if (evaluating && !p->told)
         wizard_say(w, "the evaluation has begun: Enter shows it");
-    }
+    else if (p->told && w->run.over)
+        wizard_say(w, "the run is over: Enter shows the evaluation");
+    p->told = evaluating;
     return PAGE_HANDLED;
 }
 
