@@ -64,17 +64,23 @@ static void cells_add_code(struct cells *c, utf8proc_int32_t code)
         cells_add(c, code, utf8proc_charwidth(code));
 }
 
+enum { LONGEST_REPLACEMENT = 6 };
+
+/* The next character, -1 for a byte that is none; *text goes on. */
+static utf8proc_int32_t next_code(const char **text)
+{
+    utf8proc_int32_t code;
+    utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)*text, -1, &code);
+    *text += used > 0 ? used : 1;
+    return used > 0 ? code : -1;
+}
+
 static struct cells cells_of(const char *text)
 {
-    enum { LONGEST_REPLACEMENT = 6 };
     size_t n = strlen(text) * LONGEST_REPLACEMENT + 1;
     struct cells c = {.code = xmalloc(n * sizeof(wchar_t)), .width = xmalloc(n)};
-    for (const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)text; *p;) {
-        utf8proc_int32_t code;
-        utf8proc_ssize_t used = utf8proc_iterate(p, -1, &code);
-        cells_add_code(&c, used > 0 ? code : -1);
-        p += used > 0 ? used : 1;
-    }
+    while (*text)
+        cells_add_code(&c, next_code(&text));
     return c;
 }
 
@@ -124,6 +130,21 @@ int paint_width(const char *text)
     int columns = c.columns;
     cells_done(&c);
     return columns;
+}
+
+size_t paint_fitting(const char *text, int columns)
+{
+    wchar_t code[LONGEST_REPLACEMENT];
+    unsigned char width[LONGEST_REPLACEMENT];
+    const char *p = text, *fits = text;
+    for (int used = 0; *p; fits = p) {
+        struct cells c = {code, width, 0, 0};
+        cells_add_code(&c, next_code(&p));
+        used += c.columns;
+        if (used > columns)
+            break;
+    }
+    return (size_t)(fits - text);
 }
 
 int paint_text(struct rect r, int y, int x, enum style s, const char *text)

@@ -4,11 +4,15 @@
 #ifndef UI_PAINT_H
 #define UI_PAINT_H
 
+#include <stddef.h>
+
 #include "ui/layout.h"
 #include "ui/theme.h"
 
 /* Columns that a text takes on this terminal (after ASCII replacement). */
 int paint_width(const char *text);
+/* Bytes of the longest beginning of a text that takes at most `columns`. */
+size_t paint_fitting(const char *text, int columns);
 /* Paints as much as fits; returns the columns used. */
 int paint_text(struct rect r, int y, int x, enum style s, const char *text);
 int paintf(struct rect r, int y, int x, enum style s, const char *fmt, ...)

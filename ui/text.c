@@ -31,25 +31,16 @@ static struct text_line *add_line(struct text *t, enum style s, char *owned)
     return line;
 }
 
-/* Bytes of the longest beginning of `text` (up to `length`) that fits into `width` columns and ends at a
- * blank; a word that is longer than a line is cut. */
-static size_t fitting_bytes(const char *text, size_t length, int width)
+/* Bytes of the longest beginning that fits into `width` columns and ends before a blank; a word that is longer than a
+ * line is cut, and a character that is wider than a line stands in it all the same. */
+static size_t line_bytes(const char *text, int width)
 {
-    size_t best = 0, cut = 0;
-    for (size_t i = 0; i <= length; i++) {
-        bool edge = i == length || (text[i] & 0xc0) != 0x80;
-        if (!edge || i == 0)
-            continue;
-        char *head = xstrndup(text, i);
-        bool fits = paint_width(head) <= width;
-        free(head);
-        if (!fits)
-            break;
-        cut = i;
-        if (i == length || text[i] == ' ')
-            best = i;
-    }
-    return best ? best : cut ? cut : length;
+    size_t fits = paint_fitting(text, width), end = fits;
+    if (!text[fits])
+        return fits;
+    while (end && text[end] != ' ')
+        end--;
+    return end ? end : fits ? fits : strlen(text);
 }
 
 /* Columns before the first word, a list mark ("- ", "+ ", "1. ") included. */
@@ -86,7 +77,7 @@ static void add_wrapped(struct text *t, int width, enum style s, const char *lin
     indent = indent < width / 2 ? indent : 0;
     const char *p = whole;
     for (int first = 1; first || *p; first = 0) {
-        size_t n = fitting_bytes(p, strlen(p), first ? width : width - indent);
+        size_t n = line_bytes(p, first ? width : width - indent);
         add_line(t, s, xasprintf("%*s%.*s", first ? 0 : indent, "", (int)n, p));
         p += n;
         p += strspn(p, " ");
