@@ -13,10 +13,9 @@ struct wizard;
 enum page_flags {
     PAGE_IGNORED = 0,
     PAGE_HANDLED = 1,
-    PAGE_REDRAW = 2,
-    PAGE_NEXT = 4,
-    PAGE_BACK = 8,
-    PAGE_QUIT = 16,
+    PAGE_NEXT = 2,
+    PAGE_BACK = 4,
+    PAGE_QUIT = 8,
 };
 
 /* A key, listed once: the key bar, the help, the manual and the dispatch are made from it. */
@@ -39,7 +38,6 @@ struct page {
     const char *(*locked)(const struct wizard *w); /* why it cannot be opened now; NULL: it can */
     bool (*complete)(const struct wizard *w); /* gets its mark in the steps */
     void (*enter)(struct wizard *w);
-    int (*leave)(struct wizard *w);           /* before the next page: PAGE_HANDLED keeps the page */
     void (*draw)(struct wizard *w, struct rect page);
     int (*key)(struct wizard *w, int key);    /* keys that the table has not taken */
     bool (*typing)(const struct wizard *w);   /* takes text now: keys go to `key` before the table */
@@ -47,6 +45,11 @@ struct page {
     int (*tick)(struct wizard *w);            /* a few times a second */
     void (*close)(struct wizard *w);          /* frees what the state holds */
 };
+
+/* For the keys of several pages. */
+int page_go_next(struct wizard *w);
+int page_go_back(struct wizard *w);
+int page_go_doctor(struct wizard *w);
 
 extern const struct page page_machine, page_model, page_wishes, page_estimates, page_calibrate, page_review,
     page_run, page_evaluate, page_report, page_compare, page_doctor;

@@ -350,12 +350,6 @@ static int key_samples(struct wizard *w)
     return PAGE_HANDLED;
 }
 
-static int key_next(struct wizard *w)
-{
-    (void)w;
-    return PAGE_NEXT;
-}
-
 static int key(struct wizard *w, int k)
 {
     struct calibrate_page *p = state(w);
@@ -391,7 +385,7 @@ static void close_page(struct wizard *w)
 }
 
 static const struct page_key keys[] = {
-    {K_ENTER, 0, "Next", "goes on to the plan", key_next},
+    {K_ENTER, 0, "Next", "goes on to the plan", page_go_next},
     {'t', 'o', "Text", "gives a text of your own, a file or a folder; Tab completes its name", key_text},
     {'g', 0, "General", "takes the general mix that comes with quantwiz", key_general},
     {'n', 0, "None", "gives the text up again", key_none, can_have_none},

@@ -132,12 +132,6 @@ static int key_all(struct wizard *w)
     return PAGE_HANDLED;
 }
 
-static int key_back(struct wizard *w)
-{
-    (void)w;
-    return PAGE_BACK;
-}
-
 static int key(struct wizard *w, int k)
 {
     return text_key(&state(w)->text, k) ? PAGE_HANDLED : PAGE_IGNORED;
@@ -150,7 +144,7 @@ static void close_page(struct wizard *w)
 }
 
 static const struct page_key keys[] = {
-    {K_ENTER, 'd', "Back", "goes back to the page before", key_back},
+    {K_ENTER, 'd', "Back", "goes back to the page before", page_go_back},
     {'a', 0, "All", "shows what was looked for and not found as well, or hides it", key_all},
     {'r', 0, "Look again", "looks for all causes again", key_again},
     {K_UP, K_DOWN, NULL, "scrolls", NULL},

@@ -405,12 +405,6 @@ static void draw(struct wizard *w, struct rect page)
 
 /* --------------------------------------------------------------------- keys */
 
-static int key_report(struct wizard *w)
-{
-    (void)w;
-    return PAGE_NEXT;
-}
-
 static int key_try(struct wizard *w)
 {
     struct error e = {0};
@@ -443,12 +437,6 @@ static int key_words(struct wizard *w)
     return PAGE_HANDLED;
 }
 
-static int key_doctor(struct wizard *w)
-{
-    wizard_ask_page(w, PAGE_DOCTOR);
-    return PAGE_HANDLED;
-}
-
 static int key(struct wizard *w, int k)
 {
     struct evaluate_page *p = state(w);
@@ -478,13 +466,13 @@ static void close_page(struct wizard *w)
 }
 
 static const struct page_key keys[] = {
-    {K_ENTER, 'r', "Report", "goes on to the report", key_report},
+    {K_ENTER, 'r', "Report", "goes on to the report", page_go_next},
     {K_LEFT, K_RIGHT, "Sample", "the sample before, or the next one", NULL, has_samples},
     {'n', 0, "Try next",
      "after a rejection takes the rules' next step (another method, more text, a larger level), as --auto does; after an "
      "acceptance plans the next smaller level", key_try, can_try},
     {'c', 0, "Compare", "this run beside the others of its model", key_compare},
-    {'d', 0, "Doctor", "what may be wrong, looked for on this machine and in this file", key_doctor},
+    {'d', 0, "Doctor", "what may be wrong, looked for on this machine and in this file", page_go_doctor},
     {'w', 0, "Words", "what changed from the one answer to the other, word by word", key_words, has_samples},
     {'v', 0, "View", "perplexities, or the loss with its band; of the speeds the first, or the others; a larger screen shows all", key_view},
     {K_DOWN, K_UP, NULL, "scrolls the sample", NULL},

@@ -426,12 +426,6 @@ static int key_again(struct wizard *w)
     return PAGE_HANDLED;
 }
 
-static int key_next(struct wizard *w)
-{
-    (void)w;
-    return PAGE_NEXT;
-}
-
 static int key(struct wizard *w, int k)
 {
     struct machine_page *p = state(w);
@@ -460,7 +454,7 @@ static void close_page(struct wizard *w)
 }
 
 static const struct page_key keys[] = {
-    {K_ENTER, 0, "Next", "goes on to the model", key_next},
+    {K_ENTER, 0, "Next", "goes on to the model", page_go_next},
     {K_UP, K_DOWN, "Facts", "chooses a fact; the pane below says why it matters", NULL},
     {'e', 0, "Enter", "enters a figure that is unknown or wrong; it is then marked as entered",
      key_enter_fact},

@@ -107,12 +107,6 @@ static int key_new(struct wizard *w)
     return PAGE_HANDLED;
 }
 
-static int key_doctor(struct wizard *w)
-{
-    wizard_ask_page(w, PAGE_DOCTOR);
-    return PAGE_HANDLED;
-}
-
 static bool can_begin(const struct wizard *w)
 {
     return !w->options.attach;
@@ -146,7 +140,7 @@ static void close_page(struct wizard *w)
 
 static const struct page_key keys[] = {
     {K_UP, K_DOWN, "Scroll", "scrolls the report", NULL},
-    {'d', 0, "Doctor", "what may be wrong, looked for on this machine and in this file", key_doctor},
+    {'d', 0, "Doctor", "what may be wrong, looked for on this machine and in this file", page_go_doctor},
     {'n', 0, "New", "begins again with another model", key_new, can_begin},
     {0},
 };

@@ -72,7 +72,7 @@ static void draw_progress(const struct wizard *w, struct rect in)
     gauge_paint(in, 0, 0, in.w, &g);
     int x = paint_text(in, 1, 0, style, word) + 3;
     if (r->now > r->started)
-        x += paintf(in, 1, x, STYLE_NORMAL, "%s%s%s", r->over ? "in " : "", format_duration(elapsed, r->now - r->started),
+        x += paintf(in, 1, x, STYLE_NORMAL, "%s%s%s", r->over ? "after " : "", format_duration(elapsed, r->now - r->started),
                     r->over ? "" : " so far") + 3;
     if (r->error && r->over)
         paint_field(in, 1, x, in.w - x, ALIGN_LEFT, STYLE_BAD, r->error);
@@ -308,12 +308,6 @@ static int key_resume(struct wizard *w)
     return PAGE_HANDLED;
 }
 
-static int key_next(struct wizard *w)
-{
-    (void)w;
-    return PAGE_NEXT;
-}
-
 static int key(struct wizard *w, int k)
 {
     struct run_page *p = state(w);
@@ -371,7 +365,7 @@ static void close_page(struct wizard *w)
 }
 
 static const struct page_key keys[] = {
-    {K_ENTER, 0, "Evaluation", "goes on to the evaluation's panes", key_next},
+    {K_ENTER, 0, "Evaluation", "goes on to the evaluation's panes", page_go_next},
     {'d', 0, "Detach", "leaves; the run goes on and `quantwiz attach` shows it again", key_detach,
      wizard_run_alive},
     {'p', 0, "Pause", "pauses the run, or lets it go on", key_pause, wizard_run_alive},

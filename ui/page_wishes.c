@@ -205,12 +205,6 @@ static int key_unset(struct wizard *w)
     return PAGE_HANDLED;
 }
 
-static int key_next(struct wizard *w)
-{
-    (void)w;
-    return PAGE_NEXT;
-}
-
 /* A digit on a number begins typing it. */
 static int key(struct wizard *w, int k)
 {
@@ -238,11 +232,6 @@ static int click(struct wizard *w, int y, int x)
     return before == p->list.cursor ? key_edit(w) : PAGE_HANDLED;
 }
 
-static const char *locked(const struct wizard *w)
-{
-    return w->rules ? NULL : "not now";
-}
-
 static bool complete(const struct wizard *w)
 {
     return w->visited[PAGE_WISHES];
@@ -254,7 +243,7 @@ static void close_page(struct wizard *w)
 }
 
 static const struct page_key keys[] = {
-    {K_ENTER, 0, "Next", "goes on to the estimates", key_next},
+    {K_ENTER, 0, "Next", "goes on to the estimates", page_go_next},
     {K_LEFT, K_RIGHT, "Change", "goes through the choices of the wish under the cursor", NULL},
     {'e', ' ', "Edit", "types a value; a digit begins typing at once", key_edit},
     {'u', K_DELETE, "Unset", "takes the wish back: the default stands again", key_unset},
@@ -271,7 +260,6 @@ const struct page page_wishes = {
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct wishes_page),
-    .locked = locked,
     .complete = complete,
     .draw = draw,
     .key = key,

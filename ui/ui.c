@@ -51,15 +51,13 @@ static int go_to(struct wizard *w, int page)
         wizard_say(w, "%s: %s", pages[page]->name, why);
         return PAGE_HANDLED;
     }
-    if (is_step(page) && page > w->page && pages[w->page]->leave && pages[w->page]->leave(w))
-        return PAGE_HANDLED;
     if (is_step(w->page))
         w->page_before = w->page;
     w->visited[w->page] = true;
     w->page = page;
     if (pages[page]->enter)
         pages[page]->enter(w);
-    return PAGE_HANDLED | PAGE_REDRAW;
+    return PAGE_HANDLED;
 }
 
 static int answer_quit(struct wizard *w, int choice, const char *typed, struct error *e)
@@ -83,16 +81,22 @@ static int key_quit(struct wizard *w)
     return PAGE_HANDLED;
 }
 
-static int key_back(struct wizard *w)
+int page_go_back(struct wizard *w)
 {
     (void)w;
     return PAGE_BACK;
 }
 
-static int key_next(struct wizard *w)
+int page_go_next(struct wizard *w)
 {
     (void)w;
     return PAGE_NEXT;
+}
+
+int page_go_doctor(struct wizard *w)
+{
+    wizard_ask_page(w, PAGE_DOCTOR);
+    return PAGE_HANDLED;
 }
 
 static int key_help(struct wizard *w);
@@ -103,8 +107,8 @@ static bool can_go_back(const struct wizard *w)
 
 const struct page_key ui_global_keys[] = {
     {K_F(1), '?', "Help", "this help: the page, its keys, and the words on it", key_help},
-    {K_ESC, K_F(7), "Back", "the step before; nothing is lost", key_back, can_go_back},
-    {K_F(8), 0, NULL, "the next step", key_next},
+    {K_ESC, K_F(7), "Back", "the step before; nothing is lost", page_go_back, can_go_back},
+    {K_F(8), 0, NULL, "the next step", page_go_next},
     {'1', 0, NULL, "1 to 9: that step", NULL},
     {K_CTRL('l'), 0, NULL, "draws the screen anew", NULL},
     {K_CTRL('z'), 0, NULL, "back to the shell for a while; its `fg` comes back here", NULL},
@@ -269,16 +273,15 @@ void ui_draw(struct ui *u)
 
 /* --------------------------------------------------------------------- events */
 
-static int act(struct ui *u, int flags)
+static void act(struct ui *u, int flags)
 {
     struct wizard *w = u->w;
     if (flags & PAGE_QUIT)
         u->quit = true;
     if ((flags & PAGE_NEXT) && is_step(w->page + 1))
-        flags |= go_to(w, w->page + 1);
+        go_to(w, w->page + 1);
     if (flags & PAGE_BACK)
-        flags |= go_to(w, page_before(w));
-    return flags;
+        go_to(w, page_before(w));
 }
 
 /* The first row of the table that has this key and something to do. */
