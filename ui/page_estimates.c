@@ -46,6 +46,13 @@ static struct estimates_page *state(const struct wizard *w)
     return wizard_state(w, &page_estimates);
 }
 
+/* NULL: there are no estimates yet, or a filter that no row passes. */
+static const struct estimate *under_cursor(const struct wizard *w)
+{
+    int row = list_row(&state(w)->list);
+    return w->estimates && row >= 0 ? &w->estimates->rows[row] : NULL;
+}
+
 /* ------------------------------------------------------------------ numbers */
 
 static const struct { double bytes; const char *name; } mib = {0x1p20, "MiB"}, gib = {0x1p30, "GiB"};
@@ -225,7 +232,7 @@ static void add_losers(struct text *t, int width, const struct estimates *s)
 static void build_reasons(struct estimates_page *p, const struct wizard *w, int width)
 {
     const struct estimates *s = w->estimates;
-    const struct estimate *r = list_row(&p->list) >= 0 ? &s->rows[p->list.cursor] : NULL;
+    const struct estimate *r = under_cursor(w);
     struct text *t = &p->reasons;
     text_clear(t);
     if (!r)
@@ -268,9 +275,8 @@ static void place_cursor(struct estimates_page *p, const struct wizard *w)
 static void remember_cursor(struct estimates_page *p, const struct wizard *w)
 {
     p->reasons.top = 0;
-    if (list_row(&p->list) >= 0)
-        snprintf(p->cursor_level, sizeof p->cursor_level, "%s",
-                 w->estimates->rows[p->list.cursor].level->name);
+    if (under_cursor(w))
+        snprintf(p->cursor_level, sizeof p->cursor_level, "%s", under_cursor(w)->level->name);
 }
 
 static void settings(const struct wizard *w, char *out, size_t size)
@@ -281,14 +287,9 @@ static void settings(const struct wizard *w, char *out, size_t size)
              w->estimates->kv_type, r, w->wishes.value[WISH_PARALLEL].number);
 }
 
-static void reasons_title(const struct estimates_page *p, const struct estimates *s, char *out, size_t size)
+static void reasons_title(const struct estimate *r, char *out, size_t size)
 {
-    const struct estimate *r = list_row(&p->list) >= 0 ? &s->rows[p->list.cursor] : NULL;
-    snprintf(out, size, "%s%s", r ? r->level->name : "",
-             !r               ? ""
-             : r->recommended ? ": recommended"
-             : r->forbidden   ? ": ruled out"
-                              : "");
+    snprintf(out, size, "%s%s", r->level->name, r->recommended ? ": recommended" : r->forbidden ? ": ruled out" : "");
 }
 
 static void draw_nothing(const struct wizard *w, struct rect page)
@@ -308,7 +309,7 @@ static void draw(struct wizard *w, struct rect page)
 {
     struct estimates_page *p = state(w);
     struct rect in[PANES_MAX];
-    char note[96], title[64], filter[LIST_FILTER + 16];
+    char note[96], title[64] = "", filter[LIST_FILTER + 16];
     if (!w->estimates) {
         draw_nothing(w, page);
         return;
@@ -323,7 +324,8 @@ static void draw(struct wizard *w, struct rect page)
     p->list.paint = paint_bar;
     p->list.user = w;
     settings(w, note, sizeof note);
-    reasons_title(p, w->estimates, title, sizeof title);
+    if (under_cursor(w))
+        reasons_title(under_cursor(w), title, sizeof title);
     frame_paint((struct pane[]){{in[ESTIMATES_TABLE], "Estimates",
                                  *list_filter_note(&p->list, filter) ? filter : note},
                                 {in[ESTIMATES_REASONS], title, NULL}},
@@ -338,10 +340,9 @@ static void draw(struct wizard *w, struct rect page)
 
 static int key_choose(struct wizard *w)
 {
-    struct estimates_page *p = state(w);
-    if (!w->estimates || list_row(&p->list) < 0)
+    const struct estimate *r = under_cursor(w);
+    if (!r)
         return PAGE_HANDLED;
-    const struct estimate *r = &w->estimates->rows[p->list.cursor];
     if (r->verdict == VERDICT_TOO_BIG)
         wizard_say(w, "%s does not fit here; it is made all the same if you go on", r->level->name);
     else if (r->forbidden)
@@ -402,16 +403,15 @@ static int take_lever(struct wizard *w, int k)
 
 static int key_explain(struct wizard *w)
 {
-    struct estimates_page *p = state(w);
     struct str body = {0};
     int count = 0;
-    if (!w->estimates || list_row(&p->list) < 0)
+    if (!under_cursor(w))
         return PAGE_HANDLED;
-    const char **lines =
-        estimate_explain(w->estimates, p->list.cursor, w->machine, w->model, &w->wishes, w->rules, &count);
+    const char **lines = estimate_explain(w->estimates, list_row(&state(w)->list), w->machine, w->model, &w->wishes,
+                                          w->rules, &count);
     for (int i = 0; i < count; i++)
         str_addf(&body, "%s\n", lines[i]);
-    char *title = xasprintf("How %s was reckoned", w->estimates->rows[p->list.cursor].level->name);
+    char *title = xasprintf("How %s was reckoned", under_cursor(w)->level->name);
     dialog_message(w, title, body.data ? body.data : "");
     free(title);
     str_done(&body);

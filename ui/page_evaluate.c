@@ -287,22 +287,15 @@ static void draw_sample(struct wizard *w, struct rect in)
 
 /* ------------------------------------------------------------------ verdict */
 
-static bool is_accepted(const struct wizard *w)
+static bool is_verdict(const struct wizard *w, const char *verdict)
 {
-    const struct eval_figures *f = figures(w);
-    return w->run.has_result && f->verdict && strcmp(f->verdict, "accept") == 0;
-}
-
-static bool is_rejected(const struct wizard *w)
-{
-    const struct eval_figures *f = figures(w);
-    return w->run.has_result && f->verdict && strcmp(f->verdict, "reject") == 0;
+    return w->run.has_result && str_same(w->run.eval.figures.verdict, verdict);
 }
 
 /* After a rejection the rules' next step can be taken at once. */
 static bool has_step(const struct wizard *w)
 {
-    return w->run.over && is_rejected(w) && w->run.proposal;
+    return w->run.over && is_verdict(w, "reject") && w->run.proposal;
 }
 
 /* From row `at` on the first of its format that can be made and has no fewer points than `least`; NULL: none. */
@@ -322,7 +315,7 @@ static const char *level_beyond(const struct estimates *s, int at, int step, dou
 static const char *next_level(const struct wizard *w)
 {
     const struct estimates *s = w->estimates;
-    int step = is_accepted(w) ? 1 : -1, at = -1;
+    int step = is_verdict(w, "accept") ? 1 : -1, at = -1;
     for (int i = 0; s && i < s->count; i++)
         if (strcmp(s->rows[i].level->name, w->run_plan->level) == 0)
             at = i;
@@ -337,31 +330,29 @@ static bool can_try(const struct wizard *w)
     return has_step(w) || (w->run.over && w->run_plan && next_level(w));
 }
 
+/* Returns its columns. */
+static int paint_verdict(const struct wizard *w, struct rect in)
+{
+    if (is_verdict(w, "accept"))
+        return paintf(in, 0, 0, STYLE_GOOD, "%s ACCEPT", theme_glyph(GLYPH_DONE));
+    if (is_verdict(w, "reject"))
+        return paintf(in, 0, 0, STYLE_BAD, "%s REJECT", theme_glyph(GLYPH_NO));
+    return paint_text(in, 0, 0, STYLE_WARN, "? UNDECIDED");
+}
+
 static void draw_verdict(const struct wizard *w, struct rect in)
 {
-    const struct eval_figures *f = figures(w);
-    char limit[24], next[48] = "";
-    if (!f || !w->run.has_result) {
+    const struct eval_figures *f = &w->run.eval.figures;
+    char next[48] = "";
+    if (!w->run.has_result) {
         paint_text(in, 0, 0, STYLE_DIM,
                    w->run.over ? "no verdict: the run ended before it" : "no verdict yet");
         return;
     }
-    double loss = f->has_base ? expm1(f->delta_ln_ppl) : NAN;
-    snprintf(limit, sizeof limit, "%.4g %%", w->run_plan->max_loss * 100);
-    bool yes = is_accepted(w), no = is_rejected(w);
-    int x = paintf(in, 0, 0,
-                   yes  ? STYLE_GOOD
-                   : no ? STYLE_BAD
-                        : STYLE_WARN,
-                   "%s %s",
-                   yes  ? theme_glyph(GLYPH_DONE)
-                   : no ? theme_glyph(GLYPH_NO)
-                        : "?",
-                   yes  ? "ACCEPT"
-                   : no ? "REJECT"
-                        : "UNDECIDED");
-    if (!isnan(loss))
-        paintf(in, 0, x + 2, STYLE_NORMAL, "loss %.2f %%, limit %s", loss * 100, limit);
+    int x = paint_verdict(w, in);
+    if (f->has_base && !isnan(f->delta_ln_ppl))
+        paintf(in, 0, x + 2, STYLE_NORMAL, "loss %.2f %%, limit %.4g %%", expm1(f->delta_ln_ppl) * 100,
+               w->run_plan->max_loss * 100);
     if (can_try(w))
         snprintf(next, sizeof next, "n tries %s", has_step(w) ? w->run.proposal : next_level(w));
     paint_right(in, 0, 0, STYLE_NORMAL, next);

@@ -35,19 +35,22 @@ static void read_report(struct wizard *w)
 
 /* ------------------------------------------------------------------ drawing */
 
+static void add_made(struct text *t, int width, const struct run_state *r)
+{
+    for (int i = 0; i < r->artefact_count; i++)
+        text_addf(t, width, STYLE_STRONG, "made\t%s", r->artefacts[i]);
+    if (!r->artefact_count && r->error)
+        text_addf(t, width, STYLE_WARN, "made\tnothing: %s", r->error);
+    else if (!r->artefact_count)
+        text_addf(t, width, STYLE_WARN, "made\tnothing%s", r->over ? "" : " yet");
+}
+
 static void draw_files(struct wizard *w, struct rect in)
 {
     struct text *t = &state(w)->files;
     const struct run_state *r = &w->run;
     text_clear(t);
-    for (int i = 0; i < r->artefact_count; i++)
-        text_addf(t, in.w, STYLE_STRONG, "made\t%s", r->artefacts[i]);
-    if (!r->artefact_count)
-        text_addf(t, in.w, STYLE_WARN, "made\tnothing%s%s",
-                  r->error  ? ": "
-                  : r->over ? ""
-                            : " yet",
-                  r->error ? r->error : "");
+    add_made(t, in.w, r);
     if (r->report)
         text_addf(t, in.w, STYLE_NORMAL, "report\t%s", r->report);
     text_addf(t, in.w, STYLE_NORMAL, "protocol\t%s", r->folder);
