@@ -169,7 +169,8 @@ bool mix_view_estimates(struct wizard *w)
     if (!mixture_wanted(&w->wishes))
         return false;
     int rc = make_mixture(w, &v->error);
-    rc = rc ? rc : estimates_make_mix(&w->estimates, w->machine, w->model, &w->wishes, w->rules, level, v->mixture, &v->error);
+    rc = rc ? rc : estimates_make_mix(&w->estimates, w->machine, w->model, &w->wishes, w->rules, level, v->mixture,
+                                      &v->error);
     if (rc && !v->running)
         wizard_say(w, "%s", v->error.text);
     return !rc;

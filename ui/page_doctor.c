@@ -84,9 +84,12 @@ static void enter(struct wizard *w)
 
 static void add_cause(struct text *t, int width, const struct cause *c)
 {
-    static const enum style styles[] = {[FINDING_NOT] = STYLE_DIM, [FINDING_FOUND] = STYLE_BAD, [FINDING_UNKNOWN] = STYLE_WARN};
-    const char *marks[] = {[FINDING_NOT] = theme_glyph(GLYPH_DONE), [FINDING_FOUND] = theme_glyph(GLYPH_NO), [FINDING_UNKNOWN] = "?"};
-    text_addf(t, width, styles[c->finding], "%s %s: %s", marks[c->finding], c->title, c->detail);
+    const struct { const char *mark; enum style style; } looks[] = {
+        [FINDING_NOT] = {theme_glyph(GLYPH_DONE), STYLE_DIM},
+        [FINDING_FOUND] = {theme_glyph(GLYPH_NO), STYLE_BAD},
+        [FINDING_UNKNOWN] = {"?", STYLE_WARN},
+    };
+    text_addf(t, width, looks[c->finding].style, "%s %s: %s", looks[c->finding].mark, c->title, c->detail);
     for (const char *const *s = c->steps; c->finding == FINDING_FOUND && s && *s; s++)
         text_addf(t, width, STYLE_NORMAL, "  - %s", *s);
 }
@@ -155,8 +158,9 @@ static const char *const terms[] = {"perplexity", "KV cache", "level", NULL};
 
 const struct page page_doctor = {
     .name = "Doctor",
-    .about = "What may be wrong: for each symptom the known causes, each looked for on this machine, in the file that was made "
-             "and in the run's own record, with what to do where one was found. 'quantwiz doctor' says the same.",
+    .about = "What may be wrong: for each symptom the known causes, each looked for on this machine, in the file that "
+             "was made and in the run's own record, with what to do where one was found. 'quantwiz doctor' says the "
+             "same.",
     .terms = terms,
     .keys = keys,
     .state_size = sizeof(struct doctor_page),

@@ -465,7 +465,8 @@ static const struct page_key keys[] = {
     {'c', 0, "Compare", "this run beside the others of its model", key_compare},
     {'d', 0, "Doctor", "what may be wrong, looked for on this machine and in this file", page_go_doctor},
     {'w', 0, "Words", "what changed from the one answer to the other, word by word", key_words, has_samples},
-    {'v', 0, "View", "perplexities, or the loss with its band; of the speeds the first, or the others; a larger screen shows all", key_view},
+    {'v', 0, "View",
+     "perplexities, or the loss with its band; of the speeds the first, or the others; a larger screen shows all", key_view},
     {K_DOWN, K_UP, NULL, "scrolls the sample", NULL},
     {0},
 };
