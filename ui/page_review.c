@@ -138,7 +138,7 @@ static void add_time(struct text *t, int width, const struct review_page *p, con
         text_addf(t, width, STYLE_WARN, "time\tunknown: it can only be measured on the machine itself%s",
                   and_then);
     else if (p->seconds < 1)
-        text_addf(t, width, STYLE_NORMAL, "time\tless than a second of quantizing%s", and_then);
+        text_addf(t, width, STYLE_NORMAL, "time\tunder a second of quantizing%s", and_then);
     else
         text_addf(t, width, STYLE_NORMAL, "time\tabout %s of quantizing%s", format_duration(time, p->seconds),
                   and_then);

@@ -16,7 +16,7 @@
 #include "ui/wizard.h"
 
 struct run_page {
-    struct list tensors;
+    struct list table;      /* of tensors, or of layers */
     bool browsing;          /* the cursor was moved: the table no longer follows */
     bool told;              /* that the evaluation has begun */
     struct text log;
@@ -29,24 +29,32 @@ static struct run_page *state(const struct wizard *w)
 
 /* ------------------------------------------------------------------ drawing */
 
-/* What the run is doing, in a word; the marks differ without colour. */
-static const char *condition(const struct wizard *w, enum style *style)
+static bool died(const struct run_state *r)
+{
+    return str_same(r->status, "died");
+}
+
+/* What the run is doing, in a word. */
+static const char *condition(const struct wizard *w)
 {
     const struct run_state *r = &w->run;
-    *style = STYLE_GOOD;
-    if (r->over) {
-        bool died = r->status && strcmp(r->status, "died") == 0;
-        *style = r->exit == 0 && !died ? STYLE_GOOD : STYLE_BAD;
-        return died ? "interrupted" : r->status ? r->status : "over";
-    }
-    if (r->paused) {
-        *style = STYLE_WARN;
+    if (r->over)
+        return died(r) ? "interrupted" : r->status ? r->status : "over";
+    if (r->paused)
         return "paused";
-    }
     if (wizard_run_alive(w))
         return r->phase ? r->phase : "starting";
-    *style = STYLE_BAD;
     return r->started > 0 ? "interrupted" : "starting";
+}
+
+static enum style condition_style(const struct wizard *w)
+{
+    const struct run_state *r = &w->run;
+    if (r->over)
+        return r->exit == 0 && !died(r) ? STYLE_GOOD : STYLE_BAD;
+    if (r->paused)
+        return STYLE_WARN;
+    return wizard_run_alive(w) || !(r->started > 0) ? STYLE_GOOD : STYLE_BAD;
 }
 
 /* "check ✓  quantize ✓  verify ▸": what was done, and where it is. */
@@ -66,11 +74,9 @@ static void draw_progress(const struct wizard *w, struct rect in)
     struct gauge g = {
         .part = {{isnan(r->progress) ? 0 : r->progress, STYLE_WEIGHTS}}, .parts = 1, .whole = 1};
     char elapsed[FORMAT_SIZE];
-    enum style style;
-    const char *word = condition(w, &style);
     paint_repeat(in, 0, 0, in.w, STYLE_BORDER, theme_glyph(GLYPH_TRACK));
     gauge_paint(in, 0, 0, in.w, &g);
-    int x = paint_text(in, 1, 0, style, word) + 3;
+    int x = paint_text(in, 1, 0, condition_style(w), condition(w)) + 3;
     if (r->now > r->started)
         x += paintf(in, 1, x, STYLE_NORMAL, "%s%s%s", r->over ? "after " : "", format_duration(elapsed, r->now - r->started),
                     r->over ? "" : " so far") + 3;
@@ -208,50 +214,59 @@ static void draw_log(struct wizard *w, struct rect in)
     text_paint(&p->log, in);
 }
 
-static void notes(const struct wizard *w, char *title, size_t title_size, char *note, size_t note_size,
-                  char *tensors, size_t tensors_size)
+/* What stands on the panes' borders. */
+struct notes { char title[96], progress[48], rows[32]; };
+
+static struct notes notes_of(const struct wizard *w)
 {
     const struct run_state *r = &w->run;
+    struct notes n = {0};
     char eta[FORMAT_SIZE];
     if (shows_layers(r))
-        snprintf(tensors, tensors_size, "%d of %d", r->layer_count, r->layers_total);
+        snprintf(n.rows, sizeof n.rows, "%d of %d", r->layer_count, r->layers_total);
     else if (r->tensors_total)
-        snprintf(tensors, tensors_size, "%d of %d", r->tensors_done, r->tensors_total);
-    snprintf(title, title_size, "%s of %s", r->level ? r->level : w->run_plan->level,
+        snprintf(n.rows, sizeof n.rows, "%d of %d", r->tensors_done, r->tensors_total);
+    snprintf(n.title, sizeof n.title, "%s of %s", r->level ? r->level : w->run_plan->level,
              path_name(r->source ? r->source : w->run_plan->source));
-    note[0] = 0;
     if (r->over || isnan(r->progress))
-        return;
-    int n = snprintf(note, note_size, "%.0f %%", r->progress * 100);
+        return n;
+    int used = snprintf(n.progress, sizeof n.progress, "%.0f %%", r->progress * 100);
     if (!isnan(r->eta_s) && wizard_run_alive(w) && !r->paused)
-        snprintf(note + n, note_size - n, "  ETA %s", format_duration(eta, r->eta_s));
+        snprintf(n.progress + used, sizeof n.progress - used, "  ETA %s", format_duration(eta, r->eta_s));
+    return n;
+}
+
+static void fill_table(struct wizard *w)
+{
+    struct run_page *p = state(w);
+    bool layers = shows_layers(&w->run);
+    int rows = layers ? w->run.layer_count : w->run.tensor_count;
+    p->table.columns = layers ? layer_columns : columns;
+    p->table.column_count = layers ? ARRAY_LENGTH(layer_columns) : ARRAY_LENGTH(columns);
+    p->table.cell = layers ? fill_layer_cell : fill_cell;
+    p->table.user = w;
+    list_resize(&p->table, rows);
+    if (!p->browsing)
+        p->table.cursor = rows - 1;
+    p->table.no_cursor = !p->browsing;
 }
 
 static void draw(struct wizard *w, struct rect page)
 {
     struct run_page *p = state(w);
     struct rect in[PANES_MAX];
-    char title[96], note[48], tensors[32] = "", filter[LIST_FILTER + 16];
+    struct notes n = notes_of(w);
+    char filter[LIST_FILTER + 16];
     layout_run(page, in);
-    notes(w, title, sizeof title, note, sizeof note, tensors, sizeof tensors);
-    bool layers = shows_layers(&w->run);
-    int rows = layers ? w->run.layer_count : w->run.tensor_count;
-    p->tensors.columns = layers ? layer_columns : columns;
-    p->tensors.column_count = layers ? ARRAY_LENGTH(layer_columns) : ARRAY_LENGTH(columns);
-    p->tensors.cell = layers ? fill_layer_cell : fill_cell;
-    p->tensors.user = w;
-    list_resize(&p->tensors, rows);
-    if (!p->browsing)
-        p->tensors.cursor = rows - 1;
-    p->tensors.no_cursor = !p->browsing;
-    frame_paint((struct pane[]){{in[RUN_PROGRESS], title, note},
-                                {in[RUN_TENSORS], layers ? "layers" : "tensors",
-                                 *list_filter_note(&p->tensors, filter) ? filter : tensors},
+    fill_table(w);
+    frame_paint((struct pane[]){{in[RUN_PROGRESS], n.title, n.progress},
+                                {in[RUN_TENSORS], shows_layers(&w->run) ? "layers" : "tensors",
+                                 *list_filter_note(&p->table, filter) ? filter : n.rows},
                                 {in[RUN_RESOURCES], "resources", NULL},
                                 {in[RUN_LOG], "log", w->run.folder}},
                 RUN_PANES);
     draw_progress(w, rect_padded(in[RUN_PROGRESS]));
-    list_paint(&p->tensors, in[RUN_TENSORS]);
+    list_paint(&p->table, in[RUN_TENSORS]);
     draw_resources(w, rect_padded(in[RUN_RESOURCES]));
     draw_log(w, rect_padded(in[RUN_LOG]));
 }
@@ -311,14 +326,14 @@ static int key_resume(struct wizard *w)
 static int key(struct wizard *w, int k)
 {
     struct run_page *p = state(w);
-    if (k == K_ESC && p->browsing && !p->tensors.filtering) {
+    if (k == K_ESC && p->browsing && !p->table.filtering) {
         p->browsing = false;
-        p->tensors.filter[0] = 0;
+        p->table.filter[0] = 0;
         return PAGE_HANDLED;
     }
     if ((k == K_PAGE_UP || k == K_PAGE_DOWN) && text_key(&p->log, k))
         return PAGE_HANDLED;
-    if (!list_key(&p->tensors, k))
+    if (!list_key(&p->table, k))
         return PAGE_IGNORED;
     p->browsing = true;
     return PAGE_HANDLED;
@@ -326,13 +341,13 @@ static int key(struct wizard *w, int k)
 
 static bool typing(const struct wizard *w)
 {
-    return state(w)->tensors.filtering;
+    return state(w)->table.filtering;
 }
 
 static int click(struct wizard *w, int y, int x)
 {
     struct run_page *p = state(w);
-    p->browsing = list_click(&p->tensors, y, x) || p->browsing;
+    p->browsing = list_click(&p->table, y, x) || p->browsing;
     return PAGE_HANDLED;
 }
 
