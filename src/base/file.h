@@ -57,6 +57,7 @@ int file_write(const char *path, const void *data, size_t size, struct error *e)
 bool file_exists(const char *path);
 bool file_exists_in(const char *folder, const char *name);
 bool file_is_folder(const char *path);
+bool file_is_plain(const char *path); /* neither a folder nor a pipe or device, whose reading might never end */
 /* Two names of one file (device and inode)? False when either does not exist. */
 bool file_same(const char *a, const char *b);
 /* Free bytes for this user on the file system that holds `path` or its nearest existing parent. */

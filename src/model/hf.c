@@ -95,6 +95,18 @@ static const char *const read_whole[] = {
     "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "chat_template.json",
 };
 
+static int check_plain(const struct hf *h, struct error *e)
+{
+    int rc = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(read_whole) && !rc; i++) {
+        char *path = path_join(h->folder, read_whole[i]);
+        if (file_exists(path) && !file_is_plain(path))
+            rc = error_set(e, ERROR_FAILED, "cannot read %s: it is no plain file; get it again", path);
+        free(path);
+    }
+    return rc;
+}
+
 static void map_read(struct hf *h)
 {
     struct error ignored;
@@ -134,7 +146,7 @@ static int put_vocabulary(struct hf *h, struct error *e)
 
 static int read_folder(struct hf *h, struct error *e)
 {
-    if (hf_config_read(h, e) || hf_quantization_check(h, e) || hf_check(h, e) || hf_files_open(h, e) ||
+    if (check_plain(h, e) || hf_config_read(h, e) || hf_quantization_check(h, e) || hf_check(h, e) || hf_files_open(h, e) ||
         hf_packed_find(h, e))
         return e->code;
     h->writer = gguf_writer_new();

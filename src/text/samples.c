@@ -52,7 +52,7 @@ static int list_entry(struct paths *p, const char *folder, const char *name, int
     int rc = 0;
     if (file_is_folder(path))
         rc = list_folder(p, path, depth + 1, e);
-    else if (is_text_name(name))
+    else if (is_text_name(name) && file_is_plain(path))
         array_push(p->items, p->count, p->capacity) = xstrdup(path);
     free(path);
     return rc;

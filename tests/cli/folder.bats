@@ -156,6 +156,24 @@ value() { # of a key in the JSON on stdin
     [[ $output == *"tokenizer      gpt2, qwen2"* ]]
 }
 
+@test "what is no plain file is not waited for" {
+    for file in config.json tokenizer.json chat_template.jinja; do
+        mkdir pipes
+        ln -s ../model/* pipes
+        rm -f pipes/$file
+        mkfifo pipes/$file
+        run timeout 60 "$QUANTWIZ" inspect pipes
+        [ "$status" -eq 1 ]
+        [[ $output == *"cannot read pipes/$file: it is no plain file"* ]]
+        rm -r pipes
+    done
+    mkdir texts
+    mkfifo texts/a.txt
+    head -c 20000 "$top_srcdir/demo/eval.txt" >texts/b.txt
+    run timeout 60 "$QUANTWIZ" eval model -f texts -c 128 --chunks 1
+    [ "$status" -eq 0 ]
+}
+
 @test "what an index says does not reach the terminal" {
     rm model/model.safetensors
     for file in '../\u001b]0;x\u0007' '\u001b[2J.safetensors'; do
