@@ -24,8 +24,9 @@ enum {
     TENSOR_NAME_MAX = 63,      /* ggml: GGML_MAX_NAME with its NUL */
     DIMS_MAX = 4,              /* ggml: GGML_MAX_DIMS */
     ALIGNMENT_DEFAULT = 32,    /* gguf.md: general.alignment */
-    ALIGNMENT_MAX = 1 << 20,   /* this and the next bound what a lie can cost; real files have 32, */
-    ENTRIES_MAX = 1 << 20,     /* under a hundred values and at most some ten thousand tensors */
+    ALIGNMENT_MAX = 1 << 20,   /* this and the next two bound what a lie can cost; real files have 32, */
+    VALUES_MAX = 1 << 13,      /* under a hundred values, which are found by looking at one after the other, */
+    TENSORS_MAX = 1 << 20,     /* and at most some ten thousand tensors */
 };
 
 struct cursor {
@@ -430,22 +431,22 @@ static int read_version(struct cursor *c)
                      " convert the original checkpoint again", g->map.path, g->version);
 }
 
-static int take_count(struct cursor *c, const char *field, uint64_t *count)
+static int take_count(struct cursor *c, const char *field, int most, uint64_t *count)
 {
     uint64_t start = c->at;
     if (take_u64(c, field, count))
         return ERROR_FAILED;
-    if (*count > ENTRIES_MAX)
-        return damaged(c, start, "the %s is %llu, at most %d can be", field, (unsigned long long)*count, ENTRIES_MAX);
+    if (*count > (uint64_t)most)
+        return damaged(c, start, "the %s is %llu, at most %d can be", field, (unsigned long long)*count, most);
     return 0;
 }
 
 static int read_all(struct cursor *c, int flags)
 {
     uint64_t tensors, values;
-    if (read_version(c) || take_count(c, "tensor count", &tensors) || take_count(c, "metadata count", &values) ||
-        read_values(c, values) || check_keys(c) || read_alignment(c) || read_tensors(c, tensors) ||
-        check_names(c) || place_tensors(c, flags) || check_overlaps(c))
+    if (read_version(c) || take_count(c, "tensor count", TENSORS_MAX, &tensors) ||
+        take_count(c, "metadata count", VALUES_MAX, &values) || read_values(c, values) || check_keys(c) ||
+        read_alignment(c) || read_tensors(c, tensors) || check_names(c) || place_tensors(c, flags) || check_overlaps(c))
         return ERROR_FAILED;
     return 0;
 }

@@ -132,7 +132,8 @@ static void lie_version_1(struct str *s) { head(s, 1, 0, 0); }
 static void lie_version_4(struct str *s) { head(s, 4, 0, 0); }
 static void lie_values(struct str *s) { head(s, 3, 0, UINT64_MAX); }
 static void lie_tensors(struct str *s) { head(s, 3, UINT64_MAX, 0); }
-static void lie_more_values(struct str *s) { head(s, 3, 0, 1000000); }
+static void lie_more_values(struct str *s) { head(s, 3, 0, 8192); }
+static void lie_too_many_values(struct str *s) { head(s, 3, 0, 8193); }
 static void lie_more_tensors(struct str *s) { head(s, 3, 1000000, 0); }
 static void lie_key_length(struct str *s) { head(s, 3, 0, 1), u64(s, 1000); }
 static void lie_key_wraps(struct str *s) { head(s, 3, 0, 1), u64(s, UINT64_MAX - 8), str_add(s, "key"); }
@@ -231,6 +232,7 @@ static const struct lie {
     {"version 1", lie_version_1, "offset 4: it has GGUF version 1"},
     {"version 4", lie_version_4, "offset 4: it has GGUF version 4"},
     {"value count", lie_values, "offset 16, header: the metadata count is 18446744073709551615"},
+    {"value count over the limit", lie_too_many_values, "offset 16, header: the metadata count is 8193, at most 8192 can be"},
     {"tensor count", lie_tensors, "offset 8, header: the tensor count is 18446744073709551615"},
     {"more values", lie_more_values, "offset 24, metadata entry 0: the key takes 8 bytes, but the file ends after 0"},
     {"more tensors", lie_more_tensors, "offset 24, tensor 0: the name takes 8 bytes, but the file ends after 0"},
