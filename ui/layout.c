@@ -184,7 +184,7 @@ void layout_report(struct rect page, struct rect pane[static PANES_MAX])
 {
     struct rect rest = rect_inside(page);
     pane[REPORT_FILES] = rect_cut_top(&rest, 5, 1);
-    pane[REPORT_START] = rect_cut_top(&rest, clamp(rest.h / 4, 3, 8), 1);
+    pane[REPORT_START] = rect_cut_top(&rest, clamp(rest.h / 3, 5, 8), 1);
     pane[REPORT_TEXT] = rest;
 }
 

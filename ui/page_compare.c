@@ -192,7 +192,9 @@ static int key_write(struct wizard *w)
 static int key(struct wizard *w, int k)
 {
     struct compare_page *p = state(w);
-    return list_key(&p->list, k) || text_key(&p->remarks, k) ? PAGE_HANDLED : PAGE_IGNORED;
+    if ((k == K_PAGE_UP || k == K_PAGE_DOWN) && text_key(&p->remarks, k))
+        return PAGE_HANDLED;
+    return list_key(&p->list, k) ? PAGE_HANDLED : PAGE_IGNORED;
 }
 
 static bool typing(const struct wizard *w)
@@ -215,6 +217,7 @@ static const struct page_key keys[] = {
     {K_ENTER, 0, "Open", "the run under the cursor: its evaluation, its report", key_open},
     {'w', 0, "Write", "the comparison as comparison.md, comparison.csv and comparison.json", key_write},
     {K_DOWN, K_UP, NULL, "the next run, or the one before; the plot marks it", NULL},
+    {K_PAGE_DOWN, K_PAGE_UP, NULL, "scrolls the remarks", NULL},
     {'/', 0, "Filter", "only rows that hold a text", NULL},
     {0},
 };

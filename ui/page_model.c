@@ -435,9 +435,21 @@ static int key_again(struct wizard *w)
     return PAGE_HANDLED;
 }
 
+static int key_details(struct wizard *w)
+{
+    text_turn(&state(w)->details);
+    return PAGE_HANDLED;
+}
+
 static int key(struct wizard *w, int k)
 {
-    return list_key(&state(w)->list, k) ? PAGE_HANDLED : PAGE_IGNORED;
+    struct model_page *p = state(w);
+    int before = p->list.cursor;
+    if (!list_key(&p->list, k))
+        return PAGE_IGNORED;
+    if (p->list.cursor != before)
+        p->details.top = 0;
+    return PAGE_HANDLED;
 }
 
 static bool typing(const struct wizard *w)
@@ -474,6 +486,7 @@ static const struct page_key keys[] = {
     {'x', K_F(9), "Stop", "stops the download; what came is kept, and the next one goes on there", key_stop,
      fetching},
     {'r', 0, "Again", "searches again", key_again},
+    {' ', 0, NULL, "the next lines of the details, where there are more", key_details},
     {0},
 };
 

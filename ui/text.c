@@ -149,6 +149,13 @@ bool text_key(struct text *t, int key)
     return true;
 }
 
+void text_turn(struct text *t)
+{
+    bool last = t->top + t->height >= t->count;
+    t->top = last ? 0 : t->top + t->height;
+    clamp_top(t);
+}
+
 void text_scrollbar(struct rect in, int top, int total)
 {
     if (total <= in.h || in.h < 2)

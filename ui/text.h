@@ -29,6 +29,8 @@ void text_addf(struct text *t, int width, enum style s, const char *fmt, ...)
 void text_paint(struct text *t, struct rect r);
 /* Scrolls; true when the key was one for scrolling. */
 bool text_key(struct text *t, int key);
+/* The next page, and after the last one the first: where a single key is left for scrolling. */
+void text_turn(struct text *t);
 /* On the right border of a pane: which part of `total` is in view. Nothing where all of it is. */
 void text_scrollbar(struct rect in, int top, int total);
 

@@ -311,6 +311,22 @@ static void test_no_line_is_wider_than_the_pane(void **state)
     }
 }
 
+static void test_turning_pages_comes_round_again(void **state)
+{
+    struct text t = {.height = 3};
+    (void)state;
+    text_add(&t, 20, STYLE_NORMAL, "1\n2\n3\n4\n5\n6\n7", NULL);
+    static const int tops[] = {3, 4, 0, 3};
+    for (size_t i = 0; i < ARRAY_LENGTH(tops); i++) {
+        text_turn(&t);
+        assert_int_equal(t.top, tops[i]);
+    }
+    t.height = 10;
+    text_turn(&t);
+    assert_int_equal(t.top, 0);
+    text_done(&t);
+}
+
 static void test_references_take_a_line_of_their_own_where_needed(void **state)
 {
     struct text t = {0};
@@ -367,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_wrapping),
         cmocka_unit_test(test_wide_characters_take_two_columns),
         cmocka_unit_test(test_no_line_is_wider_than_the_pane),
+        cmocka_unit_test(test_turning_pages_comes_round_again),
         cmocka_unit_test(test_references_take_a_line_of_their_own_where_needed),
         cmocka_unit_test(test_control_characters_do_not_get_through),
         cmocka_unit_test(test_key_names_go_both_ways),
