@@ -96,8 +96,8 @@ static void draw_estimate(const struct wizard *w, struct rect in, int y, const s
     int wide = wizard_level_width(w) + 1, x = 2 + wide + 1;
     paint_field(in, y, 2, wide, ALIGN_LEFT, r->recommended ? STYLE_STRONG : STYLE_NORMAL, r->level->name);
     paint_field(in, y, x, 9, ALIGN_RIGHT, STYLE_NORMAL, format_bytes(total, (double)r->total_bytes));
-    gauge_paint(in, y, x + 10, 22 - wide, &g);
-    x += 33 - wide;
+    gauge_paint(in, y, x + 10, 21 - wide, &g);
+    x += 32 - wide;
     if (!isnan(r->tokens_per_s))
         paintf(in, y, x, STYLE_NORMAL, "%6.0f t/s", r->tokens_per_s);
     x += 12;
