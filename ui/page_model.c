@@ -131,33 +131,43 @@ static const struct list_column columns[] = {
     [COLUMN_SIZE] = {"size", ALIGN_RIGHT, {9, 0, 0}},
 };
 
+/* A star on what suits this machine best, of what the hub offers; a tick on the model that was chosen. */
+static const char *mark_of(const struct wizard *w, const struct row *r)
+{
+    if (r->offer)
+        return r->offer->judged && r->offer->judged->recommended ? theme_glyph(GLYPH_STAR) : "";
+    return w->model && strcmp(w->model->path, r->path) == 0 ? theme_glyph(GLYPH_DONE) : "";
+}
+
 static void fill_cell(void *user, int row, int column, struct list_cell *c)
 {
     const struct wizard *w = user;
     const struct row *r = &state(w)->rows[row];
     const struct model *m = wizard_opened(w, r->path);
-    char size[FORMAT_SIZE];
-    if (column == COLUMN_MARK && r->offer)
-        snprintf(c->text, sizeof c->text, "%s",
-                 r->offer->judged && r->offer->judged->recommended ? theme_glyph(GLYPH_STAR) : "");
-    else if (column == COLUMN_TYPE && r->offer)
-        snprintf(c->text, sizeof c->text, "%s", r->offer->level);
-    else if (column == COLUMN_MARK && w->model && strcmp(w->model->path, r->path) == 0)
-        snprintf(c->text, sizeof c->text, "%s", theme_glyph(GLYPH_DONE));
-    else if (column == COLUMN_NAME)
-        snprintf(c->text, sizeof c->text, "%s", r->name);
-    else if (column == COLUMN_PLACE)
+    char text[FORMAT_SIZE];
+    switch (column) {
+    case COLUMN_MARK:
+        snprintf(c->text, sizeof c->text, "%s", mark_of(w, r));
+        c->style = STYLE_GOOD;
+        break;
+    case COLUMN_NAME: snprintf(c->text, sizeof c->text, "%s", r->name); break;
+    case COLUMN_PLACE:
         snprintf(c->text, sizeof c->text, "%s", r->place);
-    else if (column == COLUMN_PARAMETERS && m)
-        snprintf(c->text, sizeof c->text, "%s", format_count(size, (double)m->parameters));
-    else if (column == COLUMN_TYPE && m)
-        snprintf(c->text, sizeof c->text, "%s", m->file_type);
-    else if (column == COLUMN_SIZE && r->bytes)
-        snprintf(c->text, sizeof c->text, "%s", format_bytes(size, (double)r->bytes));
-    c->style = column == COLUMN_MARK ? STYLE_GOOD : column == COLUMN_PLACE ? STYLE_DIM : STYLE_NORMAL;
+        c->style = STYLE_DIM;
+        break;
+    case COLUMN_PARAMETERS:
+        snprintf(c->text, sizeof c->text, "%s", m ? format_count(text, (double)m->parameters) : "");
+        break;
+    case COLUMN_TYPE:
+        snprintf(c->text, sizeof c->text, "%s", r->offer ? r->offer->level : m ? m->file_type : "");
+        break;
+    case COLUMN_SIZE:
+        snprintf(c->text, sizeof c->text, "%s", r->bytes ? format_bytes(text, (double)r->bytes) : "");
+        break;
+    }
 }
 
-/* "F16 × 43, F32 × 13": types in the order of their first tensor. */
+/* "43 × F16, 13 × F32": types in the order of their first tensor. */
 static char *tensor_types(const struct model *m)
 {
     enum { TYPES_MAX = 12 };

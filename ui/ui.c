@@ -163,17 +163,17 @@ static void machine_in_use(const struct wizard *w, char *out, size_t size)
         return;
     struct fact total = m->gpu_count ? machine_vram_total(m) : machine_ram_total(m);
     struct fact left = m->gpu_count ? machine_vram_free(m) : m->memory.available_bytes;
+    const char *what = m->gpu_count ? "VRAM" : "RAM", *gpu = m->gpu_count ? m->gpus[0].name : NULL;
     int n = snprintf(out, size, "%s", m->simulated ? "SIM  " : "");
     if (m->gpu_count > 1)
         n += snprintf(out + n, size - n, "%d x ", m->gpu_count);
     if (m->gpu_count)
-        n +=
-            snprintf(out + n, size - n, "%.20s  ", short_gpu_name(m->gpus[0].name ? m->gpus[0].name : "GPU"));
+        n += snprintf(out + n, size - n, "%.20s  ", short_gpu_name(gpu ? gpu : "GPU"));
     if (fact_known(total) && fact_known(left))
-        snprintf(out + n, size - n, "%s %.1f/%.1f GiB", m->gpu_count ? "VRAM" : "RAM",
-                 (total.value - left.value) / 0x1p30, total.value / 0x1p30);
+        snprintf(out + n, size - n, "%s %.1f/%.1f GiB", what, (total.value - left.value) / 0x1p30,
+                 total.value / 0x1p30);
     else
-        snprintf(out + n, size - n, "%s in use: unknown", m->gpu_count ? "VRAM" : "RAM");
+        snprintf(out + n, size - n, "%s in use: unknown", what);
 }
 
 static void model_in_short(const struct wizard *w, char *out, size_t size)
