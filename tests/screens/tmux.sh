@@ -35,6 +35,7 @@ wait_for 'ready> *$' 60
 keys "LC_ALL=C.UTF-8 '$QUANTWIZ' demo.gguf --use-case code; echo status \$?; stty -a > after" Enter
 wait_for 'why it matters' 60
 # End as another terminal sends it; then a sequence that nobody knows, whose 3 is no step.
+wait_for '│ disk  ' 60
 keys -H 1b 5b 38 7e
 wait_for '│ disk: ' 60
 keys -H 1b 5b 33 33 3b 34 7e
