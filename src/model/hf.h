@@ -3,7 +3,7 @@
  * conversion/ in its newer versions): the metadata and the tensor table are written into memory, and each
  * tensor gets a source that says where its numbers are. Everything above this room then sees a GGUF model.
  *
- * Shared by the files hf_*.c and model.c; nobody else includes this. */
+ * Shared by the files hf_*.c, model.c and stored.c; nobody else includes this. */
 #ifndef MODEL_HF_H
 #define MODEL_HF_H
 
@@ -50,6 +50,8 @@ struct hf {
  * settings of all versions are brought into one form: rope_theta, rope_local_base_freq, and rope_scaling with
  * rope_type. */
 int hf_config_read(struct hf *h, struct error *e);
+/* config.json as it stands in the folder; json_decref() it. */
+int hf_config_load(const struct hf *h, json_t **config, struct error *e);
 /* A value by one of several names, separated by blanks; NULL where there is none or it is null. */
 const json_t *hf_value(const struct hf *h, const char *names);
 /* A whole number of at least 0, a number; absent ones leave *value as it is. */

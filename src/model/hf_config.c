@@ -192,21 +192,31 @@ static int no_config(const struct hf *h, struct error *e)
     return error_set(e, ERROR_FAILED, "cannot open %s: %s", h->folder, what);
 }
 
-int hf_config_read(struct hf *h, struct error *e)
+int hf_config_load(const struct hf *h, json_t **config, struct error *e)
 {
     char *text;
     size_t length;
     json_error_t je;
+    *config = NULL;
+    if (file_read(h->config_path, CONFIG_MAX, &text, &length, e))
+        return e->code;
+    json_t *read = json_loadb(text, length, 0, &je);
+    free(text);
+    if (json_is_object(read)) {
+        *config = read;
+        return 0;
+    }
+    hf_config_error(h, e, "line %d: %s", read ? 1 : je.line, read ? "no JSON object" : je.text);
+    json_decref(read);
+    return e->code;
+}
+
+int hf_config_read(struct hf *h, struct error *e)
+{
     h->config_path = path_join(h->folder, "config.json");
     if (!file_exists(h->config_path))
         return no_config(h, e);
-    if (file_read(h->config_path, CONFIG_MAX, &text, &length, e))
-        return e->code;
-    h->config = json_loadb(text, length, 0, &je);
-    free(text);
-    if (!json_is_object(h->config))
-        return hf_config_error(h, e, "line %d: %s", je.line, h->config ? "no JSON object" : je.text);
-    if (find_class(h, e))
+    if (hf_config_load(h, &h->config, e) || find_class(h, e))
         return e->code;
     normalize(h);
     return 0;

@@ -1,4 +1,4 @@
-/* The table of tensor names, see hf_names.c; for hf_tensors.c. */
+/* The table of tensor names, see hf_names.c; for hf_tensors.c, hf_source.c and stored.c. */
 #ifndef MODEL_HF_NAMES_H
 #define MODEL_HF_NAMES_H
 

@@ -1,4 +1,4 @@
-/* Weights of a checkpoint folder that are packed, see hf_packed.c; for the other files hf_*.c. */
+/* Weights of a checkpoint folder that are packed, see hf_packed.c; for hf.c. */
 #ifndef MODEL_HF_PACKED_H
 #define MODEL_HF_PACKED_H
 

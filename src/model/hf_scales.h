@@ -1,4 +1,4 @@
-/* What stands beside weights of 8 bits, see hf_scales.c; for hf_tensors.c. */
+/* What stands beside weights of 8 bits, see hf_scales.c; for hf_source.c and hf.c. */
 #ifndef MODEL_HF_SCALES_H
 #define MODEL_HF_SCALES_H
 

@@ -1,4 +1,4 @@
-/* From stored tensors to the source of one of GGUF's; for hf_tensors.c. */
+/* From stored tensors to the source of one of GGUF's; for hf_tensors.c and stored.c. */
 #ifndef MODEL_HF_SOURCE_H
 #define MODEL_HF_SOURCE_H
 

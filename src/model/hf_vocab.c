@@ -9,8 +9,8 @@
 #include "model/hf_vocab_priv.h"
 
 enum {
-    FILE_MOST = 512 << 20, /* the largest known tokenizer.json has 33 MB */
-    TOKENS_MOST = 1 << 24,
+    FILE_MOST = 128 << 20, /* the largest known tokenizer.json has 33 MB, and its values take many times its text */
+    TOKENS_MOST = 1 << 22, /* the largest known vocabulary has 0.9 million */
     TOKENS_UNKNOWN = 1 << 20, /* where no embedding says how many: what a lying number can cost */
 };
 

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/str.h"
 #include "model/hf.h"
 #include "model/hf_names.h"
@@ -195,14 +194,5 @@ void stored_weights_done(struct stored_weights *s)
 
 int stored_config(const struct model *m, json_t **config, struct error *e)
 {
-    char *text;
-    size_t length;
-    json_error_t je;
-    if (file_read(m->folder->config_path, 4 << 20, &text, &length, e))
-        return e->code;
-    *config = json_loadb(text, length, 0, &je);
-    free(text);
-    if (!json_is_object(*config))
-        return error_set(e, ERROR_FAILED, "cannot read %s: it has changed", m->folder->config_path);
-    return 0;
+    return hf_config_load(m->folder, config, e);
 }
