@@ -21,8 +21,9 @@ static const double forward_flop_per_s = 30e9;
 /* Tokens of an evaluation whose length nobody said. */
 static const double unknown_tokens = 32 * 512;
 
-/* Two models, and about twice as much again for the moments of their inputs: operations a parameter and token. */
-static const double calibration_operations = 12;
+/* Two models, and about twice as much again for the moments of their inputs: operations a parameter and token. What
+ * counts is found with one model. */
+static const double calibration_operations = 12, importance_operations = 4;
 
 /* The text that the weights are made by; NULL: each is rounded to nearest. */
 static const struct calibration *calibration_of(const struct plan *p)
@@ -30,24 +31,38 @@ static const struct calibration *calibration_of(const struct plan *p)
     return p->calibration.text && !plan_rounds_to_nearest(p) ? &p->calibration : NULL;
 }
 
-static int guess_costs(struct worker *w, struct error *e)
+static double forward_cost(const struct worker *w, double tokens, double operations)
+{
+    return operations * (double)w->source->parameters * tokens / (forward_flop_per_s * threads_count());
+}
+
+static double text_cost(const struct worker *w, double operations)
+{
+    const struct calibration *c = &w->plan->calibration;
+    return forward_cost(w, (double)c->samples * c->sample_length, operations);
+}
+
+static double evaluate_cost(const struct worker *w)
 {
     const struct plan *p = w->plan;
     double tokens = p->eval_chunks ? (double)p->eval_chunks * p->eval_context : unknown_tokens;
-    /* Two models, two operations a parameter. */
-    double operations = p->evaluate ? 4 * (double)w->source->parameters * tokens : 0;
-    w->evaluate_cost = operations / (forward_flop_per_s * threads_count());
-    int rc = forecast_quantize(w->source, p->level, &w->quantize_cost, e);
-    if (calibration_of(p))
-        w->quantize_cost += calibration_operations * (double)w->source->parameters * p->calibration.samples *
-                            p->calibration.sample_length / (forward_flop_per_s * threads_count());
+    return p->evaluate ? forward_cost(w, tokens, 4) : 0; /* two models, two operations a parameter */
+}
+
+static int guess_costs(struct worker *w, struct error *e)
+{
+    int rc = forecast_quantize(w->source, w->plan->level, &w->quantize_cost, e);
+    if (calibration_of(w->plan))
+        w->quantize_cost += text_cost(w, calibration_operations);
     return rc;
 }
 
-static double quantize_part(const struct worker *w)
+/* Where on the bar a phase of this cost ends, if the evaluation follows; the last bit is for what comes after it. */
+static double bar_until(const struct worker *w, double cost)
 {
-    double all = w->quantize_cost + w->evaluate_cost;
-    return all > 0 ? w->quantize_cost / all : 1;
+    const double reports = 0.02;
+    double reached = w->phase_from + w->phase_share, all = cost + evaluate_cost(w);
+    return reached + (1 - reports - reached) * (all > 0 ? cost / all : 1);
 }
 
 static int check_unchanged(struct worker *w, struct error *e)
@@ -112,6 +127,7 @@ static int find_importance(struct worker *w, struct error *e)
     if (!p->calibration.text || calibration_of(p))
         return 0;
     event_say(&w->log, "info", "what counts is found by running %s through the model", p->calibration.text);
+    worker_phase(w, "calibrate", bar_until(w, text_cost(w, importance_operations)));
     return importance_collect(&w->importance, w->source, &p->calibration, &w->watch, e);
 }
 
@@ -344,7 +360,7 @@ int phase_quantize(struct worker *w, struct error *e)
         .watch = &w->watch,
     };
     bool folder = plan_makes_folder(w->plan);
-    worker_phase(w, job.calibration ? "calibrate" : "quantize", 0.98 * quantize_part(w));
+    worker_phase(w, job.calibration ? "calibrate" : "quantize", bar_until(w, w->quantize_cost));
     int rc = folder ? folder_make(w, journal, &listener, e) : quantize_run(&job, e);
     free(journal);
     if (rc)

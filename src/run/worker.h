@@ -30,7 +30,7 @@ struct worker {
     int phase_index;
     double phase_from, phase_share;   /* of the bar */
     double started, told;             /* when the run began, and when progress was last told (monotonic) */
-    double quantize_cost, evaluate_cost; /* guessed seconds, to divide the bar */
+    double quantize_cost;             /* guessed seconds, to divide the bar */
     bool made;                        /* the artefact bears its final name */
     double bytes;                     /* of it */
     double beside_bytes;              /* of memory that it will take beside its weights when it runs, as estimated; NaN: unknown */

@@ -279,6 +279,17 @@ block() { # LABEL FILE
     tail -n 1 out.quantwiz/events.jsonl | grep -q '"status":"done"'
 }
 
+@test "where a text only says what counts, finding that is a phase with its share of the bar, which never goes back" {
+    plan "$DEMO" Q4_K_S "chunks: 2" "max_loss: 50%"
+    sed -i '/prompts:/d' plan.yaml
+    printf 'calibration:\n  path: "%s"\n  samples: 48\n  sample_length: 128\n  method: nearest\n' "$top_srcdir/demo/calibration.jsonl" >>plan.yaml
+    "$QUANTWIZ" run plan.yaml
+    [ "$(events phase | grep -o '"name":"[a-z]*"' | tr -d '\n')" = \
+        '"name":"check""name":"calibrate""name":"quantize""name":"verify""name":"evaluate""name":"report"' ]
+    events progress | sed 's/.*"done":\([0-9.e-]*\).*/\1/' >shares
+    sort -g shares | cmp shares -
+}
+
 @test "a plan with a text decides layer by layer, and killed with -9 it goes on behind the finished ones" {
     plan "$DEMO" Q4_K_S "enabled: false"
     printf 'calibration:\n  path: "%s"\n  samples: 48\n  sample_length: 128\n' "$top_srcdir/demo/calibration.jsonl" >>plan.yaml
