@@ -12,6 +12,7 @@
 struct detect_job {
     struct job job;
     struct machine_options options;
+    bool measure;                  /* its memory bandwidth, even where an earlier figure is known */
     struct machine *machine;
     struct error error;
 };
@@ -69,13 +70,13 @@ static void detect_done(struct job *j, void *owner)
         machine_free(w->machine);
         w->machine = d->machine;
         wizard_changed(w);
-        if (!w->machine->simulated && !fact_known(w->machine->memory.bandwidth))
+        if (!w->machine->simulated && (d->measure || !fact_known(w->machine->memory.bandwidth)))
             push_measure(w);
     }
     free(d);
 }
 
-void wizard_detect(struct wizard *w)
+void wizard_detect(struct wizard *w, bool measure)
 {
     if (w->detecting || w->measuring)
         return;
@@ -83,6 +84,7 @@ void wizard_detect(struct wizard *w)
     d->job = (struct job){.what = "looking at this machine", .work = detect_work, .done = detect_done};
     d->options = (struct machine_options){
         .file = w->options.machine_file, .disk_path = wizard_out_folder(w), .skip_bandwidth = true};
+    d->measure = measure;
     w->detecting = true;
     jobs_push(w->jobs, &d->job);
 }

@@ -422,7 +422,7 @@ static int key_add_gpu(struct wizard *w)
 
 static int key_again(struct wizard *w)
 {
-    wizard_detect(w);
+    wizard_detect(w, true);
     return PAGE_HANDLED;
 }
 
@@ -459,7 +459,7 @@ static const struct page_key keys[] = {
     {'e', 0, "Enter", "enters a figure that is unknown or wrong; it is then marked as entered",
      key_enter_fact},
     {'g', 0, "Add GPU", "adds a GPU that was not found, or one that you think of buying", key_add_gpu},
-    {'r', 0, "Again", "looks at the machine again and measures its memory bandwidth", key_again},
+    {'r', 0, "Again", "looks at the machine again and measures its memory bandwidth; what was entered is forgotten", key_again},
     {'/', 0, NULL, "filters the facts while you type", NULL},
     {0},
 };

@@ -61,7 +61,7 @@ static int start_whole(struct wizard *w, struct error *e)
         wishes_copy(&w->wishes, w->options.wishes);
     wishes_defaults(&w->wishes, NULL, NULL);
     wizard_find_runs(w);
-    wizard_detect(w);
+    wizard_detect(w, false);
     if (w->options.model)
         wizard_open_named(w, w->options.model);
     wizard_search(w);

@@ -88,9 +88,9 @@ void wizard_ask_page(struct wizard *w, enum page_number page);
 /* Takes in what the jobs have found, true where there was something; the second blocks until nothing is left of them. */
 bool wizard_collect(struct wizard *w);
 void wizard_drain(struct wizard *w);
-/* Detects the machine (again), then measures its memory bandwidth unless that was done since the last
- * boot. */
-void wizard_detect(struct wizard *w);
+/* Detects the machine (again), then measures its memory bandwidth: where that was done since the last boot only if
+ * `measure`. */
+void wizard_detect(struct wizard *w, bool measure);
 void wizard_search(struct wizard *w);
 /* Offers runs that are going on or were interrupted. */
 void wizard_find_runs(struct wizard *w);
