@@ -285,8 +285,12 @@ static int control(struct wizard *w, enum run_control c, const char *said)
 
 static int key_pause(struct wizard *w)
 {
-    return w->run.paused ? control(w, RUN_CONTINUE, "it goes on")
-                         : control(w, RUN_PAUSE, "it pauses after the present step");
+    return control(w, RUN_PAUSE, "it pauses after the present step");
+}
+
+static int key_continue(struct wizard *w)
+{
+    return control(w, RUN_CONTINUE, "it goes on");
 }
 
 static int answer_stop(struct wizard *w, int choice, const char *typed, struct error *e)
@@ -363,6 +367,16 @@ static int tick(struct wizard *w)
     return PAGE_HANDLED;
 }
 
+static bool can_pause(const struct wizard *w)
+{
+    return wizard_run_alive(w) && !w->run.paused;
+}
+
+static bool can_continue(const struct wizard *w)
+{
+    return wizard_run_alive(w) && w->run.paused;
+}
+
 static bool can_resume(const struct wizard *w)
 {
     return w->has_run && !wizard_run_alive(w) && !(w->run.over && w->run.exit == 0) &&
@@ -383,7 +397,8 @@ static const struct page_key keys[] = {
     {K_ENTER, 0, "Evaluation", "goes on to the evaluation's panes", page_go_next},
     {'d', 0, "Detach", "leaves; the run goes on and `quantwiz attach` shows it again", key_detach,
      wizard_run_alive},
-    {'p', 0, "Pause", "pauses the run, or lets it go on", key_pause, wizard_run_alive},
+    {'p', 0, "Pause", "pauses the run", key_pause, can_pause},
+    {'p', 0, "Go on", "lets the run that pauses go on", key_continue, can_continue},
     {K_F(9), 'x', "Stop", "stops the run; what is done is kept", key_stop, wizard_run_alive},
     {'r', K_F(5), "Resume", "goes on where the run was interrupted", key_resume, can_resume},
     {K_UP, K_DOWN, NULL, "looks through the tensors; Esc follows the newest again", NULL},
