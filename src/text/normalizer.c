@@ -30,7 +30,7 @@ struct normalizer {
 
 /* The library knows the Unicode of 2016 (9.0). Later marks and later letters that have a decomposition are
  * to it like any other letter: they stay as they are, and nothing moves or joins across them. */
-static const struct { uint32_t first, last; } later[] = {
+static const struct utf8_range later[] = {
     {0x7FD, 0x7FD}, {0x898, 0x89F}, {0x8CA, 0x8D3}, {0x9FE, 0x9FE}, {0xC3C, 0xC3C}, {0xD3B, 0xD3C},
     {0xEBA, 0xEBA}, {0x1715, 0x1715}, {0x1ABF, 0x1ACE}, {0x1DF6, 0x1DFA}, {0x32FF, 0x32FF},
     {0xA7F2, 0xA7F4}, {0xA82C, 0xA82C}, {0xAB69, 0xAB69}, {0x10781, 0x10785}, {0x10787, 0x107B0},
@@ -45,15 +45,7 @@ static const struct { uint32_t first, last; } later[] = {
 
 static bool is_later(uint32_t c)
 {
-    size_t low = 0, high = ARRAY_LENGTH(later);
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (later[middle].last < c)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < ARRAY_LENGTH(later) && later[low].first <= c;
+    return utf8_range_of(c, later, ARRAY_LENGTH(later), sizeof *later) != NULL;
 }
 
 /* What is no Unicode (surrogates) stays as it is, and all around it. */

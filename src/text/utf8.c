@@ -1,5 +1,7 @@
 #include "text/utf8.h"
 
+#include <stdlib.h>
+
 int utf8_announced(unsigned char first)
 {
     return first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
@@ -50,4 +52,16 @@ void utf8_clean(struct str *out, const char *text, size_t length)
         if ((at = plain) < length)
             str_add_bytes(out, bytes, utf8_put(bytes, utf8_next(text, length, &at)));
     }
+}
+
+static int compare_range(const void *character, const void *row)
+{
+    const struct utf8_range *r = row;
+    uint32_t c = *(const uint32_t *)character;
+    return c < r->first ? -1 : c > r->last;
+}
+
+const void *utf8_range_of(uint32_t c, const void *rows, size_t count, size_t row_size)
+{
+    return bsearch(&c, rows, count, row_size, compare_range);
 }

@@ -25,4 +25,8 @@ bool utf8_is_space(uint32_t c);
 /* Appends the text re-encoded, code point by code point. */
 void utf8_clean(struct str *out, const char *text, size_t length);
 
+/* Of rows that begin with these two, in ascending order, the one that c lies in; NULL: none. */
+struct utf8_range { uint32_t first, last; };
+const void *utf8_range_of(uint32_t c, const void *rows, size_t count, size_t row_size);
+
 #endif
