@@ -124,7 +124,7 @@ static void add_calibration_time(struct text *t, int width, const struct plan *p
 {
     const struct calibration *c = &plan->calibration;
     if (c->text)
-        text_addf(t, width, STYLE_NORMAL, "\tbefore, for far longer: %lld tokens of text",
+        text_addf(t, width, STYLE_NORMAL, "\tbefore, far longer: up to %lld tokens of text",
                   (long long)c->samples * c->sample_length);
 }
 

@@ -262,7 +262,7 @@ static void draw(struct wizard *w, struct rect page)
     frame_paint((struct pane[]){{in[RUN_PROGRESS], n.title, n.progress},
                                 {in[RUN_TENSORS], shows_layers(&w->run) ? "layers" : "tensors",
                                  *list_filter_note(&p->table, filter) ? filter : n.rows},
-                                {in[RUN_RESOURCES], "resources", NULL},
+                                {in[RUN_RESOURCES], "resources", w->run.over ? "at the end" : NULL},
                                 {in[RUN_LOG], "log", w->run.folder}},
                 RUN_PANES);
     draw_progress(w, rect_padded(in[RUN_PROGRESS]));
