@@ -119,13 +119,21 @@ static int64_t place_rows(const struct hf_name *n, const struct shape *s, struct
 
 /* ----------------------------------------------------------------------- parts */
 
+/* One layout of scales for all parts, as in `source` from the first on. */
+static bool has_such_scales(const struct tensor_source *source, const struct hf_scales *s)
+{
+    return s->stored ? source->scale_dtype == s->stored->dtype && source->block_rows == s->block_rows &&
+                           source->block_columns == s->block_columns && source->scale_columns == s->columns
+                     : !source->scale_dtype;
+}
+
 static int add_scales(struct hf *h, const struct stored_tensor *t, struct tensor_source *source,
                       struct source_part *part, struct error *e)
 {
     struct hf_scales s;
     if (hf_scales_find(h, t, &s, e))
         return e->code;
-    if (part != source->parts && source->scale_dtype != (s.stored ? s.stored->dtype : NULL))
+    if (part != source->parts && !has_such_scales(source, &s))
         return hf_stored_error(t, e, "has scales of another kind than expert 0");
     if (!s.stored)
         return 0;

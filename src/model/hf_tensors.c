@@ -45,7 +45,8 @@ void hf_tensor_computed(struct hf *h, const char *name, const float *x, int64_t 
 
 static bool is_alike(const struct stored_tensor *a, const struct stored_tensor *b)
 {
-    return a->dtype == b->dtype && a->dims == b->dims && memcmp(a->shape, b->shape, sizeof a->shape) == 0;
+    return a->dtype == b->dtype && !a->packed == !b->packed && a->dims == b->dims &&
+           memcmp(a->shape, b->shape, sizeof a->shape) == 0;
 }
 
 /* All experts of a layer, or none. */
@@ -62,7 +63,8 @@ static int find_experts(struct finder *f, const struct hf_name *n, int layer, co
                              " the checkpoint again",
                              f->h->folder, name, f->experts);
         if (!is_alike(t[0], t[i]))
-            return hf_stored_error(t[i], f->e, "differs from expert 0's in shape or number format");
+            return hf_stored_error(t[i], f->e, "differs from expert 0's in shape or number format: start from the original"
+                                   " checkpoint");
         hf_use(f->h, t[i]);
     }
     return f->experts;

@@ -374,6 +374,46 @@ static void experts_without_number(void **state)
     refused("down_proj holds 70000 experts, at most 65536 can be");
 }
 
+/* Expert 0's one scale is not read as if there were as many as the others have. */
+static void experts_scaled_in_different_ways(void **state)
+{
+    (void)state;
+    struct stored_file f = {0};
+    unsigned char zeros[FFN * EMBD * sizeof(float)] = {0};
+    put_config("MixtralForCausalLM", "\"num_local_experts\":2,\"num_experts_per_tok\":1,"
+               "\"quantization_config\":{\"quant_method\":\"compressed-tensors\",\"format\":\"float-quantized\"}");
+    add_ends(&f);
+    add_attention(&f);
+    add2(&f, LAYER("block_sparse_moe.gate.weight"), 2, EMBD);
+    for (int64_t i = 0; i < 2; i++) {
+        char *name = xasprintf(LAYER("block_sparse_moe.experts.%d.w1.weight"), (int)i);
+        char *scale = xasprintf("%s_scale", name);
+        stored_add(&f, name, "F8_E4M3", 2, (int64_t[]){FFN, EMBD}, zeros, FFN * EMBD);
+        stored_add(&f, scale, "F32", 2, (int64_t[]){i ? FFN : 1, 1}, zeros, (i ? FFN : 1) * sizeof(float));
+        free(name);
+        free(scale);
+    }
+    put_weights(&f);
+    refused("experts.1.w1.weight has scales of another kind than expert 0");
+}
+
+static void experts_packed_and_plain(void **state)
+{
+    (void)state;
+    static const char bytes[FFN * EMBD * sizeof(float)];
+    struct stored_file f = {0};
+    put_config("MixtralForCausalLM", "\"num_local_experts\":2,\"num_experts_per_tok\":1,"
+               "\"quantization_config\":{\"quant_method\":\"bitsandbytes\",\"load_in_8bit\":true}");
+    add_ends(&f);
+    add_attention(&f);
+    add2(&f, LAYER("block_sparse_moe.gate.weight"), 2, EMBD);
+    stored_add(&f, LAYER("block_sparse_moe.experts.0.w1.weight"), "I8", 2, (int64_t[]){FFN, EMBD}, bytes, FFN * EMBD);
+    stored_add(&f, LAYER("block_sparse_moe.experts.0.w1.SCB"), "F32", 1, (int64_t[]){FFN}, bytes, FFN * sizeof(float));
+    add2(&f, LAYER("block_sparse_moe.experts.1.w1.weight"), FFN, EMBD);
+    put_weights(&f);
+    refused("experts.1.w1.weight differs from expert 0's in shape or number format");
+}
+
 /* A matrix of no elements may claim any length, and no data has to be there for it. */
 static void packed_parts_without_elements(void **state)
 {
@@ -835,6 +875,8 @@ int main(void)
         TEST(biases_are_turned), TEST(gemma_adds_one_to_norms), TEST(gemma_among_other_modalities),
         TEST(phi_keeps_what_is_fused), TEST(experts_are_stacked), TEST(experts_in_one_are_taken_apart),
         TEST(experts_without_number),
+        TEST(experts_scaled_in_different_ways),
+        TEST(experts_packed_and_plain),
         TEST(packed_parts_without_elements),
         TEST(gpt_oss_is_untangled), TEST(llama3_factors), TEST(sixteen_bits_stay),
         TEST(eight_bits_are_scaled), TEST(the_file_type_is_the_stored_one), TEST(scales_that_do_not_fit),
