@@ -19,7 +19,8 @@ struct hf_name {
     enum hf_rows rows;
     bool transposed;       /* [in][out] */
     const char *only;      /* architectures, by GGUF's names; NULL: all */
-    const char *apart;     /* of experts in one tensor: EXPERTS.3.`apart`.weight is one where all are stored apart */
+    const char *apart;     /* of experts in one tensor: where one alone is stored, below the layer; of a tensor beside
+                              them: what it is called then */
 };
 /* In order of the table, NULL at the end. */
 const struct hf_name *hf_name_at(int i);

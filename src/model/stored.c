@@ -59,14 +59,22 @@ bool stored_comes_apart(const struct tensor_source *s)
     return s && s->apart && !s->scale_dtype;
 }
 
+/* Of "model.layers.3." in a name that begins so. */
+static int layer_length(const char *name)
+{
+    static const char layers[] = "layers.";
+    const char *number = strstr(name, layers) + strlen(layers);
+    return (int)(number + strspn(number, "0123456789") + 1 - name);
+}
+
 /* A piece's rows as a stored tensor. */
 static const struct stored_tensor *alone(struct arena *a, const struct stored_tensor *whole, const struct stored_piece *p)
 {
     const struct tensor_source *source = p->tensor->source;
     struct stored_tensor *t = arena_alloc(a, sizeof *t);
-    int parent = (int)(strrchr(whole->name, '.') - whole->name);
     *t = *whole;
-    t->name = arena_printf(a, "%.*s.%d.%s.weight", parent, whole->name, p->part, source->apart);
+    t->name = arena_printf(a, "%.*s%s", layer_length(whole->name), whole->name,
+                           hf_name_fill(a, NULL, source->apart, 0, p->part));
     t->dims = 2;
     for (int i = 0; i < STORED_DIMS_MAX; i++)
         t->shape[i] = i == 0 ? source->rows : i == 1 ? source->columns : 1;
@@ -76,12 +84,26 @@ static const struct stored_tensor *alone(struct arena *a, const struct stored_te
     return t;
 }
 
+static bool comes_apart(const struct stored_weight *w)
+{
+    return w->count && stored_comes_apart(w->pieces[0].tensor->source);
+}
+
+/* Else what stands beside experts keeps its name, too. */
+static bool has_joined(const struct stored_weights *s)
+{
+    for (int i = 0; i < s->count; i++)
+        if (comes_apart(&s->items[i]) && s->items[i].pieces[0].tensor->source->part_count > 1)
+            return true;
+    return false;
+}
+
 /* What is stored in one is listed by pieces, and itself has none any more. */
 static void take_apart(struct stored_weights *s)
 {
-    for (int i = 0, whole = s->count; i < whole; i++) {
+    for (int i = 0, whole = has_joined(s) ? s->count : 0; i < whole; i++) {
         struct stored_weight w = s->items[i];
-        if (!w.count || !stored_comes_apart(w.pieces[0].tensor->source))
+        if (!comes_apart(&w))
             continue;
         s->items = xrealloc(s->items, (s->count + w.count) * sizeof *s->items);
         s->items[i] = (struct stored_weight){.stored = w.stored};

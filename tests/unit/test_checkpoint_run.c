@@ -76,33 +76,16 @@ static void put_llama(void)
     folder_text(folder, "README.md", "about another model");
 }
 
-static void put_mixtral(void)
-{
-    struct stored_file f = {0};
-    noise.state = 2;
-    put_config("MixtralForCausalLM", ",\"num_local_experts\":2,\"num_experts_per_tok\":1");
-    add_attention(&f);
-    add(&f, "lm_head.weight", VOCAB, EMBD);
-    add(&f, LAYER("block_sparse_moe.gate.weight"), EXPERTS, EMBD);
-    for (int i = 0; i < EXPERTS; i++)
-        for (int k = 1; k <= 3; k++) {
-            char *name = xasprintf(LAYER("block_sparse_moe.experts.%d.w%d.weight"), i, k);
-            add(&f, name, k == 2 ? EMBD : FFN, k == 2 ? FFN : EMBD);
-            free(name);
-        }
-    folder_stored(folder, "model.safetensors", &f);
-}
-
-/* The experts of Qwen3 MoE in one tensor, as transformers 5 holds them, or each by itself with the same numbers. */
+/* Experts in one tensor, as transformers 5 holds them, or each by itself with the same numbers, below `module`. */
 static void add_experts(struct stored_file *f, const char *in_one, int64_t rows, int64_t columns, bool apart,
-                        const char *const *names, int count)
+                        const char *module, const char *const *names, int count)
 {
     int64_t n = rows * columns, all = EXPERTS * count * n;
     uint16_t *x = xmalloc(all * sizeof *x);
     for (int64_t i = 0; i < all; i++)
         x[i] = bf16_from_float((float)noise_normal(&noise) * 0.1f);
     for (int i = 0; i < EXPERTS * count && apart; i++) {
-        char *name = xasprintf(LAYER("mlp.experts.%d.%s.weight"), i / count, names[i % count]);
+        char *name = xasprintf(LAYER("%s.experts.%d.%s.weight"), module, i / count, names[i % count]);
         stored_add(f, name, "BF16", 2, (int64_t[]){rows, columns}, x + i * n, n * sizeof *x);
         free(name);
     }
@@ -111,18 +94,33 @@ static void add_experts(struct stored_file *f, const char *in_one, int64_t rows,
     free(x);
 }
 
-static void put_qwen(const char *class, bool apart)
+static void put_mixtral(bool apart)
+{
+    static const char module[] = "block_sparse_moe";
+    struct stored_file f = {0};
+    noise.state = 2;
+    put_config("MixtralForCausalLM", ",\"num_local_experts\":2,\"num_experts_per_tok\":1");
+    add_attention(&f);
+    add(&f, "lm_head.weight", VOCAB, EMBD);
+    add(&f, apart ? LAYER("block_sparse_moe.gate.weight") : LAYER("mlp.gate.weight"), EXPERTS, EMBD);
+    add_experts(&f, LAYER("mlp.experts.gate_up_proj"), FFN, EMBD, apart, module, (const char *const[]){"w1", "w3"}, 2);
+    add_experts(&f, LAYER("mlp.experts.down_proj"), EMBD, FFN, apart, module, (const char *const[]){"w2"}, 1);
+    folder_stored(folder, "model.safetensors", &f);
+}
+
+static void put_qwen(bool apart)
 {
     struct stored_file f = {0};
     noise.state = 2;
-    put_config(class, ",\"num_experts\":2,\"num_experts_per_tok\":1,\"moe_intermediate_size\":96,\"head_dim\":32,"
-                      "\"tie_word_embeddings\":true,\"num_local_experts\":2");
+    put_config("Qwen3MoeForCausalLM", ",\"num_experts\":2,\"num_experts_per_tok\":1,\"moe_intermediate_size\":96,\"head_dim\":32,"
+               "\"tie_word_embeddings\":true");
     add_attention(&f);
     add(&f, LAYER("self_attn.q_norm.weight"), 1, HEAD);
     add(&f, LAYER("self_attn.k_norm.weight"), 1, HEAD);
     add(&f, LAYER("mlp.gate.weight"), EXPERTS, EMBD);
-    add_experts(&f, LAYER("mlp.experts.gate_up_proj"), FFN, EMBD, apart, (const char *const[]){"gate_proj", "up_proj"}, 2);
-    add_experts(&f, LAYER("mlp.experts.down_proj"), EMBD, FFN, apart, (const char *const[]){"down_proj"}, 1);
+    add_experts(&f, LAYER("mlp.experts.gate_up_proj"), FFN, EMBD, apart, "mlp",
+                (const char *const[]){"gate_proj", "up_proj"}, 2);
+    add_experts(&f, LAYER("mlp.experts.down_proj"), EMBD, FFN, apart, "mlp", (const char *const[]){"down_proj"}, 1);
     folder_stored(folder, "model.safetensors", &f);
 }
 
@@ -293,7 +291,7 @@ static void what_is_carried_over(void **state)
 static void experts_are_quantized_each(void **state)
 {
     (void)state;
-    put_mixtral();
+    put_mixtral(true);
     make("awq-int4-g32");
     compare(0.15);
     char *config = text_of("config.json");
@@ -302,11 +300,23 @@ static void experts_are_quantized_each(void **state)
     free(config);
 }
 
-static void assert_qwen_made(bool apart, const char *level, const char *const *skip, int skip_count, char **weights,
-                             size_t *length)
+static void put_granite(bool apart)
+{
+    struct stored_file f = {0};
+    noise.state = 2;
+    put_config("GraniteMoeForCausalLM", ",\"num_local_experts\":2,\"num_experts_per_tok\":1,\"tie_word_embeddings\":true");
+    add_attention(&f);
+    add(&f, LAYER("block_sparse_moe.router.layer.weight"), EXPERTS, EMBD);
+    add_experts(&f, LAYER("block_sparse_moe.input_linear.weight"), FFN, EMBD, apart, NULL, NULL, 2);
+    add_experts(&f, LAYER("block_sparse_moe.output_linear.weight"), EMBD, FFN, apart, NULL, NULL, 1);
+    folder_stored(folder, "model.safetensors", &f);
+}
+
+static void assert_made(void (*put)(bool apart), bool apart, const char *level, const char *const *skip, int skip_count,
+                        char **weights, size_t *length)
 {
     char *path = path_join(out, "model.safetensors");
-    put_qwen("Qwen3MoeForCausalLM", apart);
+    put(apart);
     assert_ok(made_by(level, (struct checkpoint_job){.skip = skip, .skip_count = skip_count}), &e);
     assert_ok(file_read(path, 1 << 22, weights, length, &e), &e);
     clear_output();
@@ -314,26 +324,35 @@ static void assert_qwen_made(bool apart, const char *level, const char *const *s
 }
 
 /* To the byte what is made of a folder that has them apart; what is not quantized, too. */
+static void assert_taken_apart(void (*put)(bool apart), const char *level, bool skips, const char *up, const char *down)
+{
+    char *apart, *in_one, *pattern = xasprintf("experts.*%s", up);
+    char *kept = xasprintf("experts.1.%s.weight\":{\"dtype\":\"BF16\"", up), *made = xasprintf("experts.1.%s.", down);
+    size_t bytes, bytes_in_one;
+    assert_made(put, true, level, (const char *const[]){pattern}, skips, &apart, &bytes);
+    assert_made(put, false, level, (const char *const[]){pattern}, skips, &in_one, &bytes_in_one);
+    assert_int_equal(bytes, bytes_in_one);
+    assert_memory_equal(apart, in_one, bytes);
+    assert_true((strstr(apart + 8, kept) != NULL) == skips);
+    assert_non_null(strstr(apart + 8, made));
+    free(apart);
+    free(in_one);
+    free(pattern);
+    free(kept);
+    free(made);
+}
+
 static void experts_in_one_tensor_are_written_apart(void **state)
 {
-    const char *const skip[] = {"experts.*up_proj"};
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(levels); i++)
         for (int skips = 0; skips < 2; skips++) {
-            char *apart, *in_one;
-            size_t bytes, bytes_in_one;
-            assert_qwen_made(true, levels[i].level, skip, skips, &apart, &bytes);
-            assert_qwen_made(false, levels[i].level, skip, skips, &in_one, &bytes_in_one);
-            assert_int_equal(bytes, bytes_in_one);
-            assert_memory_equal(apart, in_one, bytes);
-            assert_true((strstr(apart + 8, "experts.1.up_proj.weight\":{\"dtype\":\"BF16\"") != NULL) == (skips == 1));
-            assert_non_null(strstr(apart + 8, "experts.1.down_proj."));
-            free(apart);
-            free(in_one);
+            assert_taken_apart(put_qwen, levels[i].level, skips, "up_proj", "down_proj");
+            assert_taken_apart(put_mixtral, levels[i].level, skips, "w3", "w2");
         }
-    put_qwen("MixtralForCausalLM", false); /* the same names are no reader's for it */
+    put_granite(false); /* no reader has a name for one alone */
     assert_int_equal(made_by("gptq-int4-g32", (struct checkpoint_job){0}), ERROR_FAILED);
-    assert_says(&e, "mlp.experts.gate_up_proj holds several weights in one");
+    assert_says(&e, "block_sparse_moe.input_linear.weight holds several weights in one");
 }
 
 static void shards_have_an_index(void **state)
