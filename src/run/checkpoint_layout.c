@@ -55,8 +55,8 @@ static bool is_linear(const struct stored_weight *w)
 
 static int refuse_joined(const struct checkpoint_layout *l, const struct stored_tensor *t, struct error *e)
 {
-    return error_set(e, ERROR_FAILED, "%s: the tensor %s holds several weights in one, which no %s checkpoint does;"
-                     " save the model with its experts apart, or make a GGUF file of it", l->model->path, t->name,
+    return error_set(e, ERROR_FAILED, "%s: the tensor %s holds several weights in one, which no %s checkpoint does, and"
+                     " readers have no names for them one by one; make a GGUF file of it", l->model->path, t->name,
                      l->scheme.format->title);
 }
 
