@@ -19,11 +19,11 @@
 
 /* The maps that are open, so that the SIGBUS handler can name the file. Readers (the handler) may run at any
  * moment: an entry is published by its size, written last. */
-enum { MAPS = 512 };
+enum { MAPS = 4096 }; /* as many as a checkpoint may have files */
 static struct {
     const unsigned char *data;
     volatile uint64_t size;
-    char path[256];
+    const char *path; /* the map's own */
 } maps[MAPS];
 
 static void map_publish(const struct file_map *m)
@@ -31,7 +31,7 @@ static void map_publish(const struct file_map *m)
     for (int i = 0; i < MAPS; i++)
         if (__sync_bool_compare_and_swap(&maps[i].size, 0, 1)) {
             maps[i].data = m->data;
-            snprintf(maps[i].path, sizeof maps[i].path, "%s", m->path);
+            maps[i].path = m->path;
             __sync_synchronize();
             maps[i].size = m->size;
             return;
