@@ -55,8 +55,11 @@ static void draw_files(struct wizard *w, struct rect in)
         text_addf(t, in.w, STYLE_NORMAL, "report\t%s", r->report);
     text_addf(t, in.w, STYLE_NORMAL, "protocol\t%s", r->folder);
     bool resumable = r->over && !r->artefact_count;
-    text_addf(t, in.w, STYLE_NORMAL, "%s with\tquantwiz run %s/plan.yaml%s", resumable ? "goes on" : "again",
-              r->folder, resumable ? " --resume" : "");
+    char *path = path_join(r->folder, "plan.yaml"), *plan = str_word(path);
+    text_addf(t, in.w, STYLE_NORMAL, "%s with\tquantwiz run %s%s", resumable ? "goes on" : "again", plan,
+              resumable ? " --resume" : "");
+    free(path);
+    free(plan);
     text_paint(t, in);
 }
 

@@ -296,8 +296,10 @@ static int answer_save(struct wizard *w, int choice, const char *typed, struct e
     (void)choice;
     int rc = check_target(path, e);
     rc = rc ? rc : plan_save(wizard_plan(w), path, e);
+    char *plan = str_word(path);
     if (!rc)
-        wizard_say(w, "saved: quantwiz run %s does it", path);
+        wizard_say(w, "saved: quantwiz run %s does it", plan);
+    free(plan);
     free(path);
     return rc;
 }

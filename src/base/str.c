@@ -69,6 +69,13 @@ void str_add_word(struct str *s, const char *word)
     str_add_char(s, '\'');
 }
 
+char *str_word(const char *word)
+{
+    struct str s = {0};
+    str_add_word(&s, word);
+    return str_take(&s);
+}
+
 char *str_take(struct str *s)
 {
     char *text = s->data ? s->data : xstrdup("");

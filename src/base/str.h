@@ -17,6 +17,8 @@ void str_addf(struct str *s, const char *fmt, ...) __attribute__((format(printf,
 void str_add_char(struct str *s, char c);
 /* A word as a POSIX shell reads it back, quoted where it must be; after a blank, unless it is the first. */
 void str_add_word(struct str *s, const char *word);
+/* One such word; the caller owns it. */
+char *str_word(const char *word);
 /* The text, never NULL; the caller owns it and `s` is empty again. */
 char *str_take(struct str *s);
 /* The same in an arena. */

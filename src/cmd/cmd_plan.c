@@ -141,7 +141,9 @@ static void tell(const struct situation *s, const struct plan *p, const struct e
         puts("Mind: it is made by the general text that comes with quantwiz; texts like those that the model will see "
              "(--calibration FILE) make a better result.");
     tell_warnings(s, p, row);
-    printf("Wrote %s. Next: quantwiz run %s\n", path, path);
+    char *plan = str_word(path);
+    printf("Wrote %s. Next: quantwiz run %s\n", path, plan);
+    free(plan);
 }
 
 static int make_plan(const struct situation *s, const struct args *a, struct error *e)

@@ -134,8 +134,10 @@ static int start_detached(struct plan *const *plans, int count, const struct arg
         return error_set(e, ERROR_USAGE, "--detach takes one plan: list the others under its variants, or start each");
     int rc = run_start_worker(p->file, worker_options(a, &texts), e);
     arena_done(&texts);
+    char *run = str_word(p->run_folder);
     if (!rc && !args_json(a))
-        printf("%s: the worker is started; watch it with 'quantwiz attach %s'\n", p->run_folder, p->run_folder);
+        printf("%s: the worker is started; watch it with `quantwiz attach %s`\n", p->run_folder, run);
+    free(run);
     return rc;
 }
 

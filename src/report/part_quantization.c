@@ -114,11 +114,9 @@ static void add_inputs(struct document *d, const struct run_state *s)
 /* "echo 'SUM  PATH' | sha256sum -c": as sha256sum reads it, which marks a path with a backslash or a line break in it. */
 static void add_check(struct str *lines, const char *sum, const char *path)
 {
-    char *line = xasprintf("%s  %s", sum, path);
-    struct str s = {0};
-    str_add_word(&s, line);
-    str_addf(lines, "echo %s | sha256sum -c\n", s.data);
-    str_done(&s);
+    char *line = xasprintf("%s  %s", sum, path), *word = str_word(line);
+    str_addf(lines, "echo %s | sha256sum -c\n", word);
+    free(word);
     free(line);
 }
 
@@ -137,15 +135,14 @@ static void check_sources(struct str *lines, const struct run_state *s)
 /* Of a folder the sums of its files are summed up. */
 static void check_artefact(struct str *lines, const struct run_state *s, const char *out)
 {
-    struct str folder = {0};
     if (!s->artefact.sha256)
         return;
-    str_add_word(&folder, out);
+    char *folder = str_word(out);
     if (s->artefact.files)
-        str_addf(lines, "(cd %s && LC_ALL=C sha256sum * | sha256sum) # %s\n", folder.data, s->artefact.sha256);
+        str_addf(lines, "(cd %s && LC_ALL=C sha256sum * | sha256sum) # %s\n", folder, s->artefact.sha256);
     else
         add_check(lines, s->artefact.sha256, out);
-    str_done(&folder);
+    free(folder);
 }
 
 char *making_commands(const struct plan *p, const struct run_state *s)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/str.h"
 
 /* Locks of the open file description: unlike flock(2) they can be asked about without being taken, and unlike the
  * older fcntl(2) locks they do not vanish when some other descriptor of the file is closed. */
@@ -24,11 +25,13 @@ static int open_lock(const char *folder, int flags, char **path)
 
 static int held_error(int fd, const char *folder, struct error *e)
 {
-    char holder[128] = "";
+    char holder[128] = "", *run = str_word(folder);
     ssize_t n = pread(fd, holder, sizeof holder - 1, 0);
     holder[n > 0 ? strcspn(holder, "\n") : 0] = 0;
-    return error_set(e, ERROR_FAILED, "%s: another worker runs there (%s): watch it with 'quantwiz attach %s', or"
-                     " stop it there first", folder, *holder ? holder : "unknown process", folder);
+    int rc = error_set(e, ERROR_FAILED, "%s: another worker runs there (%s): watch it with `quantwiz attach %s`, or stop it"
+                       " there first", folder, *holder ? holder : "unknown process", run);
+    free(run);
+    return rc;
 }
 
 static int sign(int fd, const char *path, struct error *e)

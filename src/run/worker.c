@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "run/run_state.h"
 
 static const char *const phase_names[] = {"check", "calibrate", "quantize", "verify", "evaluate", "report"};
@@ -153,8 +154,10 @@ static bool finished_already(struct worker *w, int *rc, struct error *e)
     if (finished) {
         w->made = true;
         w->report = s.report ? xstrdup(s.report) : NULL;
-        *rc = error_set(e, rejected ? ERROR_REJECTED : 0, "%s is finished already (%s): 'quantwiz report %s' shows it;"
-                        " without --resume it starts again", w->plan->run_folder, s.status, w->plan->run_folder);
+        char *run = str_word(w->plan->run_folder);
+        *rc = error_set(e, rejected ? ERROR_REJECTED : 0, "%s is finished already (%s): `quantwiz report %s` shows it;"
+                        " without --resume it starts again", w->plan->run_folder, s.status, run);
+        free(run);
         tell_done(w, *rc, e);
     }
     run_state_done(&s);

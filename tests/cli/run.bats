@@ -254,6 +254,16 @@ block() { # LABEL FILE
     [ "$status" -eq 2 ]
 }
 
+@test "the commands that it names can be typed, with a blank in a name, too" {
+    cp "$DEMO" "my model.gguf"
+    "$QUANTWIZ" plan "my model.gguf" --level Q8_0 -o "my plan.yaml" | sed -n 's/.*Next: quantwiz //p' >line
+    sed -i 's/^evaluation:/&\n  enabled: false/; /enabled: true/d' "my plan.yaml"
+    eval "'$QUANTWIZ' $(cat line)"
+    eval "'$QUANTWIZ' $(cat line) --resume" 2>again
+    sed -n 's/.*`quantwiz \(report .*\)`.*/\1/p' again >line
+    eval "'$QUANTWIZ' $(cat line)" | grep -q "as Q8_0"
+}
+
 @test "a finished run has nothing to resume" {
     plan "$DEMO" Q8_0 "enabled: false"
     "$QUANTWIZ" run plan.yaml
