@@ -69,7 +69,7 @@ static void recode(const float *x, void *block)
     }
 }
 
-static void put(const float *x, const struct super_scale *s, int k, void *block)
+static void put(const float *x, const struct super_scales *s, int k, void *block)
 {
     struct block_iq4_xs *b = block;
     b->d = s->d[k];
@@ -83,7 +83,7 @@ static void put(const float *x, const struct super_scale *s, int k, void *block)
     recode(x, b);
 }
 
-static const struct super_scale_format format = {
+static const struct super_format format = {
     .codes = &codes,
     .size = 32,
     .levels = 32,
@@ -93,7 +93,7 @@ static const struct super_scale_format format = {
 
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
-    super_encode_scale(&format, x, weight, blocks, n);
+    super_encode(&format, x, weight, blocks, n);
 }
 
 const struct quant_type KERNEL(iq4_xs) = {

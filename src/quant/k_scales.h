@@ -31,7 +31,7 @@ static inline int k_min(const uint8_t bytes[12], int s)
     return s < 4 ? bytes[s + 4] & 63 : bytes[s + 4] >> 4 | bytes[s] >> 6 << 4;
 }
 
-static inline void k_scales_pack(uint8_t bytes[12], const uint8_t scale[8], const uint8_t min[8])
+static inline void k_scales_pack(uint8_t bytes[12], const int8_t scale[8], const int8_t min[8])
 {
     for (int j = 0; j < 4; j++) {
         bytes[j] = scale[j] | scale[j + 4] >> 4 << 6;
@@ -63,7 +63,7 @@ static void k_rescale(void *block, int run, float unit)
 }
 
 /* Of super-block k of a tile. */
-static void k_head_put(struct k_head *h, const struct super_line *s, int k)
+static void k_head_put(struct k_head *h, const struct super_scales *s, int k)
 {
     h->d = s->d[k];
     h->dmin = s->dmin[k];

@@ -64,7 +64,7 @@ static void recode(const float *x, void *block)
     pack(block, code);
 }
 
-static void put(const float *x, const struct super_line *s, int k, void *block)
+static void put(const float *x, const struct super_scales *s, int k, void *block)
 {
     struct block_q2_k *b = block;
     b->d = s->d[k];
@@ -74,7 +74,7 @@ static void put(const float *x, const struct super_line *s, int k, void *block)
     recode(x, b);
 }
 
-static const struct super_line_format format = {
+static const struct super_format format = {
     .size = 16,
     .high = 3,
     .levels = 15,
@@ -84,7 +84,7 @@ static const struct super_line_format format = {
 
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
-    super_encode_line(&format, x, weight, blocks, n);
+    super_encode(&format, x, weight, blocks, n);
 }
 
 const struct quant_type KERNEL(q2_k) = {

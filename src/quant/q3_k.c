@@ -94,7 +94,7 @@ static void recode(const float *x, void *block)
 
 static const struct fit_codes codes = {.low = -4, .high = 3, .step = 0.25f, .down = 4, .up = 6};
 
-static void put(const float *x, const struct super_scale *s, int k, void *block)
+static void put(const float *x, const struct super_scales *s, int k, void *block)
 {
     struct block_q3_k *b = block;
     b->d = s->d[k];
@@ -102,7 +102,7 @@ static void put(const float *x, const struct super_scale *s, int k, void *block)
     recode(x, b);
 }
 
-static const struct super_scale_format format = {
+static const struct super_format format = {
     .codes = &codes,
     .size = 16,
     .levels = 32,
@@ -112,7 +112,7 @@ static const struct super_scale_format format = {
 
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
-    super_encode_scale(&format, x, weight, blocks, n);
+    super_encode(&format, x, weight, blocks, n);
 }
 
 const struct quant_type KERNEL(q3_k) = {

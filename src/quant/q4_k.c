@@ -45,14 +45,14 @@ static void recode(const float *x, void *block)
     pack(block, code);
 }
 
-static void put(const float *x, const struct super_line *s, int k, void *block)
+static void put(const float *x, const struct super_scales *s, int k, void *block)
 {
     struct block_q4_k *b = block;
     k_head_put(&b->head, s, k);
     recode(x, b);
 }
 
-static const struct super_line_format format = {
+static const struct super_format format = {
     .size = 32,
     .high = 15,
     .levels = 63,
@@ -62,7 +62,7 @@ static const struct super_line_format format = {
 
 static void encode(const float *x, const float *weight, void *blocks, int64_t n)
 {
-    super_encode_line(&format, x, weight, blocks, n);
+    super_encode(&format, x, weight, blocks, n);
 }
 
 const struct quant_type KERNEL(q4_k) = {

@@ -34,7 +34,7 @@ static void choose_scales(const struct tile *t, const struct fit_codes *codes, i
     }
 }
 
-static void find_scales(const struct super_scale_format *f, const struct tile *t, struct super_scale *s)
+static void find_scales(const struct super_format *f, const struct tile *t, struct super_scales *s)
 {
     float d[TILE], scale[TILE];
     int per = QUANT_SUPER / t->size, levels = f->levels;
@@ -46,20 +46,6 @@ static void find_scales(const struct super_scale_format *f, const struct tile *t
         choose_scales(t, f->codes, levels, f->reach, d, scale);
     for (int i = 0; i < TILE; i++)
         s->scale[i] = scale[i];
-}
-
-void super_encode_scale(const struct super_scale_format *f, const float *x, const float *importance, void *blocks,
-                        int64_t n)
-{
-    unsigned char *block = blocks;
-    struct tile t;
-    struct super_scale s;
-    for (int64_t i = 0; i < n; i += t.count * f->size) {
-        tile_load(&t, x + i, importance ? importance + i : NULL, f->size, tile_count(n - i, f->size));
-        find_scales(f, &t, &s);
-        for (int k = 0; k < t.count * f->size / QUANT_SUPER; k++, block += f->block_bytes)
-            f->put(x + i + k * QUANT_SUPER, &s, k, block);
-    }
 }
 
 /* ------------------------------------------------------ scale and minimum */
@@ -158,13 +144,13 @@ static void refit(const struct tile *t, const struct lines *c, int first, int la
     }
 }
 
-static void share_lines(struct lines *c, struct super_line *s, int k, int per, float d, float dmin)
+static void share_lines(struct lines *c, struct super_scales *s, int k, int per, float d, float dmin)
 {
     s->d[k] = fit_share(c->d, k, per, d);
     s->dmin[k] = fit_share(c->dmin, k, per, dmin);
 }
 
-static void find_lines(const struct super_line_format *f, const struct tile *t, struct super_line *s)
+static void find_lines(const struct super_format *f, const struct tile *t, struct super_scales *s)
 {
     float scale[TILE], minimum[TILE];
     struct lines c;
@@ -186,15 +172,17 @@ static void find_lines(const struct super_line_format *f, const struct tile *t, 
     }
 }
 
-void super_encode_line(const struct super_line_format *f, const float *x, const float *importance, void *blocks,
-                       int64_t n)
+void super_encode(const struct super_format *f, const float *x, const float *importance, void *blocks, int64_t n)
 {
     unsigned char *block = blocks;
     struct tile t;
-    struct super_line s;
+    struct super_scales s;
     for (int64_t i = 0; i < n; i += t.count * f->size) {
         tile_load(&t, x + i, importance ? importance + i : NULL, f->size, tile_count(n - i, f->size));
-        find_lines(f, &t, &s);
+        if (f->codes)
+            find_scales(f, &t, &s);
+        else
+            find_lines(f, &t, &s);
         for (int k = 0; k < t.count * f->size / QUANT_SUPER; k++, block += f->block_bytes)
             f->put(x + i + k * QUANT_SUPER, &s, k, block);
     }

@@ -9,39 +9,27 @@
 #include "quant/fit.h"
 
 /* For the one or two super-blocks of a tile: what is stored of them. */
-struct super_line {
+struct super_scales {
     uint16_t d[2], dmin[2];
-    uint8_t scale[TILE], min[TILE];  /* 0..levels */
+    int8_t scale[TILE], min[TILE];  /* of each sub-block */
 };
-/* A format with minima. Each scale's neighbours are tried too, with the minimum that then suits; last d and dmin are
- * fitted again to everything else. Against rounding alone this takes 1 % (Q4_K) or 2 % (Q5_K) off the error
- * of normal noise, and 30 % off that of weights which once were quantized to lines of 32 values. */
-struct super_line_format {
-    int size, high, levels;          /* values of a sub-block, codes 0..high, scales and minima 0..levels */
+struct super_format {
+    /* Of a format without minima, whose scales are -levels..levels - 1. NULL: with minima, codes 0..high, scales and
+     * minima 0..levels. Then each scale's neighbours are tried too, with the minimum that suits; last d and dmin are
+     * fitted again to everything else. Against rounding alone this takes 1 % (Q4_K) or 2 % (Q5_K) off the error of
+     * normal noise, and 30 % off that of weights which once were quantized to lines of 32 values. */
+    const struct fit_codes *codes;
+    int size, high, levels; /* size: values of a sub-block */
+    /* Without minima: how far around a rounded scale to search for a better one. Where the levels are fine (Q6_K) this
+     * replaces most of the search for the free scale, and sees the scales as they are stored: 2 % less error. Where they
+     * are coarse (Q3_K, IQ4_XS) it gains less than 0.1 %, which is not worth the time. */
+    int reach;
     size_t block_bytes;
     /* Stores super-block k of a tile, whose values are x. */
-    void (*put)(const float *x, const struct super_line *s, int k, void *block);
+    void (*put)(const float *x, const struct super_scales *s, int k, void *block);
 };
-#define super_encode_line KERNEL(super_encode_line)
-void super_encode_line(const struct super_line_format *f, const float *x, const float *importance, void *blocks,
-                       int64_t n);
-
-struct super_scale {
-    uint16_t d[2];
-    int8_t scale[TILE]; /* -levels..levels - 1 */
-};
-/* A format without. `reach`: how far around a rounded scale to search for a better one. Where the levels are
- * fine (Q6_K) this replaces most of the search for the free scale, and sees the scales as they are stored: 2 %
- * less error. Where they are coarse (Q3_K, IQ4_XS) it gains less than 0.1 %, which is not worth the time. */
-struct super_scale_format {
-    const struct fit_codes *codes;
-    int size, levels, reach;
-    size_t block_bytes;
-    void (*put)(const float *x, const struct super_scale *s, int k, void *block);
-};
-#define super_encode_scale KERNEL(super_encode_scale)
-void super_encode_scale(const struct super_scale_format *f, const float *x, const float *importance, void *blocks,
-                        int64_t n);
+#define super_encode KERNEL(super_encode)
+void super_encode(const struct super_format *f, const float *x, const float *importance, void *blocks, int64_t n);
 
 /* The nearest codes of a super-block, `low` counted as 0, for what its sub-blocks of `size` values store. */
 static inline void super_codes(const float *x, const float *unit, const float *minimum, int size, int low, int high,
