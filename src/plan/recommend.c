@@ -35,11 +35,10 @@ static const char *gib(char out[static FORMAT_SIZE], uint64_t bytes)
 /* Why the total says more than what must fit. */
 static const char *rest_text(struct estimates *s, const struct estimate *row, bool cpu)
 {
-    char rest[FORMAT_SIZE];
-    if (cpu ? !row->reclaimable_bytes : !row->cpu_bytes)
-        return "";
-    return cpu ? print(s, "; the other %s are pages of the file, which may be dropped", gib(rest, row->reclaimable_bytes))
-               : print(s, "; the other %s lie in RAM", gib(rest, row->cpu_bytes));
+    char size[FORMAT_SIZE];
+    uint64_t rest = row->total_bytes - estimate_needs(row, cpu);
+    return !rest ? "" : print(s, "; the other %s %s", gib(size, rest), cpu ? "are pages of the file, which may be dropped"
+                                                                         : "lie in RAM");
 }
 
 static char *fit_text(struct estimates *s, const struct estimate *row, bool cpu)
