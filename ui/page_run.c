@@ -78,8 +78,8 @@ static void draw_progress(const struct wizard *w, struct rect in)
     gauge_paint(in, 0, 0, in.w, &g);
     int x = paint_text(in, 1, 0, condition_style(w), condition(w)) + 3;
     if (r->now > r->started)
-        x += paintf(in, 1, x, STYLE_NORMAL, "%s%s%s", r->over ? "after " : "", format_duration(elapsed, r->now - r->started),
-                    r->over ? "" : " so far") + 3;
+        x += paintf(in, 1, x, STYLE_NORMAL, r->over ? "after %s" : "%s so far",
+                    format_duration(elapsed, r->now - r->started)) + 3;
     if (r->error && r->over)
         paint_field(in, 1, x, in.w - x, ALIGN_LEFT, STYLE_BAD, r->error);
     else

@@ -167,10 +167,10 @@ static const struct figure {
     {"loss", put_loss},             {"loss_from", put_loss_from},     {"level", put_level},
     {"speed", put_speed},           {"wish_speed", put_wish_speed},   {"format", put_format},
     {"runtime", put_runtime},       {"capability", put_capability},   {"kv", put_kv},
-    {"kv_type", put_kv_type},       
-    {"weights", put_weights},       {"needed", put_needed},           {"budget", put_budget},
-    {"vendor", put_vendor},         {"parallel", put_parallel},       {"prompt_seconds", put_prompt_seconds},
-    {"answer_seconds", put_answer_seconds}, {"answer_tokens", put_answer_tokens},
+    {"kv_type", put_kv_type},       {"weights", put_weights},         {"needed", put_needed},
+    {"budget", put_budget},         {"vendor", put_vendor},           {"parallel", put_parallel},
+    {"prompt_seconds", put_prompt_seconds}, {"answer_seconds", put_answer_seconds},
+    {"answer_tokens", put_answer_tokens},
 };
 
 /* The figure that a "{name}" at `text` stands for, or NULL. */

@@ -45,12 +45,16 @@ static void square_done(struct job *j, void *user)
     free(s);
 }
 
-static void push(struct jobs *q, int in)
+static void push_job(struct jobs *q, struct job job, int in)
 {
     struct square *s = xcalloc(1, sizeof *s);
-    s->job = (struct job){.what = "squaring", .work = square_work, .done = square_done};
-    s->in = in;
+    *s = (struct square){.job = job, .in = in};
     jobs_push(q, &s->job);
+}
+
+static void push(struct jobs *q, int in)
+{
+    push_job(q, (struct job){.what = "squaring", .work = square_work, .done = square_done}, in);
 }
 
 static void test_results_come_in_order_on_the_owners_thread(void **state)
@@ -95,11 +99,9 @@ static void test_draining_includes_what_follows(void **state)
 {
     struct owner o = {.thread = pthread_self()};
     struct jobs *q = jobs_start(&o);
-    struct square *s = xcalloc(1, sizeof *s);
     (void)state;
     o.queue = q;
-    s->job = (struct job){.what = "first", .work = square_work, .done = chain_done};
-    jobs_push(q, &s->job);
+    push_job(q, (struct job){.what = "first", .work = square_work, .done = chain_done}, 0);
     jobs_drain(q);
     assert_int_equal(o.count, 2);
     assert_int_equal(o.seen[1], 49);
@@ -122,10 +124,8 @@ static void test_a_stuck_job_is_left_behind(void **state)
 {
     struct owner o = {.thread = pthread_self()};
     struct jobs *q = jobs_start(&o);
-    struct square *s = xcalloc(1, sizeof *s);
     (void)state;
-    s->job = (struct job){.what = "waiting for a dead disk", .work = stuck_work, .done = square_done};
-    jobs_push(q, &s->job);
+    push_job(q, (struct job){.what = "waiting for a dead disk", .work = stuck_work, .done = square_done}, 0);
     while (!stuck)
         usleep(1000);
     assert_false(jobs_stop(q));
@@ -136,11 +136,9 @@ static void test_what_follows_a_stopped_job_is_freed(void **state)
 {
     struct owner o = {.thread = pthread_self()};
     struct jobs *q = jobs_start(&o);
-    struct square *s = xcalloc(1, sizeof *s);
     (void)state;
     o.queue = q;
-    s->job = (struct job){.what = "first", .work = square_work, .done = chain_done};
-    jobs_push(q, &s->job);
+    push_job(q, (struct job){.what = "first", .work = square_work, .done = chain_done}, 0);
     assert_true(jobs_stop(q));
     assert_int_equal(o.count, 2);
 }
